@@ -2,8 +2,14 @@
 //!
 //! Nothing here knows storage, HTTP or the time; both halves are functions that tables test.
 
+mod composite;
 mod id;
+mod process;
+mod retry;
 mod status;
 
+pub use composite::StatusSet;
 pub use id::{JobId, PipelineId};
+pub use process::{Change, Event, IllegalTransition, JobIndex, JobState, StageState, State};
+pub use retry::retries_again;
 pub use status::{Status, UnknownStatus};
