@@ -1,1 +1,28 @@
-//! placeholder
+//! Facts of a git work tree and snapshots of it.
+//!
+//! Everything is asked of the machine's own `git`: it alone knows every work tree format,
+//! filter and ignore rule. The calls are few and run side by side, because each costs a
+//! process. Nothing here writes into the user's work tree or `.git`, and nothing here knows
+//! pipelines.
+//!
+//! Reading order: [`Repository::discover`] finds the work tree, [`Repository::facts`] tells
+//! what is checked out, [`Snapshot::take`] copies it, [`copy_tree`] copies it again for a job.
+
+mod command;
+mod config;
+mod copy;
+mod facts;
+mod listing;
+mod message;
+mod own_git;
+mod project;
+mod reference;
+mod repository;
+mod snapshot;
+
+pub use command::GitError;
+pub use copy::{Copied, CopyError, CopyMethod, copy_tree};
+pub use facts::{Facts, FactsError};
+pub use project::ProjectPath;
+pub use repository::{DiscoverError, Repository};
+pub use snapshot::{Contents, Snapshot, SnapshotError, Summary};
