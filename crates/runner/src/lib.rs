@@ -1,1 +1,37 @@
-//! placeholder
+//! One job from payload to result, on this machine's shell or in a container.
+//!
+//! [`Runner::run_job`] takes a payload and a [`JobSource`] and brings the job to its end:
+//! sources, caches and artifacts in, script, `after_script`, caches and artifacts out,
+//! clean-up. It knows nothing of pipelines, storage or HTTP.
+//!
+//! Reading order: `runner` starts a job, `job` is its life stage by stage, `executor` runs
+//! its commands; `variables`, `script`, `timeouts` and `failure` are the plain decisions;
+//! `log`, `mask`, `limit` and `trace` are the way of a line of output to the coordinator.
+
+mod config;
+mod control;
+mod directory;
+mod duration;
+mod executor;
+mod failure;
+mod files;
+mod job;
+mod limit;
+mod log;
+mod mask;
+mod runner;
+mod script;
+mod source;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod timeouts;
+mod trace;
+mod variables;
+
+pub use config::{ExecutorChoice, ExtractLimits, PullPolicy, RunnerConfig, user_environment};
+pub use control::{Canceller, Control, Request, control};
+pub use failure::JobOutcome;
+pub use runner::{Runner, Sources, Swept};
+pub use source::{JobSource, SourceError};

@@ -1,0 +1,130 @@
+//! What runs the commands of a job: a shell on this machine, or a container.
+//!
+//! An executor is prepared once, runs the script of each stage in a fresh shell, and cleans
+//! up whatever happened. The lifecycle in `job` does everything else in this process.
+
+mod processes;
+mod shell;
+
+use std::future::Future;
+use std::path::Path;
+
+use shipway_protocol::FailureReason;
+use tokio::time::Instant;
+
+use crate::control::{Control, Request};
+use crate::log::{Log, Output};
+
+pub(crate) use processes::end_abandoned;
+pub(crate) use shell::ShellExecutor;
+
+/// The directories of a job as its commands see them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct JobPaths {
+    /// `CI_BUILDS_DIR`.
+    pub builds: String,
+    /// `CI_PROJECT_DIR`.
+    pub project: String,
+    /// `RUNNER_TEMP_PROJECT_DIR`.
+    pub temporary: String,
+}
+
+impl JobPaths {
+    /// Inside a container: GitLab's `/builds/<project path>`.
+    pub(crate) fn in_container(project_full_path: &str) -> Self {
+        let project = format!("/builds/{project_full_path}");
+        Self {
+            builds: "/builds".to_owned(),
+            temporary: format!("{project}.tmp"),
+            project,
+        }
+    }
+
+    /// For a job that sees the machine's own directories.
+    pub(crate) fn on_host(builds: &Path, project: &Path, temporary: &Path) -> Self {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        Self {
+            builds: text(builds),
+            project: text(project),
+            temporary: text(temporary),
+        }
+    }
+}
+
+/// One stage's script with all that it runs with.
+#[derive(Debug)]
+pub(crate) struct StageRequest<'a> {
+    /// What the shell reads.
+    pub script: &'a str,
+    /// The job's variables.
+    pub environment: &'a [(String, String)],
+    /// When the stage is stopped.
+    pub deadline: Instant,
+    /// The least request that stops it: `after_script` is not stopped by a cancellation.
+    pub stop_on: Request,
+}
+
+/// How a stage ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StageEnd {
+    /// By itself, with this code; 128 and the number when a signal killed the shell.
+    Exited(i32),
+    /// At its deadline.
+    TimedOut,
+    /// On request, with grace.
+    Canceled,
+    /// On request, at once.
+    Aborted,
+}
+
+/// What runs the commands of a job.
+pub(crate) trait Executor: Send {
+    /// `shell` or `docker`, as in the log.
+    const NAME: &'static str;
+    /// Whether the job's processes share the machine with others.
+    const SHARED: bool;
+
+    /// Gets ready: finds a shell, pulls an image.
+    fn prepare(&mut self, log: &mut Log) -> impl Future<Output = Result<(), ExecutorError>> + Send;
+
+    /// A line that says where the job runs.
+    fn place(&self) -> String;
+
+    /// Runs one stage to its end. Nothing it started runs on afterwards.
+    fn run(
+        &mut self,
+        request: StageRequest<'_>,
+        output: &mut Output,
+        control: &mut Control,
+    ) -> impl Future<Output = Result<StageEnd, ExecutorError>> + Send;
+
+    /// Whether the job's commands run as a user who may not write the runner's files.
+    fn runs_as_other_user(&self) -> bool {
+        false
+    }
+
+    /// Makes files of another user's the runner's own, so that it can pack and remove them.
+    fn reclaim(&mut self) -> impl Future<Output = Result<(), ExecutorError>> + Send {
+        async { Ok(()) }
+    }
+
+    /// Removes what the executor made. Also called when preparing failed.
+    fn cleanup(&mut self) -> impl Future<Output = Result<(), ExecutorError>> + Send;
+}
+
+/// Why an executor could not do its part; the job's own failures are not errors.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ExecutorError {
+    /// Of the shell executor.
+    #[error(transparent)]
+    Shell(#[from] shell::ShellError),
+}
+
+impl ExecutorError {
+    /// The failure reason the job gets.
+    pub(crate) fn failure_reason(&self) -> FailureReason {
+        match self {
+            Self::Shell(_) => FailureReason::RunnerSystemFailure,
+        }
+    }
+}

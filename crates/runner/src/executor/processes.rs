@@ -1,0 +1,308 @@
+//! The processes a shell job starts, found again wherever they went.
+//!
+//! A signal to the process group misses what called `setsid`. So this process adopts every
+//! orphan below it (it is a *child subreaper*), and after each stage looks through its
+//! children for the job's: by the session the shell led, or by the marker variable that
+//! every process of the job inherits. Several jobs run in this process at the same time, so
+//! a process without any of these is only taken for the job's own while no other job runs.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::{Pid, getsid};
+use process_wrap::tokio::ChildWrapper;
+
+/// Marks the processes of one job; its value starts with the slot's directory.
+pub(crate) const MARKER: &str = "SHIPWAY_JOB_MARKER";
+
+/// How often a sweep looks again before it gives up on processes that will not die.
+const SWEEPS: u32 = 60;
+/// Between two looks; grows to twenty times as much.
+const SWEEP_PAUSE: Duration = Duration::from_millis(1);
+
+/// What this process knows about its shells. Also serialises starting a shell with looking
+/// for leftovers: between fork and exec a shell of another job looks like an orphan.
+static LIVE: Mutex<Live> = Mutex::new(Live {
+    jobs: 0,
+    shells: None,
+});
+static NEXT_JOB: AtomicU64 = AtomicU64::new(0);
+static SUBREAPER: Once = Once::new();
+
+struct Live {
+    /// Jobs that may have processes.
+    jobs: usize,
+    /// Shells that tokio waits for.
+    shells: Option<HashSet<i32>>,
+}
+
+fn live() -> MutexGuard<'static, Live> {
+    LIVE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The processes of one job.
+#[derive(Debug)]
+pub(crate) struct JobProcesses {
+    marker: String,
+    sessions: Mutex<HashSet<i32>>,
+}
+
+impl JobProcesses {
+    /// For the job in this slot directory.
+    pub(crate) fn new(slot_directory: &Path) -> Self {
+        SUBREAPER.call_once(adopt_orphans);
+        live().jobs += 1;
+        let number = NEXT_JOB.fetch_add(1, Ordering::Relaxed);
+        Self {
+            marker: format!(
+                "{}:{}-{number}",
+                slot_directory.display(),
+                std::process::id()
+            ),
+            sessions: Mutex::default(),
+        }
+    }
+
+    /// The marker's value.
+    pub(crate) fn marker(&self) -> &str {
+        &self.marker
+    }
+
+    /// Starts a shell that leads a session, and remembers it.
+    pub(crate) fn spawn(
+        &self,
+        start: impl FnOnce() -> std::io::Result<Box<dyn ChildWrapper>>,
+    ) -> std::io::Result<Box<dyn ChildWrapper>> {
+        let mut live = live();
+        let child = start()?;
+        if let Some(id) = child.id() {
+            live.shells.get_or_insert_default().insert(id as i32);
+            self.sessions().insert(id as i32);
+        }
+        Ok(child)
+    }
+
+    /// The shell was waited for.
+    pub(crate) fn ended(&self, shell: Option<u32>) {
+        if let (Some(id), Some(shells)) = (shell, live().shells.as_mut()) {
+            shells.remove(&(id as i32));
+        }
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashSet<i32>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Kills and reaps whatever the job left; returns what could not be killed.
+    pub(crate) async fn sweep(&self) -> Vec<i32> {
+        let mut left = Vec::new();
+        for round in 0..SWEEPS {
+            left = self.kill_once();
+            if left.is_empty() {
+                break;
+            }
+            tokio::time::sleep(SWEEP_PAUSE * (round + 1).min(20)).await;
+        }
+        left
+    }
+
+    /// One look: kills what is the job's and returns it.
+    fn kill_once(&self) -> Vec<i32> {
+        let live = live();
+        let alone = live.jobs == 1;
+        let own_session = getsid(None).map_or(0, Pid::as_raw);
+        let mut killed = Vec::new();
+        for pid in children_of_this_process() {
+            if live
+                .shells
+                .as_ref()
+                .is_some_and(|shells| shells.contains(&pid))
+            {
+                continue;
+            }
+            let Some(process) = Process::read(pid) else {
+                continue;
+            };
+            // What is in our session was started by other parts of this program.
+            if process.session == own_session {
+                continue;
+            }
+            if process.is_zombie {
+                let _ = waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG));
+                continue;
+            }
+            if self.owns(&process, alone) {
+                for pid in with_descendants(pid) {
+                    let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+                    killed.push(pid);
+                }
+            }
+        }
+        killed
+    }
+
+    fn owns(&self, process: &Process, alone: bool) -> bool {
+        if self.sessions().contains(&process.session) {
+            return true;
+        }
+        match marker_of(process.pid) {
+            Some(marker) => marker == self.marker,
+            None => alone,
+        }
+    }
+}
+
+impl Drop for JobProcesses {
+    fn drop(&mut self) {
+        // Usually finds nothing; it matters when a job was given up half-way.
+        let mut shells: Vec<i32> = self.sessions().iter().copied().collect();
+        let mut live = live();
+        live.jobs = live.jobs.saturating_sub(1);
+        let running = live.shells.get_or_insert_default();
+        shells.retain(|shell| running.remove(shell));
+        for shell in shells {
+            let _ = nix::sys::signal::killpg(Pid::from_raw(shell), Signal::SIGKILL);
+        }
+    }
+}
+
+/// Kills the processes that a runner which died left in this slot, wherever they are now.
+/// Returns how many it found.
+pub(crate) fn end_abandoned(slot_directory: &Path) -> usize {
+    let prefix = format!("{}:", slot_directory.display());
+    let processes: Vec<i32> = all_processes()
+        .filter(|pid| marker_of(*pid).is_some_and(|marker| marker.starts_with(&prefix)))
+        .collect();
+    for pid in &processes {
+        let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+    }
+    processes.len()
+}
+
+fn adopt_orphans() {
+    // Where the system has no such thing, what left its session escapes; see `killpg`.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = nix::sys::prctl::set_child_subreaper(true) {
+        tracing::warn!(%error, "orphans of jobs cannot be adopted; daemons may stay behind");
+    }
+}
+
+/// What `/proc/PID/stat` says.
+struct Process {
+    pid: i32,
+    parent: i32,
+    session: i32,
+    is_zombie: bool,
+}
+
+impl Process {
+    fn read(pid: i32) -> Option<Self> {
+        Self::parse(pid, &std::fs::read(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// The fields after the command's name, which may itself hold anything but ends with the
+    /// last parenthesis.
+    fn parse(pid: i32, stat: &[u8]) -> Option<Self> {
+        let name_end = stat.iter().rposition(|byte| *byte == b')')?;
+        let rest = std::str::from_utf8(stat.get(name_end + 2..)?).ok()?;
+        let mut fields = rest.split(' ');
+        let state = fields.next()?;
+        let parent = fields.next()?.parse().ok()?;
+        let session = fields.nth(1)?.parse().ok()?;
+        Some(Self {
+            pid,
+            parent,
+            session,
+            is_zombie: matches!(state, "Z" | "X"),
+        })
+    }
+}
+
+fn marker_of(pid: i32) -> Option<String> {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+    environment.split(|byte| *byte == 0).find_map(|entry| {
+        let value = entry.strip_prefix(MARKER.as_bytes())?.strip_prefix(b"=")?;
+        Some(String::from_utf8_lossy(value).into_owned())
+    })
+}
+
+fn children_of_this_process() -> Vec<i32> {
+    children_of(std::process::id() as i32)
+}
+
+/// The children of all threads of a process; by a look at every process where the kernel
+/// does not list them.
+fn children_of(pid: i32) -> Vec<i32> {
+    let mut children = Vec::new();
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return children;
+    };
+    for thread in threads.flatten() {
+        match std::fs::read_to_string(thread.path().join("children")) {
+            Ok(list) => children.extend(
+                list.split_ascii_whitespace()
+                    .filter_map(|child| child.parse::<i32>().ok()),
+            ),
+            Err(_) if !thread.path().exists() => {}
+            Err(_) => return children_by_parent(pid),
+        }
+    }
+    children
+}
+
+fn children_by_parent(pid: i32) -> Vec<i32> {
+    all_processes()
+        .filter_map(Process::read)
+        .filter(|process| process.parent == pid)
+        .map(|process| process.pid)
+        .collect()
+}
+
+fn all_processes() -> impl Iterator<Item = i32> {
+    std::fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// A process and all below it, parents first.
+fn with_descendants(pid: i32) -> Vec<i32> {
+    let mut found = vec![pid];
+    let mut seen = HashSet::from([pid]);
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        for child in children_of(parent) {
+            if seen.insert(child) {
+                found.push(child);
+            }
+        }
+        next += 1;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_name_may_hold_anything() {
+        let process = Process::parse(7, b"7 (a) Z 1 (x)) S 3 4 5 0 -1").unwrap();
+        assert_eq!((process.parent, process.session), (3, 5));
+        assert!(!process.is_zombie);
+        assert!(Process::parse(7, b"7 (a) Z 3 4 5 0").unwrap().is_zombie);
+        assert!(Process::parse(7, b"7 (a").is_none());
+        assert!(Process::parse(7, b"").is_none());
+    }
+
+    #[test]
+    fn this_process_is_among_all() {
+        assert!(all_processes().any(|pid| pid == std::process::id() as i32));
+    }
+}

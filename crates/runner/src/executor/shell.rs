@@ -1,0 +1,311 @@
+//! Jobs in a shell on this machine.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{Seek, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use process_wrap::tokio::{ChildWrapper, CommandWrap, CommandWrapper, ProcessSession};
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
+
+use super::processes::{JobProcesses, MARKER};
+use super::{Executor, ExecutorError, StageEnd, StageRequest};
+use crate::config::RunnerConfig;
+use crate::control::{Control, Request};
+use crate::log::{Log, Output};
+
+/// Reading after everything the job started was killed; the pipe is closed by then.
+const LAST_READ: Duration = Duration::from_secs(2);
+const READ_BYTES: usize = 64 * 1024;
+const SHELLS: [&str; 2] = ["bash", "sh"];
+
+/// Why a shell could not run a stage.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ShellError {
+    /// Neither bash nor sh.
+    #[error("there is neither `bash` nor `sh` in PATH ({path}); install one or set PATH")]
+    NoShell { path: String },
+    /// The shell's input or output could not be made.
+    #[error("cannot prepare the shell's {what} in {}: {source}", directory.display())]
+    Pipe {
+        what: &'static str,
+        directory: PathBuf,
+        source: std::io::Error,
+    },
+    /// The shell did not start.
+    #[error("cannot start {}: {source}{}", shell.display(), spawn_hint(source))]
+    Spawn {
+        shell: PathBuf,
+        source: std::io::Error,
+    },
+    /// The shell's end was not reported.
+    #[error("cannot wait for {}: {source}", shell.display())]
+    Wait {
+        shell: PathBuf,
+        source: std::io::Error,
+    },
+    /// Something the job started withstood SIGKILL.
+    #[error("{count} processes of the job could not be stopped: {pids}")]
+    Leftover { count: usize, pids: String },
+}
+
+fn spawn_hint(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::ArgumentListTooLong => {
+            "; the job's variables are larger than the operating system allows, use file variables for long values"
+        }
+        _ => "",
+    }
+}
+
+/// One job's shell.
+pub(crate) struct ShellExecutor<'a> {
+    config: &'a RunnerConfig,
+    directory: PathBuf,
+    processes: JobProcesses,
+    shell: PathBuf,
+}
+
+impl<'a> ShellExecutor<'a> {
+    /// A shell for the job in this slot directory.
+    pub(crate) fn new(config: &'a RunnerConfig, slot_directory: &Path) -> Self {
+        Self {
+            config,
+            directory: slot_directory.to_owned(),
+            processes: JobProcesses::new(slot_directory),
+            shell: PathBuf::new(),
+        }
+    }
+
+    fn inherited_path(&self) -> OsString {
+        self.config
+            .shell_environment
+            .iter()
+            .find(|(name, _)| name == "PATH")
+            .map_or_else(
+                || "/usr/local/bin:/usr/bin:/bin".into(),
+                |(_, value)| value.clone(),
+            )
+    }
+
+    /// Starts the shell. Its input is an unnamed file, because a script may be longer than
+    /// arguments and pipes hold; its two outputs are one pipe, so their order is kept.
+    fn spawn(
+        &self,
+        request: &StageRequest<'_>,
+    ) -> Result<(Box<dyn ChildWrapper>, pipe::Receiver), ShellError> {
+        let pipe_error = |what| {
+            let directory = self.directory.clone();
+            move |source| ShellError::Pipe {
+                what,
+                directory,
+                source,
+            }
+        };
+        let mut input = tempfile::tempfile_in(&self.directory).map_err(pipe_error("script"))?;
+        input
+            .write_all(request.script.as_bytes())
+            .and_then(|()| input.rewind())
+            .map_err(pipe_error("script"))?;
+        let (reader, writer) = std::io::pipe().map_err(pipe_error("output"))?;
+        let reader = pipe::Receiver::from_owned_fd(reader.into()).map_err(pipe_error("output"))?;
+        let errors = writer.try_clone().map_err(pipe_error("output"))?;
+
+        // Not a login shell: `/etc/profile` replaces PATH on common systems, and a person's
+        // profile would make the job depend on that person. So PATH is what they see.
+        let mut command = CommandWrap::with_new(&self.shell, |command| {
+            command
+                .current_dir(&self.directory)
+                .env_clear()
+                .env("PATH", self.inherited_path())
+                .envs(self.config.shell_environment.iter().cloned())
+                .envs(
+                    request
+                        .environment
+                        .iter()
+                        .map(|(name, value)| (name, value)),
+                )
+                .env(MARKER, self.processes.marker())
+                .stdin(Stdio::from(input))
+                .stdout(Stdio::from(writer))
+                .stderr(Stdio::from(errors));
+        });
+        // A session of its own: signals reach the whole group, and nothing in the job can
+        // ask for a password on the terminal of whoever started the runner.
+        command.wrap(Session);
+        let child =
+            self.processes
+                .spawn(|| command.spawn())
+                .map_err(|source| ShellError::Spawn {
+                    shell: self.shell.clone(),
+                    source,
+                })?;
+        // The command holds the pipe's writing end; the output ends only without it.
+        drop(command);
+        Ok((child, reader))
+    }
+
+    /// Waits for the shell, or stops it by the ladder: SIGTERM to its group, grace, SIGKILL.
+    async fn supervise(
+        &self,
+        child: &mut dyn ChildWrapper,
+        request: &StageRequest<'_>,
+        control: &mut Control,
+    ) -> Result<StageEnd, ShellError> {
+        let group = child.id().map(|id| Pid::from_raw(id as i32));
+        let signal = |signal| {
+            if let Some(group) = group {
+                // A group that is gone needs no signal.
+                let _ = killpg(group, signal);
+            }
+        };
+        let mut end = tokio::select! {
+            biased;
+            status = child.wait() => return self.exited(status),
+            () = control.reached(request.stop_on) => StageEnd::Canceled,
+            () = tokio::time::sleep_until(request.deadline) => StageEnd::TimedOut,
+        };
+        if control.requested() < Request::Abort {
+            signal(Signal::SIGTERM);
+            tokio::select! {
+                biased;
+                status = child.wait() => {
+                    self.exited(status)?;
+                    return Ok(end);
+                }
+                () = tokio::time::sleep(self.config.kill_grace) => {}
+                () = control.reached(Request::Abort) => end = StageEnd::Aborted,
+            }
+        } else {
+            end = StageEnd::Aborted;
+        }
+        signal(Signal::SIGKILL);
+        self.exited(child.wait().await)?;
+        Ok(end)
+    }
+
+    fn exited(&self, status: std::io::Result<ExitStatus>) -> Result<StageEnd, ShellError> {
+        let status = status.map_err(|source| ShellError::Wait {
+            shell: self.shell.clone(),
+            source,
+        })?;
+        let code = status
+            .code()
+            .or_else(|| status.signal().map(|signal| 128 + signal));
+        Ok(StageEnd::Exited(code.unwrap_or(1)))
+    }
+}
+
+impl Executor for ShellExecutor<'_> {
+    const NAME: &'static str = "shell";
+    const SHARED: bool = true;
+
+    async fn prepare(&mut self, log: &mut Log) -> Result<(), ExecutorError> {
+        let path = self.inherited_path();
+        let (name, shell) = SHELLS
+            .iter()
+            .find_map(|name| Some((name, find_in_path(name, &path)?)))
+            .ok_or_else(|| ShellError::NoShell {
+                path: path.to_string_lossy().into_owned(),
+            })?;
+        self.shell = shell;
+        log.line(&format!("Using Shell ({name}) executor...")).await;
+        Ok(())
+    }
+
+    fn place(&self) -> String {
+        format!("Running on {}...", self.config.description)
+    }
+
+    async fn run(
+        &mut self,
+        request: StageRequest<'_>,
+        output: &mut Output,
+        control: &mut Control,
+    ) -> Result<StageEnd, ExecutorError> {
+        let (mut child, mut reader) = self.spawn(&request)?;
+        let leader = child.id();
+        let copy = copy_output(&mut reader, output);
+        tokio::pin!(copy);
+        let mut all_read = false;
+        let end = {
+            let supervise = self.supervise(&mut *child, &request, control);
+            tokio::pin!(supervise);
+            loop {
+                tokio::select! {
+                    end = &mut supervise => break end,
+                    () = &mut copy, if !all_read => all_read = true,
+                }
+            }
+        };
+        self.processes.ended(leader);
+        // Something in the background may still be writing, such as the `tee` of a process
+        // substitution; it gets a moment, and then nothing of the job may stay.
+        if !all_read {
+            let moment = tokio::time::timeout(self.config.drain_grace, &mut copy);
+            all_read = moment.await.is_ok();
+        }
+        let left = self.processes.sweep().await;
+        if !all_read {
+            let _ = tokio::time::timeout(LAST_READ, &mut copy).await;
+        }
+        let end = end?;
+        if !left.is_empty() {
+            return Err(ShellError::Leftover {
+                count: left.len(),
+                pids: left
+                    .iter()
+                    .map(i32::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            }
+            .into());
+        }
+        Ok(end)
+    }
+
+    async fn cleanup(&mut self) -> Result<(), ExecutorError> {
+        Ok(())
+    }
+}
+
+async fn copy_output(reader: &mut pipe::Receiver, output: &mut Output) {
+    let mut buffer = vec![0; READ_BYTES];
+    // A pipe that cannot be read has nothing more to say.
+    while let Ok(count @ 1..) = reader.read(&mut buffer).await {
+        output.write(&buffer[..count]).await;
+    }
+}
+
+/// The first executable file of that name in a search path.
+fn find_in_path(name: &str, path: &OsStr) -> Option<PathBuf> {
+    use std::os::unix::fs::PermissionsExt;
+    std::env::split_paths(path)
+        .filter(|directory| directory.is_absolute())
+        .map(|directory| directory.join(name))
+        .find(|file| {
+            std::fs::metadata(file).is_ok_and(|metadata| {
+                metadata.is_file() && metadata.permissions().mode() & 0o111 != 0
+            })
+        })
+}
+
+/// Starts a session like [`ProcessSession`], but leaves the child as it is: its own wait
+/// reaps the whole group and would hang on whatever the job left in the background.
+#[derive(Debug)]
+struct Session;
+
+impl CommandWrapper for Session {
+    fn pre_spawn(
+        &mut self,
+        command: &mut tokio::process::Command,
+        core: &CommandWrap,
+    ) -> std::io::Result<()> {
+        ProcessSession.pre_spawn(command, core)
+    }
+}
