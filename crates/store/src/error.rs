@@ -1,0 +1,153 @@
+//! Why a statement or the opening of a store failed, and what to do about it.
+
+use std::path::{Path, PathBuf};
+
+/// Primary result codes of SQLite that a person can do something about.
+mod code {
+    pub(super) const BUSY: i32 = 5;
+    pub(super) const LOCKED: i32 = 6;
+    pub(super) const READONLY: i32 = 8;
+    pub(super) const CORRUPT: i32 = 11;
+    pub(super) const FULL: i32 = 13;
+    pub(super) const CANTOPEN: i32 = 14;
+    pub(super) const NOTADB: i32 = 26;
+}
+
+/// An operation on the rows failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The directory cannot be made or entered.
+    #[error("cannot use `{}` as state directory; make it writable or choose another with `--state-dir`", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The database cannot be opened or written.
+    #[error("cannot write the database `{}`; make it and its directory writable or choose another with `--state-dir`", path.display())]
+    ReadOnly {
+        /// The database file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: sqlx::Error,
+    },
+    /// The disk has no room.
+    #[error("the disk of the database `{}` is full; free some space, `shipway clean` removes old pipelines", path.display())]
+    Full {
+        /// The database file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: sqlx::Error,
+    },
+    /// Somebody else writes for longer than the time limit.
+    #[error("the database `{}` has been locked for {seconds} s{}; wait for it or end it, then try again", path.display(), by(holders))]
+    Busy {
+        /// The database file.
+        path: PathBuf,
+        /// How long we waited.
+        seconds: u64,
+        /// The processes that have the file open, as `name (pid)`.
+        holders: Vec<String>,
+        /// What SQLite said.
+        source: sqlx::Error,
+    },
+    /// The file is not a database, or a broken one.
+    #[error("the database `{}` is damaged; move it away to start with an empty history, or restore it from a backup", path.display())]
+    Damaged {
+        /// The database file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: sqlx::Error,
+    },
+    /// A newer Shipway made the database.
+    #[error("the database `{}` has schema version {found}, this Shipway knows up to {known}; update Shipway, or choose another `--state-dir`", path.display())]
+    NewerSchema {
+        /// The database file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// There is no such row.
+    #[error("there is no {what} {id} in `{}`; it may have been removed by `shipway clean`", path.display())]
+    NotFound {
+        /// `pipeline`, `stage` or `job`.
+        what: &'static str,
+        /// Its number.
+        id: i64,
+        /// The database file.
+        path: PathBuf,
+    },
+    /// Anything else.
+    #[error("the database `{}` did not answer", path.display())]
+    Query {
+        /// The database file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: sqlx::Error,
+    },
+}
+
+fn by(holders: &[String]) -> String {
+    match holders {
+        [] => String::new(),
+        holders => format!("; {} has it open", holders.join(", ")),
+    }
+}
+
+impl StoreError {
+    /// Sorts a fault of the database by what a person would do next.
+    pub(crate) fn classify(path: &Path, source: sqlx::Error) -> Self {
+        let path = path.to_owned();
+        // The primary code is the low byte of the extended one.
+        match primary_code(&source) {
+            Some(code::BUSY | code::LOCKED) => Self::Busy {
+                seconds: crate::store::BUSY_TIMEOUT.as_secs(),
+                holders: holders(&path),
+                path,
+                source,
+            },
+            Some(code::READONLY | code::CANTOPEN) => Self::ReadOnly { path, source },
+            Some(code::FULL) => Self::Full { path, source },
+            Some(code::CORRUPT | code::NOTADB) => Self::Damaged { path, source },
+            _ if matches!(source, sqlx::Error::PoolTimedOut) => Self::Busy {
+                seconds: crate::store::ACQUIRE_TIMEOUT.as_secs(),
+                holders: Vec::new(),
+                path,
+                source,
+            },
+            _ => Self::Query { path, source },
+        }
+    }
+}
+
+fn primary_code(error: &sqlx::Error) -> Option<i32> {
+    let extended: i32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(extended & 0xff)
+}
+
+/// The other processes that have `path` open, where the system can tell (`/proc`).
+fn holders(path: &Path) -> Vec<String> {
+    let Ok(path) = path.canonicalize() else {
+        return Vec::new();
+    };
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let own = std::process::id();
+    processes
+        .flatten()
+        .filter_map(|process| {
+            let pid: u32 = process.file_name().to_str()?.parse().ok()?;
+            let mut files = std::fs::read_dir(process.path().join("fd")).ok()?.flatten();
+            let holds =
+                files.any(|file| std::fs::read_link(file.path()).is_ok_and(|open| open == path));
+            (holds && pid != own).then(|| {
+                let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+                format!("{} ({pid})", name.trim())
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,277 @@
+//! Disk use, and giving disk back: old pipelines, and files that no row names.
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use shipway_pipeline::{PipelineId, Status};
+
+use crate::blobs::PARTIAL_PREFIX;
+use crate::error::StoreError;
+use crate::rows::PipelineRow;
+use crate::store::Store;
+use crate::{artifacts, pipelines};
+
+/// Pruning or measuring failed; what was pruned until then stays pruned.
+#[derive(Debug, thiserror::Error)]
+pub enum PruneError {
+    /// The rows could not be read or deleted.
+    #[error("cannot prune the pipelines")]
+    Store(#[from] StoreError),
+    /// A file or directory could not be measured or removed.
+    #[error("cannot remove or measure `{}`; check its owner and mode", path.display())]
+    File {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+}
+
+impl PruneError {
+    fn file(path: &Path, source: std::io::Error) -> Self {
+        Self::File {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// Bytes on disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// The database with its write-ahead log.
+    pub database: u64,
+    /// The logs of jobs.
+    pub logs: u64,
+    /// The files of artifacts.
+    pub artifacts: u64,
+}
+
+impl Usage {
+    /// Everything together.
+    pub fn total(&self) -> u64 {
+        self.database + self.logs + self.artifacts
+    }
+}
+
+/// What a pruning did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// The pipelines deleted, oldest first.
+    pub pipelines: Vec<PipelineId>,
+    /// Files removed that no row named.
+    pub orphans: usize,
+    /// Bytes freed.
+    pub freed: u64,
+    /// Bytes still in use; more than the budget when nothing else may be deleted.
+    pub remaining: u64,
+}
+
+impl Store {
+    /// How much disk the store uses.
+    ///
+    /// # Errors
+    /// When a directory cannot be read.
+    pub fn usage(&self) -> Result<Usage, PruneError> {
+        let mut database = 0;
+        for suffix in ["", "-wal", "-shm"] {
+            let mut path = self.database().as_os_str().to_owned();
+            path.push(suffix);
+            database += tree_size(Path::new(&path))?;
+        }
+        Ok(Usage {
+            database,
+            logs: tree_size(self.logs().directory())?,
+            artifacts: tree_size(self.blobs().directory())?,
+        })
+    }
+
+    /// Removes files that no row names, then deletes pipelines with their logs and artifacts,
+    /// oldest first, until the store uses at most `budget` bytes. A pipeline that some process
+    /// works on, or that is neither over nor waiting for a person, stays.
+    ///
+    /// # Errors
+    /// When rows or files cannot be deleted.
+    pub async fn prune(&self, budget: u64) -> Result<Pruned, PruneError> {
+        let before = self.usage()?.total();
+        let mut pruned = Pruned {
+            orphans: self.sweep().await?,
+            ..Pruned::default()
+        };
+        let fault = |error| self.fault(error);
+        let mut used = self.usage()?.total();
+        for id in pipelines::all_ids(self.readers()).await.map_err(fault)? {
+            if used <= budget {
+                break;
+            }
+            let id = PipelineId(id);
+            if self.delete_if_over(id).await? {
+                used = used.saturating_sub(self.remove_files(id)?);
+                pruned.pipelines.push(id);
+            }
+        }
+        if !pruned.pipelines.is_empty() {
+            self.compact().await?;
+        }
+        pruned.remaining = self.usage()?.total();
+        pruned.freed = before.saturating_sub(pruned.remaining);
+        Ok(pruned)
+    }
+
+    /// Rows first: a process killed now leaves files that the next sweep removes.
+    async fn delete_if_over(&self, id: PipelineId) -> Result<bool, StoreError> {
+        // Held for the time of the deletion, so that nobody begins to work on it.
+        let Some(_hold) = self.hold(id)? else {
+            return Ok(false);
+        };
+        let mut transaction = self.begin().await?;
+        match transaction.pipeline(id).await {
+            Ok(row) if is_over(&row) => {}
+            Ok(_) | Err(StoreError::NotFound { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        transaction.delete_pipeline(id).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    fn remove_files(&self, id: PipelineId) -> Result<u64, PruneError> {
+        let mut freed = 0;
+        for directory in [self.logs().directory(), self.blobs().directory()] {
+            let path = directory.join(id.to_string());
+            freed += tree_size(&path)?;
+            match std::fs::remove_dir_all(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(PruneError::file(&path, error));
+                }
+                _ => {}
+            }
+        }
+        Ok(freed)
+    }
+
+    /// Removes what a killed process left: directories of pipelines without a row, and files
+    /// without a row in pipelines that nobody works on. Returns the number of files.
+    async fn sweep(&self) -> Result<usize, PruneError> {
+        let fault = |error| self.fault(error);
+        let mut on_disk = pipelines_on_disk(self.logs().directory())?;
+        on_disk.extend(pipelines_on_disk(self.blobs().directory())?);
+        // The rows are read after the directories: a pipeline's row comes before its files.
+        let rows: BTreeSet<i64> = pipelines::all_ids(self.readers())
+            .await
+            .map_err(fault)?
+            .into_iter()
+            .collect();
+        let mut removed = 0;
+        for id in on_disk {
+            let id = PipelineId(id);
+            if !rows.contains(&id.0) {
+                for directory in [self.logs().directory(), self.blobs().directory()] {
+                    removed += files(&directory.join(id.to_string()))?.len();
+                }
+                self.remove_files(id)?;
+                continue;
+            }
+            let Some(_hold) = self.hold(id)? else {
+                continue;
+            };
+            let over = self.pipeline(id).await?.is_some_and(|row| is_over(&row));
+            if over {
+                removed += self.sweep_artifacts(id).await?;
+            }
+        }
+        Ok(removed)
+    }
+
+    async fn sweep_artifacts(&self, id: PipelineId) -> Result<usize, PruneError> {
+        let rows = artifacts::of_pipeline(self.readers(), id).await;
+        let rows = rows.map_err(|error| self.fault(error))?;
+        let known: BTreeSet<PathBuf> = rows
+            .iter()
+            .map(|row| self.blobs().directory().join(&row.path))
+            .collect();
+        let mut removed = 0;
+        for file in files(&self.blobs().directory().join(id.to_string()))? {
+            let partial = file
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with(PARTIAL_PREFIX));
+            if partial || !known.contains(&file) {
+                std::fs::remove_file(&file).map_err(|error| PruneError::file(&file, error))?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Gives the room of deleted rows back to the file system.
+    async fn compact(&self) -> Result<(), StoreError> {
+        for statement in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
+            let done = sqlx::query(statement).execute(self.writer()).await;
+            match done.map_err(|error| self.fault(error)) {
+                // Somebody reads or writes; the room is used again later.
+                Ok(_) | Err(StoreError::Busy { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Nothing more happens to it by itself: it ended, or it waits for a person.
+fn is_over(row: &PipelineRow) -> bool {
+    row.status.is_completed() || row.status == Status::Manual
+}
+
+/// The numbers that name a directory's entries.
+fn pipelines_on_disk(directory: &Path) -> Result<BTreeSet<i64>, PruneError> {
+    let names = entries(directory)?;
+    Ok(names
+        .iter()
+        .filter_map(|path| path.file_name()?.to_str()?.parse().ok())
+        .collect())
+}
+
+/// All files below a directory.
+fn files(directory: &Path) -> Result<Vec<PathBuf>, PruneError> {
+    let mut found = Vec::new();
+    let mut pending = vec![directory.to_owned()];
+    while let Some(directory) = pending.pop() {
+        for path in entries(&directory)? {
+            match std::fs::symlink_metadata(&path) {
+                Ok(metadata) if metadata.is_dir() => pending.push(path),
+                Ok(_) => found.push(path),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(PruneError::file(&path, error)),
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Bytes of a file, or of all files below a directory; 0 for what is not there.
+fn tree_size(path: &Path) -> Result<u64, PruneError> {
+    let size = |path: &Path| match std::fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Ok(None),
+        Ok(metadata) => Ok(Some(metadata.len())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(0)),
+        Err(error) => Err(PruneError::file(path, error)),
+    };
+    match size(path)? {
+        Some(bytes) => Ok(bytes),
+        None => files(path)?
+            .iter()
+            .try_fold(0, |sum, file| Ok(sum + size(file)?.unwrap_or(0))),
+    }
+}
+
+fn entries(directory: &Path) -> Result<Vec<PathBuf>, PruneError> {
+    let fault = |error| PruneError::file(directory, error);
+    let listing = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        listing => listing.map_err(fault)?,
+    };
+    listing
+        .map(|entry| Ok(entry.map_err(fault)?.path()))
+        .collect()
+}

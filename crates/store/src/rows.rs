@@ -1,0 +1,300 @@
+//! The rows, as plain data.
+
+use shipway_pipeline::{JobId, PipelineId, Status, UnknownStatus};
+
+/// A number that identifies a row.
+#[derive(sqlx::Type)]
+#[sqlx(transparent)]
+pub(crate) struct Key(i64);
+
+impl From<Key> for PipelineId {
+    fn from(key: Key) -> Self {
+        Self(key.0)
+    }
+}
+
+impl From<Key> for JobId {
+    fn from(key: Key) -> Self {
+        Self(key.0)
+    }
+}
+
+/// A status as the column holds it, by GitLab's name.
+#[derive(sqlx::Type)]
+#[sqlx(transparent)]
+pub(crate) struct StatusText(String);
+
+impl TryFrom<StatusText> for Status {
+    type Error = UnknownStatus;
+
+    fn try_from(text: StatusText) -> Result<Self, UnknownStatus> {
+        text.0.parse()
+    }
+}
+
+/// A pipeline to be stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewPipeline {
+    /// The project's path, `group/name`; pipelines are numbered per project.
+    pub project: String,
+    /// The branch's or tag's name.
+    pub ref_name: String,
+    /// What kind of ref it is.
+    pub ref_kind: String,
+    /// The commit; none before the first one.
+    pub sha: Option<String>,
+    /// What set the pipeline off: `push`, `web`, `schedule`, …
+    pub source: String,
+    /// Its status at birth.
+    pub status: Status,
+    /// `workflow:name`.
+    pub name: Option<String>,
+    /// When it was made.
+    pub created_at: i64,
+    /// Why the configuration gave no jobs.
+    pub yaml_errors: Option<String>,
+    /// JSON: whatever the coordinator wants to keep, variables for instance.
+    pub context: String,
+}
+
+/// A stored pipeline.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct PipelineRow {
+    /// Unique in the store, never used again.
+    #[sqlx(try_from = "Key")]
+    pub id: PipelineId,
+    /// Counts the project's pipelines from 1, without reuse.
+    pub iid: i64,
+    /// The project's path, `group/name`.
+    pub project: String,
+    /// The branch's or tag's name.
+    pub ref_name: String,
+    /// What kind of ref it is.
+    pub ref_kind: String,
+    /// The commit; none before the first one.
+    pub sha: Option<String>,
+    /// What set the pipeline off.
+    pub source: String,
+    /// Where it stands.
+    #[sqlx(try_from = "StatusText")]
+    pub status: Status,
+    /// `workflow:name`.
+    pub name: Option<String>,
+    /// When it was made.
+    pub created_at: i64,
+    /// When its first job started.
+    pub started_at: Option<i64>,
+    /// When its last job ended.
+    pub finished_at: Option<i64>,
+    /// Why the configuration gave no jobs.
+    pub yaml_errors: Option<String>,
+    /// JSON of the coordinator.
+    pub context: String,
+    /// Per cent.
+    pub coverage: Option<f64>,
+}
+
+/// What changes of a pipeline along with its status; `None` leaves a column as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PipelineUpdate {
+    /// When its first job started.
+    pub started_at: Option<i64>,
+    /// When its last job ended.
+    pub finished_at: Option<i64>,
+    /// Per cent.
+    pub coverage: Option<f64>,
+}
+
+/// A stage to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewStage {
+    /// Its place in the pipeline, from 0.
+    pub position: i64,
+    /// Its name.
+    pub name: String,
+    /// Its status at birth.
+    pub status: Status,
+}
+
+/// A stored stage.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct StageRow {
+    /// Whose stage it is.
+    #[sqlx(try_from = "Key")]
+    pub pipeline_id: PipelineId,
+    /// Its place in the pipeline, from 0.
+    pub position: i64,
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    #[sqlx(try_from = "StatusText")]
+    pub status: Status,
+}
+
+/// A job to be stored: a first attempt or a retry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewJob {
+    /// Position of its stage.
+    pub stage: i64,
+    /// Its name, unique among the newest attempts of its pipeline.
+    pub name: String,
+    /// Its status at birth.
+    pub status: Status,
+    /// `when`.
+    pub when: String,
+    /// Its failure does not fail the pipeline.
+    pub allow_failure: bool,
+    /// What orders it: `stage` or `dag`.
+    pub scheduling: String,
+    /// JSON: the jobs that it needs.
+    pub needs: String,
+    /// JSON: its typed configuration.
+    pub spec: String,
+    /// JSON: the tags that a runner must have.
+    pub tags: String,
+    /// Counts from 1.
+    pub attempt: i64,
+    /// A manual or delayed job that is already set off.
+    pub triggered: bool,
+    /// JSON: its environment, if it has one.
+    pub environment: Option<String>,
+    /// Why it is in the pipeline.
+    pub reason: String,
+}
+
+/// A stored attempt of a job.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct JobRow {
+    /// Unique in the store, never used again.
+    #[sqlx(try_from = "Key")]
+    pub id: JobId,
+    /// Whose job it is.
+    #[sqlx(try_from = "Key")]
+    pub pipeline_id: PipelineId,
+    /// Position of its stage.
+    pub stage: i64,
+    /// Its name, unique among the newest attempts of its pipeline.
+    pub name: String,
+    /// Where it stands.
+    #[sqlx(try_from = "StatusText")]
+    pub status: Status,
+    /// `when`.
+    #[sqlx(rename = "run_when")]
+    pub when: String,
+    /// Its failure does not fail the pipeline.
+    pub allow_failure: bool,
+    /// What orders it: `stage` or `dag`.
+    pub scheduling: String,
+    /// JSON: the jobs that it needs.
+    pub needs: String,
+    /// JSON: its typed configuration.
+    pub spec: String,
+    /// JSON: the tags that a runner must have.
+    pub tags: String,
+    /// A newer attempt took its place.
+    pub retried: bool,
+    /// Counts from 1.
+    pub attempt: i64,
+    /// A manual or delayed job that is set off.
+    pub triggered: bool,
+    /// GitLab's name of the failure's reason.
+    pub failure_reason: Option<String>,
+    /// The script's exit code.
+    pub exit_code: Option<i64>,
+    /// When it became pending.
+    pub queued_at: Option<i64>,
+    /// When a runner took it.
+    pub started_at: Option<i64>,
+    /// When it ended.
+    pub finished_at: Option<i64>,
+    /// When its delay is over.
+    pub scheduled_at: Option<i64>,
+    /// Per cent.
+    pub coverage: Option<f64>,
+    /// JSON: totals of its test reports.
+    pub tests: Option<String>,
+    /// Who runs or ran it.
+    pub runner: Option<String>,
+    /// Length of its log.
+    pub trace_bytes: i64,
+    /// JSON: its environment, if it has one.
+    pub environment: Option<String>,
+    /// Why it is in the pipeline.
+    pub reason: String,
+}
+
+/// What changes of a job; `None` leaves a column as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct JobUpdate {
+    /// Its status.
+    pub status: Option<Status>,
+    /// GitLab's name of the failure's reason.
+    pub failure_reason: Option<String>,
+    /// The script's exit code.
+    pub exit_code: Option<i64>,
+    /// When it became pending.
+    pub queued_at: Option<i64>,
+    /// When a runner took it.
+    pub started_at: Option<i64>,
+    /// When it ended.
+    pub finished_at: Option<i64>,
+    /// When its delay is over.
+    pub scheduled_at: Option<i64>,
+    /// Its failure does not fail the pipeline.
+    pub allow_failure: Option<bool>,
+    /// A manual or delayed job was set off.
+    pub triggered: Option<bool>,
+    /// `when`.
+    pub when: Option<String>,
+    /// Per cent.
+    pub coverage: Option<f64>,
+    /// JSON: totals of its test reports.
+    pub tests: Option<String>,
+    /// Who runs it.
+    pub runner: Option<String>,
+    /// Length of its log.
+    pub trace_bytes: Option<i64>,
+    /// JSON: its environment.
+    pub environment: Option<String>,
+}
+
+/// An artifact to be stored; its file is in [`Blobs`](crate::Blobs) already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewArtifact {
+    /// Whose artifact it is.
+    pub job_id: JobId,
+    /// GitLab's file type: `archive`, `junit`, `metadata`, …
+    pub file_type: String,
+    /// GitLab's file format: `zip`, `gzip`, `raw`.
+    pub format: String,
+    /// The name a person sees.
+    pub file_name: String,
+    /// Bytes.
+    pub size: i64,
+    /// When it may be removed; none for never.
+    pub expires_at: Option<i64>,
+    /// Where [`Blobs`](crate::Blobs) has it.
+    pub path: String,
+}
+
+/// A stored artifact.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct ArtifactRow {
+    /// Unique in the store.
+    pub id: i64,
+    /// Whose artifact it is.
+    #[sqlx(try_from = "Key")]
+    pub job_id: JobId,
+    /// GitLab's file type.
+    pub file_type: String,
+    /// GitLab's file format.
+    pub format: String,
+    /// The name a person sees.
+    pub file_name: String,
+    /// Bytes.
+    pub size: i64,
+    /// When it may be removed; none for never.
+    pub expires_at: Option<i64>,
+    /// Where [`Blobs`](crate::Blobs) has it.
+    pub path: String,
+}

@@ -1,0 +1,250 @@
+//! One state directory: opening it, and reading its rows.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use shipway_pipeline::{JobId, PipelineId};
+use sqlx::ConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::blobs::Blobs;
+use crate::error::StoreError;
+use crate::logs::Logs;
+use crate::rows::{ArtifactRow, JobRow, PipelineRow, StageRow};
+use crate::transaction::Transaction;
+use crate::{artifacts, jobs, pipelines, schema};
+
+/// How long a statement waits for another process that writes.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a task waits for another task of this process that writes.
+pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Connections that read at the same time; they are opened when needed.
+const READERS: u32 = 4;
+
+/// What an acknowledged write survives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The end of this process at any instant; enough for a run on a laptop.
+    #[default]
+    Process,
+    /// A power cut as well; each commit and each log write waits for the disk.
+    Machine,
+}
+
+/// How a store is opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// What an acknowledged write survives.
+    pub durability: Durability,
+}
+
+/// Rows, logs and artifacts in one directory, which several processes may use at a time.
+#[derive(Debug, Clone)]
+pub struct Store {
+    directory: PathBuf,
+    database: PathBuf,
+    /// One connection: SQLite lets one write at a time, and a queue here is fairer and
+    /// quicker than its retries.
+    writer: SqlitePool,
+    readers: SqlitePool,
+    logs: Logs,
+    blobs: Blobs,
+}
+
+impl Store {
+    /// Opens the store in `directory`, which is made if it does not exist.
+    ///
+    /// # Errors
+    /// A variant of [`StoreError`] for each thing a person would do next.
+    pub async fn open(directory: &Path) -> Result<Self, StoreError> {
+        Self::open_with(directory, Options::default()).await
+    }
+
+    /// As [`Store::open`], with other than the default options.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_with(directory: &Path, options: Options) -> Result<Self, StoreError> {
+        let fault = |source| StoreError::Directory {
+            path: directory.to_owned(),
+            source,
+        };
+        std::fs::create_dir_all(directory).map_err(fault)?;
+        // Absolute: the process may change its directory.
+        let directory = directory.canonicalize().map_err(fault)?;
+        let database = directory.join("shipway.db");
+        let synchronous = match options.durability {
+            Durability::Process => SqliteSynchronous::Normal,
+            Durability::Machine => SqliteSynchronous::Full,
+        };
+        let connect = SqliteConnectOptions::new()
+            .filename(&database)
+            .create_if_missing(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .synchronous(synchronous)
+            .disable_statement_logging();
+        let pool = |size| {
+            SqlitePoolOptions::new()
+                .max_connections(size)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .test_before_acquire(false)
+        };
+        let store = Self {
+            writer: pool(1).connect_lazy_with(connect.clone()),
+            readers: pool(READERS).connect_lazy_with(connect),
+            logs: Logs::new(directory.join("logs"), options.durability),
+            blobs: Blobs::new(directory.join("artifacts"), options.durability),
+            directory,
+            database,
+        };
+        store.check_schema().await?;
+        Ok(store)
+    }
+
+    async fn check_schema(&self) -> Result<(), StoreError> {
+        let fault = |error| self.fault(error);
+        let mut connection = self.writer.acquire().await.map_err(fault)?;
+        let mut found = schema::version(&mut connection).await.map_err(fault)?;
+        if found < schema::KNOWN_VERSION {
+            found = schema::migrate(&mut connection).await.map_err(fault)?;
+        }
+        if found > schema::KNOWN_VERSION {
+            return Err(StoreError::NewerSchema {
+                path: self.database.clone(),
+                found,
+                known: schema::KNOWN_VERSION,
+            });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn fault(&self, error: sqlx::Error) -> StoreError {
+        StoreError::classify(&self.database, error)
+    }
+
+    /// The state directory, absolute.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The database file.
+    pub(crate) fn database(&self) -> &Path {
+        &self.database
+    }
+
+    /// The connection that writes, for statements outside of a transaction.
+    pub(crate) fn writer(&self) -> &SqlitePool {
+        &self.writer
+    }
+
+    pub(crate) fn readers(&self) -> &SqlitePool {
+        &self.readers
+    }
+
+    /// The logs of jobs.
+    pub fn logs(&self) -> &Logs {
+        &self.logs
+    }
+
+    /// The files of artifacts.
+    pub fn blobs(&self) -> &Blobs {
+        &self.blobs
+    }
+
+    /// Begins to write. Other writers, in this process or another, wait until it is over.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when another writer takes too long.
+    pub async fn begin(&self) -> Result<Transaction, StoreError> {
+        // A plain BEGIN would fail at once, without waiting, when another process wrote
+        // between our first read and our first write.
+        let inner = self.writer.begin_with("BEGIN IMMEDIATE").await;
+        let inner = inner.map_err(|error| self.fault(error))?;
+        Ok(Transaction::new(inner, self.database.clone()))
+    }
+
+    /// The pipeline, if there is one of this id.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn pipeline(&self, id: PipelineId) -> Result<Option<PipelineRow>, StoreError> {
+        let row = pipelines::find(&self.readers, id).await;
+        row.map_err(|error| self.fault(error))
+    }
+
+    /// The newest pipelines, newest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn pipelines(&self, limit: u32) -> Result<Vec<PipelineRow>, StoreError> {
+        let rows = pipelines::newest(&self.readers, limit.into()).await;
+        rows.map_err(|error| self.fault(error))
+    }
+
+    /// The pipelines without an end, oldest first: those that run, wait for a person, or were
+    /// left by a process that died ([`Store::is_held`] tells).
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn unfinished_pipelines(&self) -> Result<Vec<PipelineRow>, StoreError> {
+        let rows = pipelines::unfinished(&self.readers).await;
+        rows.map_err(|error| self.fault(error))
+    }
+
+    /// The pipeline's stages in order.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn stages(&self, pipeline: PipelineId) -> Result<Vec<StageRow>, StoreError> {
+        let rows = pipelines::stages(&self.readers, pipeline).await;
+        rows.map_err(|error| self.fault(error))
+    }
+
+    /// The pipeline's jobs, all attempts, in the order in which they were stored.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn jobs(&self, pipeline: PipelineId) -> Result<Vec<JobRow>, StoreError> {
+        let rows = jobs::of_pipeline(&self.readers, pipeline).await;
+        rows.map_err(|error| self.fault(error))
+    }
+
+    /// The job, if there is one of this id.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn job(&self, id: JobId) -> Result<Option<JobRow>, StoreError> {
+        let row = jobs::find(&self.readers, id).await;
+        row.map_err(|error| self.fault(error))
+    }
+
+    /// The job's artifacts in the order in which they were stored.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn artifacts_of(&self, job: JobId) -> Result<Vec<ArtifactRow>, StoreError> {
+        let rows = artifacts::of_job(&self.readers, job).await;
+        rows.map_err(|error| self.fault(error))
+    }
+
+    /// The artifacts of all of a pipeline's jobs.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn artifacts_of_pipeline(
+        &self,
+        pipeline: PipelineId,
+    ) -> Result<Vec<ArtifactRow>, StoreError> {
+        let rows = artifacts::of_pipeline(&self.readers, pipeline).await;
+        rows.map_err(|error| self.fault(error))
+    }
+
+    /// Waits for running statements and closes the database. Not needed for durability: a
+    /// process may end at any time.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
