@@ -1,13 +1,14 @@
 //! What is wrong with a configuration, and where.
 
+use crate::FileId;
 use serde::Serialize;
 
 /// A stretch of one file. Lines and columns count from 1, columns in characters.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Span {
     /// Which file, an index into [`crate::Files`].
     #[serde(skip)]
-    pub file: crate::FileId,
+    pub file: FileId,
     /// Byte offset of the start.
     pub start: usize,
     /// Byte offset behind the end.
@@ -47,4 +48,74 @@ pub struct Diagnostic {
     pub hint: Option<String>,
     /// Other places that explain it, each with a few words.
     pub related: Vec<(Span, String)>,
+}
+
+impl Diagnostic {
+    /// A fault that makes the configuration invalid.
+    pub fn error(message: impl Into<String>, span: Span) -> Self {
+        Self::new(Severity::Error, message.into(), Some(span))
+    }
+
+    /// Something that is allowed and surely not meant.
+    pub fn warning(message: impl Into<String>, span: Span) -> Self {
+        Self::new(Severity::Warning, message.into(), Some(span))
+    }
+
+    /// A fault without a place.
+    pub fn error_anywhere(message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, message.into(), None)
+    }
+
+    fn new(severity: Severity, message: String, span: Option<Span>) -> Self {
+        Self {
+            severity,
+            message,
+            span,
+            label: None,
+            job: None,
+            keyword: None,
+            hint: None,
+            related: Vec::new(),
+        }
+    }
+
+    /// Says something at the caret.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// Names the job.
+    #[must_use]
+    pub fn job(mut self, job: impl Into<String>) -> Self {
+        self.job = Some(job.into());
+        self
+    }
+
+    /// Names the keyword.
+    #[must_use]
+    pub fn keyword(mut self, keyword: impl Into<String>) -> Self {
+        self.keyword = Some(keyword.into());
+        self
+    }
+
+    /// Says what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Points to another place.
+    #[must_use]
+    pub fn related(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.related.push((span, text.into()));
+        self
+    }
+
+    /// Whether the configuration is invalid because of it.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
 }

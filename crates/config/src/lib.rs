@@ -1,15 +1,67 @@
-//! The GitLab CI language: bytes in, checked and typed configuration out.
+//! The GitLab CI language: text in, checked and typed configuration out.
 //!
 //! The modules read in the order in which a line of YAML travels. Nothing here knows
 //! pipelines, states of jobs, the clock, the network or the disk: files come in through
 //! [`Source`].
+//!
+//! ```
+//! let loaded = shipway_config::load(
+//!     ".gitlab-ci.yml",
+//!     "test: {script: make test}",
+//!     &shipway_config::NoFiles,
+//!     &shipway_config::Limits::default(),
+//! );
+//! let config = loaded.config.expect("no faults");
+//! assert_eq!(config.jobs["test"].stage, "test");
+//! ```
 
-mod diagnostic;
+mod config;
+mod limits;
+
+// From text to nodes.
+mod files;
+mod source;
+#[expect(
+    clippy::result_large_err,
+    reason = "a fault ends the load, so its size costs nothing"
+)]
+mod yaml;
+
+// From nodes to one merged tree.
+mod extends;
+mod include;
+mod merge;
+#[expect(
+    clippy::result_large_err,
+    reason = "a fault ends the load, so its size costs nothing"
+)]
+mod references;
+
+// From the tree to typed data.
+mod checks;
+mod keywords;
 mod model;
+mod origin;
+mod parallel;
 
+// What is wrong, and where.
+mod diagnostic;
+mod render;
+mod suggest;
+
+// The small languages inside values.
+pub mod duration;
+pub mod expression;
+mod graph;
+pub mod pattern;
+pub mod refs;
+pub mod variables;
+
+pub use config::{Config, Loaded, load};
 pub use diagnostic::{Diagnostic, Severity, Span};
+pub use files::{FileId, Files};
+pub use limits::Limits;
 pub use model::*;
-
-/// Which of the loaded files a position is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct FileId(pub u32);
+pub use render::render;
+pub use source::{NoFiles, Source, SourceError};
+pub use suggest::suggest;

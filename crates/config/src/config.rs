@@ -1,0 +1,103 @@
+//! The way of a configuration from its text to checked data.
+
+use crate::include::Loader;
+use crate::keywords::place::Report;
+use crate::yaml::Map;
+use crate::{
+    Diagnostic, Files, Job, Limits, PrefilledVariable, Source, Span, Variables, Workflow, checks,
+    extends, keywords, origin, parallel, references,
+};
+use indexmap::IndexMap;
+use std::sync::Arc;
+
+/// What came out of a load.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The files that were read; diagnostics point into them.
+    pub files: Files,
+    /// The configuration, or `None` where any error was found.
+    pub config: Option<Config>,
+    /// All faults and warnings, in the order in which a reader meets them.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Loaded {
+    /// The faults that make it invalid.
+    pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics.iter().filter(|d| d.is_error())
+    }
+
+    /// What is allowed and surely not meant.
+    pub fn warnings(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics.iter().filter(|d| !d.is_error())
+    }
+}
+
+/// A configuration without faults.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// All stages in order, from `.pre` to `.post`.
+    pub stages: Vec<String>,
+    /// The top-level variables.
+    pub variables: Variables,
+    /// What the form for manual runs shows about them.
+    pub prefilled: IndexMap<String, PrefilledVariable>,
+    /// `workflow`, where it is given.
+    pub workflow: Option<Workflow>,
+    /// The visible jobs by name, in file order, parallel ones as their instances.
+    pub jobs: IndexMap<String, Job>,
+    tree: Arc<Map>,
+}
+
+impl Config {
+    /// Where a value was written, through includes and `extends`: `["variables", "A"]`,
+    /// `["jobs", "test", "rules", "0", "if"]`. Jobs go by their key in the file
+    /// ([`Job::key`]). What a job takes from `default` is found there.
+    pub fn origin(&self, path: &[&str]) -> Option<Span> {
+        origin::find(&self.tree, path)
+    }
+}
+
+/// Reads a configuration: `path` is its name in messages, `text` its content.
+///
+/// All faults are told at once. Only while files are read, includes resolved, and references
+/// and `extends` followed does a fault end the load, because what lies behind would be judged
+/// on half of the text.
+pub fn load(path: &str, text: &str, source: &dyn Source, limits: &Limits) -> Loaded {
+    let mut loader = Loader::new(source, limits);
+    let tree = loader.main(path, text);
+    let mut loaded = Loaded {
+        files: loader.files,
+        config: None,
+        diagnostics: loader.diagnostics,
+    };
+    let Some(mut root) = tree else {
+        return loaded;
+    };
+    for step in [references::resolve, extends::resolve] {
+        if loaded.errors().next().is_some() {
+            return loaded;
+        }
+        step(&mut root, limits, &mut loaded.diagnostics);
+    }
+    if loaded.errors().next().is_some() {
+        return loaded;
+    }
+
+    let report = Report::new(limits);
+    let read = keywords::read(&root, limits, &report);
+    let jobs = parallel::expand(read.jobs);
+    checks::check(&jobs, &read.stages, &root, limits, &report);
+    if !report.has_errors() {
+        loaded.config = Some(Config {
+            stages: read.stages,
+            variables: read.variables,
+            prefilled: read.form,
+            workflow: read.workflow,
+            jobs,
+            tree: Arc::new(root),
+        });
+    }
+    loaded.diagnostics.extend(report.into_diagnostics());
+    loaded
+}

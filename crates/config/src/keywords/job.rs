@@ -1,0 +1,320 @@
+//! A job: its keys, and how they fit together.
+
+use super::default::Inheritable;
+use super::place::{Keys, Place, Report, value};
+use super::{environment, flow, needs, policy, rules, script, variables};
+use crate::yaml::{Entry, Key, Map, Node, get};
+use crate::{Job, Limits, Variables, When};
+
+const KEYS: Keys = Keys {
+    known: &[
+        "extends",
+        "stage",
+        "script",
+        "before_script",
+        "after_script",
+        "image",
+        "services",
+        "variables",
+        "inherit",
+        "rules",
+        "only",
+        "except",
+        "when",
+        "start_in",
+        "allow_failure",
+        "needs",
+        "dependencies",
+        "artifacts",
+        "cache",
+        "tags",
+        "retry",
+        "timeout",
+        "coverage",
+        "parallel",
+        "interruptible",
+        "resource_group",
+        "environment",
+    ],
+    later: &[
+        "run",
+        "hooks",
+        "release",
+        "pages",
+        "publish",
+        "secrets",
+        "id_tokens",
+        "identity",
+        "inputs",
+        "manual_confirmation",
+        "dast_configuration",
+    ],
+};
+
+/// What jobs take from the rest of the configuration.
+pub(crate) struct Surroundings<'s> {
+    pub(crate) defaults: &'s Inheritable,
+    /// With `workflow:rules` a job without rules has no `only` either.
+    pub(crate) has_workflow_rules: bool,
+    pub(crate) limits: &'s Limits,
+}
+
+/// A visible job and how many instances of it there are.
+pub(crate) struct Read {
+    pub(crate) job: Job,
+    pub(crate) parallel: Option<u32>,
+}
+
+/// Reads a visible entry of the top level that is no global keyword.
+pub(crate) fn job(
+    key: &Key,
+    entry: &Entry,
+    around: &Surroundings<'_>,
+    report: &Report,
+) -> Option<Read> {
+    let name = key.as_str();
+    let at = Place::job(name, report);
+    let is_named = check_name(key, entry, &at);
+    let Some(map) = entry.node.as_map().filter(|map| has_commands(map)) else {
+        if is_named {
+            without_commands(name, entry, &at);
+        }
+        return None;
+    };
+    at.check_keys(map, &KEYS);
+    if name == "pages" && value(map, "pages").and_then(Node::as_bool) != Some(false) {
+        at.unsupported_as("pages", entry.key_span);
+    }
+    check_rules_alone(map, &at);
+
+    let (inherit_default, inherit_variables) = value(map, "inherit")
+        .map(|node| flow::inherit(node, &at.key("inherit")))
+        .unwrap_or_default();
+    let mut inherited = Inheritable::read(map, &at, around.limits);
+    inherited.inherit(around.defaults, |keyword| inherit_default.takes(keyword));
+
+    let own_rules = value(map, "rules");
+    let when = flow::when(map, &at);
+    let commands = value(map, "script").and_then(|node| {
+        let commands = script::commands(node, &at.key("script"))?;
+        if commands.is_empty() {
+            at.attribute(node, "script", "can't be blank");
+        }
+        Some(commands)
+    });
+    let needs = value(map, "needs").and_then(|node| needs::needs(node, &at.key("needs")));
+    let dependencies = at.strings(map, "dependencies");
+    if let (Some(needs), Some(names)) = (&needs, &dependencies) {
+        let outside: Vec<&str> = names
+            .iter()
+            .map(String::as_str)
+            .filter(|name| !needs.iter().any(|need| need.job == *name))
+            .collect();
+        if let Some(node) = value(map, "dependencies")
+            && !outside.is_empty()
+        {
+            let reason = format!("the {} should be part of needs", outside.join(", "));
+            at.attribute(node, "dependencies", &reason)
+                .label("not in `needs`");
+        }
+    }
+    let mut only = value(map, "only").and_then(|node| policy::policy(node, &at.key("only")));
+    if let Some(only) = &mut only {
+        only.refs.get_or_insert_with(policy::default_refs);
+    } else if own_rules.is_none() && !around.has_workflow_rules {
+        only = Some(crate::Policy {
+            refs: Some(policy::default_refs()),
+            variables: None,
+        });
+    }
+    let parallel = value(map, "parallel")
+        .and_then(|node| flow::parallel(node, &at.key("parallel"), around.limits));
+    let job = Job {
+        name: name.to_owned(),
+        key: name.to_owned(),
+        stage: value(map, "stage")
+            .map(|node| flow::stage(node, &at.key("stage")).unwrap_or_default())
+            .unwrap_or_else(|| "test".to_owned()),
+        before_script: inherited.before_script.unwrap_or_default(),
+        script: commands.unwrap_or_default(),
+        after_script: inherited.after_script.unwrap_or_default(),
+        image: inherited.image,
+        services: inherited.services.unwrap_or_default(),
+        variables: match value(map, "variables") {
+            Some(node) => variables::of_job(node, &at.key("variables")),
+            None => Variables::default(),
+        },
+        inherit_variables,
+        rules: own_rules.and_then(|node| rules::rules(node, &at)),
+        only,
+        except: value(map, "except").and_then(|node| policy::policy(node, &at.key("except"))),
+        when,
+        start_in: start_in(map, when, own_rules.is_some(), entry, &at),
+        allow_failure: flow::allow_failure(map, &at),
+        needs,
+        dependencies,
+        artifacts: inherited.artifacts,
+        cache: inherited.cache.unwrap_or_default(),
+        tags: inherited.tags.unwrap_or_default(),
+        retry: inherited.retry,
+        timeout: value(map, "timeout").and_then(|node| flow::timeout(node, &at.key("timeout"))),
+        coverage: value(map, "coverage").and_then(|node| flow::coverage(node, &at.key("coverage"))),
+        parallel: None,
+        interruptible: inherited.interruptible,
+        resource_group: at.text(map, "resource_group"),
+        environment: value(map, "environment")
+            .and_then(|node| environment::environment(node, &at.key("environment"))),
+    };
+    check_extends(map, &at);
+    warn_of_double_pipelines(own_rules, &job, around, &at);
+    Some(Read { job, parallel })
+}
+
+fn has_commands(map: &Map) -> bool {
+    get(map, "script").is_some() || get(map, "run").is_some()
+}
+
+fn check_name(key: &Key, entry: &Entry, at: &Place<'_>) -> bool {
+    let name = Node::null(entry.key_span);
+    if !key.is_text() {
+        at.attribute(&name, "name", "should be a symbol")
+            .label("not a text for YAML")
+            .hint(format!("put the name in quotes: '{}'", key.as_str()));
+        return false;
+    }
+    if key.as_str().is_empty() {
+        at.attribute(&name, "name", "can't be blank")
+            .label("an empty name");
+        return false;
+    }
+    if key.as_str().chars().count() > 255 {
+        at.attribute(&name, "name", "is too long (maximum is 255 characters)");
+    }
+    true
+}
+
+/// An entry without commands: a trigger job, a slip in `script`, or no job at all.
+fn without_commands(name: &str, entry: &Entry, at: &Place<'_>) {
+    if let Some(map) = entry.node.as_map()
+        && let Some(trigger) = get(map, "trigger")
+        && !trigger.node.is_null()
+    {
+        at.unsupported("trigger", trigger.key_span);
+        return;
+    }
+    let text = format!(
+        "jobs {} config should implement the script:, run:, or trigger: keyword",
+        name.to_lowercase()
+    );
+    let fault = at.message(entry.key_span, text);
+    let slip = entry.node.as_map().and_then(|map| {
+        map.keys()
+            .map(|key| key.as_str())
+            .find(|key| !KEYS.known.contains(key) && crate::suggest(key, ["script"]).is_some())
+    });
+    let globals = super::GLOBALS.iter().copied();
+    if let Some(slip) = slip {
+        fault
+            .label("no `script`")
+            .hint(format!("`{slip}` is not a keyword; did you mean `script`?"));
+    } else if let Some(near) = crate::suggest(name, globals) {
+        fault
+            .label("taken for a job")
+            .hint(format!("did you mean the keyword `{near}`?"));
+    } else if entry.node.as_map().is_some() {
+        fault
+            .label("no `script`")
+            .hint("add `script`, or put a dot before the name to make it a template");
+    } else {
+        fault
+            .label("taken for a job")
+            .hint("a job is a map with `script`");
+    }
+}
+
+/// `only`, `except` and `start_in` have no place next to `rules`.
+fn check_rules_alone(map: &Map, at: &Place<'_>) {
+    if value(map, "rules").is_none() {
+        return;
+    }
+    let strangers: Vec<&str> = ["only", "except", "start_in"]
+        .into_iter()
+        .filter(|key| value(map, key).is_some())
+        .collect();
+    let Some(first) = strangers.first() else {
+        return;
+    };
+    if let Some(entry) = get(map, first) {
+        let reason = format!("key may not be used with `rules`: {}", strangers.join(", "));
+        let fault = at
+            .config(&Node::null(entry.key_span), &reason)
+            .label("beside `rules`");
+        if *first == "start_in" {
+            fault.hint("put `when: delayed` and `start_in` into the rule");
+        } else {
+            fault.hint("say it with `rules:if`, `if: $CI_COMMIT_BRANCH == \"main\"` for example");
+        }
+    }
+}
+
+fn start_in(
+    map: &Map,
+    when: Option<When>,
+    has_rules: bool,
+    entry: &Entry,
+    at: &Place<'_>,
+) -> Option<u64> {
+    let node = value(map, "start_in");
+    if has_rules {
+        return None;
+    }
+    if when == Some(When::Delayed) {
+        let owner = get(map, "when").map_or(&entry.node, |entry| &entry.node);
+        return flow::start_in(node, owner, at, "should be a duration");
+    }
+    if let Some(node) = node {
+        at.attribute(node, "start_in", "must be blank")
+            .hint("`start_in` belongs to `when: delayed`");
+    }
+    None
+}
+
+fn check_extends(map: &Map, at: &Place<'_>) {
+    if let Some(node) = value(map, "extends")
+        && let Err(wrong) = super::place::string_or_strings(node)
+    {
+        at.attribute(
+            wrong,
+            "extends",
+            "should be an array of strings or a string",
+        );
+    }
+}
+
+/// A last rule without a condition lets a push run both a branch and a merge request
+/// pipeline. GitLab warns; it is no fault.
+fn warn_of_double_pipelines(
+    node: Option<&Node>,
+    job: &Job,
+    around: &Surroundings<'_>,
+    at: &Place<'_>,
+) {
+    let (Some(node), Some(rules)) = (node, &job.rules) else {
+        return;
+    };
+    let Some(last) = rules.last() else {
+        return;
+    };
+    let open = last.condition.is_none() && last.when.is_some_and(|when| when != When::Never);
+    if open && !around.has_workflow_rules {
+        let text = format!(
+            "jobs:{} may allow multiple pipelines to run for a single action due to \
+             `rules:when` clause with no `workflow:rules`",
+            job.name.to_lowercase()
+        );
+        at.message(node.span, text)
+            .warning()
+            .label("the last rule has no condition")
+            .hint("add `workflow:rules` that choose branch or merge request pipelines");
+    }
+}

@@ -1,0 +1,89 @@
+//! `only` and `except`.
+
+use super::place::{Keys, Place, strings, value};
+use crate::expression::Expression;
+use crate::yaml::{Map, Node};
+use crate::{Policy, refs};
+
+const KEYS: Keys = Keys {
+    known: &["refs", "variables"],
+    later: &["changes", "kubernetes"],
+};
+
+const REFS: &str = "should be an array of strings or regular expressions using re2 syntax";
+
+/// The refs of a job that says nothing about them.
+pub(crate) fn default_refs() -> Vec<String> {
+    vec!["branches".to_owned(), "tags".to_owned()]
+}
+
+/// `only` or `except`: a list of refs, or a map.
+pub(crate) fn policy(node: &Node, at: &Place<'_>) -> Option<Policy> {
+    if node.as_list().is_some() || node.as_text().is_some() {
+        return Some(Policy {
+            refs: Some(refs(node, |wrong| {
+                at.config(wrong, REFS).hint(
+                    "names and expressions are texts, expressions stand between slashes: /^v/",
+                );
+            })?),
+            variables: None,
+        });
+    }
+    let Some(map) = node.as_map() else {
+        at.form(node, "has to be either an array of conditions or a hash");
+        return None;
+    };
+    if map.is_empty() {
+        at.config(node, "can't be blank");
+        return None;
+    }
+    at.check_keys(map, &KEYS);
+    Some(Policy {
+        refs: value(map, "refs").and_then(|node| {
+            refs(node, |wrong| {
+                at.attribute(wrong, "refs", REFS);
+            })
+        }),
+        variables: conditions(map, at),
+    })
+}
+
+fn refs(node: &Node, wrong: impl Fn(&Node)) -> Option<Vec<String>> {
+    let nodes = match node.as_list() {
+        Some(list) => list,
+        None if node.as_text().is_some() => std::slice::from_ref(node),
+        None => {
+            wrong(node);
+            return None;
+        }
+    };
+    nodes
+        .iter()
+        .map(|node| match node.as_text() {
+            Some(text) if refs::is_valid(text) => Some(text.to_owned()),
+            _ => {
+                wrong(node);
+                None
+            }
+        })
+        .collect()
+}
+
+fn conditions(map: &Map, at: &Place<'_>) -> Option<Vec<String>> {
+    let node = value(map, "variables")?;
+    let texts = match strings(node) {
+        Ok(texts) => texts,
+        Err(wrong) => {
+            at.attribute(wrong, "variables", "should be an array of strings");
+            return None;
+        }
+    };
+    let nodes = node.as_list().unwrap_or_default();
+    for (text, node) in texts.iter().zip(nodes) {
+        if let Err(error) = Expression::parse(text) {
+            at.attribute(node, "variables", "invalid expression syntax")
+                .label(error.message.clone());
+        }
+    }
+    Some(texts)
+}

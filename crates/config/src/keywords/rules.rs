@@ -1,0 +1,132 @@
+//! `rules` of jobs.
+
+use super::flow::start_in;
+use super::needs::needs;
+use super::place::{Keys, Place, flattened, value};
+use super::variables;
+use crate::expression::Expression;
+use crate::yaml::{Map, Node};
+use crate::{Rule, Variables, When};
+
+const KEYS: Keys = Keys {
+    known: &[
+        "if",
+        "when",
+        "start_in",
+        "allow_failure",
+        "variables",
+        "needs",
+        "interruptible",
+    ],
+    later: &["changes", "exists"],
+};
+
+const WHENS: [&str; 6] = [
+    "on_success",
+    "on_failure",
+    "always",
+    "never",
+    "manual",
+    "delayed",
+];
+
+/// `rules`: a list of maps, lists in it flattened.
+pub(crate) fn rules(node: &Node, at: &Place<'_>) -> Option<Vec<Rule>> {
+    let reason = "should be an array containing hashes and arrays of hashes";
+    if node.as_list().is_none() {
+        at.attribute(node, "rules", reason)
+            .hint("write each rule behind a dash: `- if: …`");
+        return None;
+    }
+    // The list itself is the first level.
+    let nodes = match flattened(node, 11) {
+        Ok(nodes) => nodes,
+        Err(too_deep) => {
+            at.attribute(too_deep, "rules", reason)
+                .label("nested deeper than 10 levels");
+            return None;
+        }
+    };
+    let list = at.key("rules");
+    let item = list.item("rule");
+    nodes.into_iter().map(|node| rule(node, &item)).collect()
+}
+
+fn rule(node: &Node, at: &Place<'_>) -> Option<Rule> {
+    let map = at.map(node, &KEYS)?;
+    let when = when(map, at, &WHENS);
+    let start_in = match when {
+        Some(When::Delayed) => start_in(value(map, "start_in"), node, at, "can't be blank"),
+        _ => {
+            if let Some(node) = value(map, "start_in") {
+                at.attribute(node, "start_in", "must be blank")
+                    .hint("`start_in` belongs to `when: delayed`");
+            }
+            None
+        }
+    };
+    Some(Rule {
+        condition: condition(map, at),
+        when,
+        start_in,
+        allow_failure: at.boolean(map, "allow_failure"),
+        variables: match value(map, "variables") {
+            Some(node) => variables::of_rule(node, &at.key("variables")),
+            None => Variables::default(),
+        },
+        needs: value(map, "needs").and_then(|node| needs(node, &at.key("needs"))),
+        interruptible: match value(map, "interruptible") {
+            Some(node) => super::flow::interruptible(node, &at.key("interruptible")),
+            None => None,
+        },
+    })
+}
+
+/// `when` of a rule, one of the words given.
+pub(crate) fn when(map: &Map, at: &Place<'_>, allowed: &[&str]) -> Option<When> {
+    let node = value(map, "when")?;
+    let text = node.as_text();
+    match text.filter(|text| allowed.contains(text)) {
+        Some(text) => super::flow::when_of(text),
+        None => {
+            let written = node.scalar_text().unwrap_or_else(|| node.kind().to_owned());
+            at.attribute(node, "when", &format!("unknown value: {written}"))
+                .label(format!("may be {}", allowed.join(", ")))
+                .did_you_mean(text, allowed);
+            None
+        }
+    }
+}
+
+/// `if`, checked.
+pub(crate) fn condition(map: &Map, at: &Place<'_>) -> Option<String> {
+    let node = value(map, "if")?;
+    let reason = "invalid expression syntax";
+    let Some(text) = node.as_text() else {
+        at.attribute(node, "if", reason)
+            .label(format!("this is {}", node.kind()))
+            .hint("an expression is a text, `$CI_COMMIT_BRANCH == \"main\"` for example");
+        return None;
+    };
+    match Expression::parse(text) {
+        Ok(_) => Some(text.to_owned()),
+        Err(error) => {
+            at.attribute(node, "if", reason)
+                .label(error.message)
+                .hint(expression_hint(text));
+            None
+        }
+    }
+}
+
+fn expression_hint(text: &str) -> &'static str {
+    if text.contains("(?") {
+        "the dialect is RE2, which has no look-ahead, look-behind or back-references"
+    } else if text.contains("${") {
+        "variables are written `$NAME` here, never `${NAME}`"
+    } else if text.contains(" = ") {
+        "equality is written `==`"
+    } else {
+        "values are `$NAME`, quoted texts, `null` and `/patterns/`; operators are ==, !=, =~, !~, &&, ||"
+    }
+}

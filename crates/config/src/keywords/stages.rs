@@ -1,0 +1,49 @@
+//! `stages`.
+
+use super::place::{Place, flattened};
+use crate::yaml::Node;
+
+/// The stages in order, `.pre` first and `.post` last wherever they were listed.
+pub(crate) fn stages(node: Option<&Node>, at: &Place<'_>) -> Vec<String> {
+    let mut stages = vec![".pre".to_owned()];
+    match node {
+        None => stages.extend(["build", "test", "deploy"].map(str::to_owned)),
+        Some(node) => {
+            for name in names(node, at) {
+                if name != ".pre" && name != ".post" && !stages.contains(&name) {
+                    stages.push(name);
+                }
+            }
+        }
+    }
+    stages.push(".post".to_owned());
+    stages
+}
+
+fn names(node: &Node, at: &Place<'_>) -> Vec<String> {
+    let reason = "should be an array of strings or a nested array of strings up to 10 levels deep";
+    let nodes = match (node.as_list(), flattened(node, 11)) {
+        (Some(_), Ok(nodes)) => nodes,
+        (Some(_), Err(wrong)) => {
+            at.config(wrong, reason);
+            return Vec::new();
+        }
+        (None, _) => {
+            let fault = at.config(node, reason);
+            if let Some(name) = node.as_text() {
+                fault.hint(format!("write a list: `stages: [{name}]`"));
+            }
+            return Vec::new();
+        }
+    };
+    let mut names = Vec::new();
+    for node in nodes {
+        match node.as_text() {
+            Some(name) => names.push(name.to_owned()),
+            None => {
+                at.config(node, reason);
+            }
+        }
+    }
+    names
+}

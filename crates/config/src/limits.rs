@@ -1,0 +1,46 @@
+//! How much a configuration may ask for. The defaults are GitLab's.
+
+/// The limits of one load. Each is named in the error that it causes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one file.
+    pub yaml_bytes: usize,
+    /// How deep the lists and maps of one file may be nested.
+    pub depth: usize,
+    /// Values of one file after aliases and merge keys are expanded.
+    pub expanded_nodes: usize,
+    /// Included files, nested ones and repetitions counted.
+    pub include_files: usize,
+    /// Levels of `extends` above a job.
+    pub extends_levels: usize,
+    /// How deep one `!reference` may lead to another.
+    pub reference_levels: usize,
+    /// Entries of one job's `needs`.
+    pub needs: usize,
+    /// Instances of one `parallel` job.
+    pub parallel: u32,
+    /// A job has fewer tags than this.
+    pub tags: usize,
+    /// Caches of one job.
+    pub caches: usize,
+    /// Diagnostics that are kept; what a hostile file adds behind them is dropped.
+    pub diagnostics: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            yaml_bytes: 2 * 1024 * 1024,
+            depth: 100,
+            expanded_nodes: 1_000_000,
+            include_files: 150,
+            extends_levels: 10,
+            reference_levels: 10,
+            needs: 50,
+            parallel: 200,
+            tags: 50,
+            caches: 4,
+            diagnostics: 1000,
+        }
+    }
+}
