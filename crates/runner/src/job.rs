@@ -10,6 +10,7 @@ use crate::control::{Control, Request};
 use crate::directory::{self, DirectoryError, JobDirectory};
 use crate::executor::{Executor, ExecutorError, JobPaths, ShellExecutor, StageEnd, StageRequest};
 use crate::failure::{Failure, JobOutcome, with_causes};
+use crate::files::{self, Stop};
 use crate::log::{Log, unix_now};
 use crate::mask::Masker;
 use crate::runner::Sources;
@@ -156,6 +157,19 @@ impl<'a, S: JobSource> Job<'a, S> {
         if let Err(error) = executor.reclaim().await {
             self.log.warning(&with_causes(&error)).await;
         }
+        if !result.as_ref().err().is_some_and(Failure::halts) {
+            // Both look at the same result; the first failure is the job's.
+            let success = result.is_ok();
+            for archived in [
+                self.save_caches(success).await,
+                self.upload_artifacts(success).await,
+            ] {
+                let halts = archived.as_ref().err().is_some_and(Failure::halts);
+                if result.is_ok() || halts {
+                    result = archived;
+                }
+            }
+        }
         self.cleanup_section().await;
         result
     }
@@ -215,6 +229,11 @@ impl<'a, S: JobSource> Job<'a, S> {
     /// Sources, caches, artifacts of other jobs.
     async fn before_scripts<E: Executor>(&mut self, executor: &mut E) -> Result<(), Failure> {
         self.get_sources(executor).await?;
+        self.check_time(Request::Cancel)?;
+        self.restore_caches().await?;
+        self.check_time(Request::Cancel)?;
+        self.download_artifacts().await?;
+        self.check_time(Request::Cancel)?;
         if executor.runs_as_other_user() {
             let directory = self.directory()?;
             let (project, temporary) = (directory.project.clone(), directory.temporary.clone());
@@ -506,6 +525,60 @@ impl<'a, S: JobSource> Job<'a, S> {
         Ok(())
     }
 
+    /// Fails when the job's time is up or a stop of this level is asked for.
+    fn check_time(&self, level: Request) -> Result<(), Failure> {
+        if self.control.requested() >= level {
+            return Err(self.stopped());
+        }
+        if Instant::now() >= self.deadline {
+            return Err(Failure::JobTimeout);
+        }
+        Ok(())
+    }
+
+    fn stopped(&self) -> Failure {
+        match self.control.requested() {
+            Request::Abort => Failure::Aborted,
+            _ => Failure::Canceled,
+        }
+    }
+
+    /// Waits for `work`, which is dropped when the job's time is up or a stop of this level
+    /// is asked for.
+    pub(crate) async fn unless_stopped<T>(
+        &mut self,
+        level: Request,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
+        let mut control = self.control.clone();
+        tokio::select! {
+            done = work => Ok(done),
+            () = control.reached(level) => Err(self.stopped()),
+            () = tokio::time::sleep_until(self.deadline) => Err(Failure::JobTimeout),
+        }
+    }
+
+    /// Does file work on another thread. It is asked to end when the job's time is up or a
+    /// stop of this level is asked for, and has always ended when this returns.
+    pub(crate) async fn file_work<T: Send + 'static>(
+        &mut self,
+        level: Request,
+        work: impl FnOnce(&Stop) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let stop = Stop::default();
+        let working = {
+            let stop = stop.clone();
+            blocking(move || work(&stop))
+        };
+        tokio::pin!(working);
+        let done = self.unless_stopped(level, &mut working).await;
+        if done.is_err() {
+            stop.ask();
+            working.await;
+        }
+        done
+    }
+
     fn stage_timeout(
         &self,
         name: &str,
@@ -653,7 +726,7 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
 /// for, no more than `limit` bytes read, what is not text replaced.
 fn read_regular_file(path: &std::path::Path, limit: u64) -> Option<String> {
     use std::io::Read;
-    let file = crate::files::open_regular(path).ok()?;
+    let file = files::open_regular(path).ok()?;
     let mut content = Vec::new();
     file.take(limit).read_to_end(&mut content).ok()?;
     Some(String::from_utf8_lossy(&content).into_owned())

@@ -8,6 +8,9 @@
 //! its commands; `variables`, `script`, `timeouts` and `failure` are the plain decisions;
 //! `log`, `mask`, `limit` and `trace` are the way of a line of output to the coordinator.
 
+mod archive;
+mod artifacts;
+mod cache;
 mod config;
 mod control;
 mod directory;
@@ -15,6 +18,7 @@ mod duration;
 mod executor;
 mod failure;
 mod files;
+mod glob;
 mod job;
 mod limit;
 mod log;

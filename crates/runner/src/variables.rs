@@ -35,19 +35,12 @@ impl Variables {
             ..Self::default()
         };
         for variable in groups.into_iter().flatten() {
-            variables.push(variable);
+            variables
+                .last
+                .insert(variable.key.clone(), variables.ordered.len());
+            variables.ordered.push(variable);
         }
         variables
-    }
-
-    fn push(&mut self, variable: Variable) {
-        self.last.insert(variable.key.clone(), self.ordered.len());
-        self.ordered.push(variable);
-    }
-
-    /// Sets a variable of the runner's own; nothing in it is expanded.
-    pub(crate) fn set(&mut self, key: &str, value: impl Into<String>) {
-        self.push(internal(key, value));
     }
 
     /// The variable as references see it: not expanded, a file variable as its path.

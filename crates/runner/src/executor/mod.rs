@@ -81,8 +81,6 @@ pub(crate) enum StageEnd {
 pub(crate) trait Executor: Send {
     /// `shell` or `docker`, as in the log.
     const NAME: &'static str;
-    /// Whether the job's processes share the machine with others.
-    const SHARED: bool;
 
     /// Gets ready: finds a shell, pulls an image.
     fn prepare(&mut self, log: &mut Log) -> impl Future<Output = Result<(), ExecutorError>> + Send;

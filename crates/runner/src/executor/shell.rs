@@ -203,7 +203,6 @@ impl<'a> ShellExecutor<'a> {
 
 impl Executor for ShellExecutor<'_> {
     const NAME: &'static str = "shell";
-    const SHARED: bool = true;
 
     async fn prepare(&mut self, log: &mut Log) -> Result<(), ExecutorError> {
         let path = self.inherited_path();

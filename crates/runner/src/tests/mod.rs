@@ -1,5 +1,6 @@
 //! Whole jobs with real processes.
 
+mod archives;
 mod conformance;
 mod shell;
 

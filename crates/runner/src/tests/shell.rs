@@ -122,3 +122,20 @@ async fn the_log_of_a_job_reads_like_gitlabs() {
          Cleaning up project directory and file based variables\nJob succeeded\n"
     );
 }
+
+#[tokio::test]
+async fn jobs_run_side_by_side_as_tasks() {
+    let jobs: Vec<_> = (0..4)
+        .map(|number| {
+            tokio::spawn(async move {
+                Bench::new(&[&format!("echo job-{number}-done")])
+                    .succeed()
+                    .await
+            })
+        })
+        .collect();
+    for (number, job) in jobs.into_iter().enumerate() {
+        let log = job.await.unwrap();
+        assert!(log.contains(&format!("\njob-{number}-done\n")), "{log}");
+    }
+}

@@ -1,0 +1,286 @@
+//! Artifacts: those of other jobs in before the script, the job's own out after it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use shipway_protocol::{ArtifactFormat, ArtifactSpec, Dependency};
+use tempfile::NamedTempFile;
+
+use crate::archive::{self, WriteError};
+use crate::control::Request;
+use crate::failure::{Failure, with_causes};
+use crate::files::{self, Note, Stop, Wanted};
+use crate::job::Job;
+use crate::source::JobSource;
+
+/// A packed artifact, ready to be handed over.
+struct Packed {
+    file: NamedTempFile,
+    file_name: String,
+}
+
+impl<S: JobSource> Job<'_, S> {
+    /// Stage `download_artifacts`: unpacks the archives of the jobs this one depends on, in
+    /// order, into the project directory.
+    pub(crate) async fn download_artifacts(&mut self) -> Result<(), Failure> {
+        let payload = self.payload;
+        let with_files: Vec<&Dependency> = payload
+            .dependencies
+            .iter()
+            .filter(|dependency| dependency.artifacts_file.is_some())
+            .collect();
+        if with_files.is_empty() {
+            return Ok(());
+        }
+        let name = "download_artifacts";
+        self.log.open_section(name, "Downloading artifacts").await;
+        let mut result = Ok(());
+        for dependency in with_files {
+            result = self.download(dependency).await;
+            if result.is_err() {
+                break;
+            }
+        }
+        self.log.close_section(name).await;
+        result
+    }
+
+    async fn download(&mut self, dependency: &Dependency) -> Result<(), Failure> {
+        let (id, name) = (dependency.id, &dependency.name);
+        self.log
+            .line(&format!("Downloading artifacts for {name} ({id})..."))
+            .await;
+        let file = self.temporary_file()?;
+        let (source, job) = (self.source, self.payload.id);
+        let download = source.download_artifact(job, dependency, file.path());
+        if let Err(error) = self.unless_stopped(Request::Cancel, download).await? {
+            self.log
+                .error(&format!(
+                    "Downloading artifacts of {name} ({id}) from coordinator: {}",
+                    with_causes(&error)
+                ))
+                .await;
+            return Err(Failure::Helper);
+        }
+        let (path, directory) = (file.path().to_owned(), self.directory()?.project.clone());
+        let limits = self.config.extract_limits;
+        let extracted = self
+            .file_work(Request::Cancel, move |stop| {
+                archive::extract(&path, &directory, limits, stop)
+            })
+            .await?;
+        match extracted {
+            Ok(extracted) => {
+                self.log
+                    .line(&format!(
+                        "Downloading artifacts from coordinator... ok id={id} entries={} bytes={}",
+                        extracted.entries, extracted.bytes
+                    ))
+                    .await;
+                Ok(())
+            }
+            Err(error) => {
+                self.log
+                    .error(&format!("Unpacking artifacts of {name} ({id}): {error}"))
+                    .await;
+                Err(Failure::Helper)
+            }
+        }
+    }
+
+    /// Stage `upload_artifacts_on_success` or `…_on_failure`.
+    pub(crate) async fn upload_artifacts(&mut self, success: bool) -> Result<(), Failure> {
+        let payload = self.payload;
+        let specs: Vec<&ArtifactSpec> = payload
+            .artifacts
+            .iter()
+            .filter(|spec| spec.when.applies(success))
+            .filter(|spec| spec.untracked || !spec.paths.is_empty())
+            .collect();
+        if specs.is_empty() {
+            return Ok(());
+        }
+        let (name, kind) = match success {
+            true => ("upload_artifacts_on_success", "successful"),
+            false => ("upload_artifacts_on_failure", "failed"),
+        };
+        let heading = format!("Uploading artifacts for {kind} job");
+        self.log.open_section(name, &heading).await;
+        let mut result = Ok(());
+        for spec in specs {
+            let uploaded = self.upload(spec).await;
+            let halts = uploaded.as_ref().err().is_some_and(Failure::halts);
+            if result.is_ok() || halts {
+                result = uploaded;
+            }
+            if halts {
+                break;
+            }
+        }
+        self.log.close_section(name).await;
+        result
+    }
+
+    async fn upload(&mut self, spec: &ArtifactSpec) -> Result<(), Failure> {
+        self.log.line("Uploading artifacts...").await;
+        let root = self.directory()?.project.clone();
+        let expand_all = |texts: &[String]| {
+            let variables = &self.variables;
+            texts.iter().map(|text| variables.expand(text)).collect()
+        };
+        let wanted = Wanted {
+            paths: expand_all(&spec.paths),
+            exclude: expand_all(&spec.exclude),
+            untracked: spec.untracked,
+            what: "artifact",
+            project: self.paths.project.clone(),
+        };
+        let selection = {
+            let root = root.clone();
+            self.file_work(Request::Abort, move |stop| {
+                files::select(&root, &wanted, stop)
+            })
+            .await?
+        };
+        self.say(&selection.notes).await;
+        if selection.paths.is_empty() {
+            self.log.error("No files to upload").await;
+            return Ok(());
+        }
+        let file = self.temporary_file()?;
+        let base = base_name(spec.name.as_deref().map(|name| self.variables.expand(name)));
+        let level = compression_level(&self.variables.get("ARTIFACT_COMPRESSION_LEVEL"), 5);
+        let format = spec.artifact_format;
+        let packed = self
+            .file_work(Request::Abort, move |stop| {
+                pack(&root, &selection.paths, file, format, &base, level, stop)
+            })
+            .await?;
+        let kind = match spec.artifact_type.as_str() {
+            "" => "archive",
+            kind => kind,
+        };
+        let packed = match packed {
+            Ok(packed) => packed,
+            Err(error) => {
+                self.log
+                    .error(&format!("Packing artifacts as \"{kind}\": {error}"))
+                    .await;
+                return Err(Failure::Helper);
+            }
+        };
+        let (source, job) = (self.source, self.payload.id);
+        let upload = source.upload_artifact(job, spec, &packed.file_name, packed.file.path());
+        match self.unless_stopped(Request::Abort, upload).await? {
+            Ok(()) => {
+                self.log
+                    .line(&format!(
+                        "Uploading artifacts as \"{kind}\" to coordinator... 201 Created"
+                    ))
+                    .await;
+                Ok(())
+            }
+            Err(error) => {
+                self.log
+                    .error(&format!(
+                        "Uploading artifacts as \"{kind}\" to coordinator... {}",
+                        with_causes(&error)
+                    ))
+                    .await;
+                Err(Failure::Helper)
+            }
+        }
+    }
+
+    /// Puts what was found into the log.
+    pub(crate) async fn say(&mut self, notes: &[Note]) {
+        for note in notes {
+            match note {
+                Note::Info(text) => self.log.line(text).await,
+                Note::Warning(text) => self.log.warning(text).await,
+            }
+        }
+    }
+
+    fn temporary_file(&self) -> Result<NamedTempFile, Failure> {
+        std::fs::create_dir_all(&self.config.temp_dir)
+            .and_then(|()| NamedTempFile::new_in(&self.config.temp_dir))
+            .map_err(|source| Failure::System {
+                reason: shipway_protocol::FailureReason::RunnerSystemFailure,
+                message: format!(
+                    "cannot create a temporary file in {}: {source}",
+                    self.config.temp_dir.display()
+                ),
+            })
+    }
+}
+
+fn pack(
+    root: &Path,
+    paths: &[PathBuf],
+    file: NamedTempFile,
+    format: ArtifactFormat,
+    base: &str,
+    level: i64,
+    stop: &Stop,
+) -> Result<Packed, WriteError> {
+    let target: &File = file.as_file();
+    let file_name = match format {
+        ArtifactFormat::Zip => {
+            archive::write_zip(root, paths, target, level, "", stop)?;
+            format!("{base}.zip")
+        }
+        ArtifactFormat::Gzip => {
+            archive::write_gzip(root, paths, target, stop)?;
+            format!("{base}.gz")
+        }
+        ArtifactFormat::Raw => {
+            archive::copy_single(root, paths, target)?;
+            base.to_owned()
+        }
+    };
+    Ok(Packed { file, file_name })
+}
+
+/// The last component of an expanded artifact name: no name is `artifacts`, a name that
+/// expands to nothing is `default`.
+fn base_name(name: Option<String>) -> String {
+    match name {
+        None => "artifacts".to_owned(),
+        Some(name) => match name.trim_end_matches('/').rsplit('/').next() {
+            None | Some("" | "." | "..") => "default".to_owned(),
+            Some(last) => last.to_owned(),
+        },
+    }
+}
+
+/// Deflate's level for a name such as `fastest`; 0 stores.
+pub(crate) fn compression_level(name: &str, default: i64) -> i64 {
+    match name {
+        "fastest" => 0,
+        "fast" => 1,
+        "default" => 5,
+        "slow" => 7,
+        "slowest" => 9,
+        _ => default,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn archives_are_named_as_gitlab_names_them() {
+        for (name, expected) in [
+            (None, "artifacts"),
+            (Some(""), "default"),
+            (Some("report"), "report"),
+            (Some("a/b"), "b"),
+            (Some("a/b/"), "b"),
+            (Some(".."), "default"),
+        ] {
+            assert_eq!(base_name(name.map(str::to_owned)), expected, "{name:?}");
+        }
+    }
+}
