@@ -21,14 +21,17 @@ shellcheck       shellcheck             lints the scripts
 END
 }
 
+# Without a terminal nobody can type a password, so sudo has to say no at once.
+if [[ $(id -u) == 0 ]]; then
+  become_root=()
+elif [[ -t 1 ]]; then
+  become_root=(sudo)
+else
+  become_root=(sudo --non-interactive)
+fi
+
 as_root() {
-  if [[ $(id -u) == 0 ]]; then
-    "$@"
-  elif [[ -t 2 ]]; then
-    sudo "$@"
-  else
-    sudo --non-interactive "$@"
-  fi
+  "${become_root[@]}" "$@"
 }
 
 # Whether COMMAND or `python:MODULE,MODULE` is there. Servers live in directories

@@ -19,6 +19,8 @@ start_engine() {
     SHIPWAY_TEST_NO_ENGINE="no Docker engine is installed (package docker.io)"
   elif [[ -S /var/run/docker.sock ]] && pidof dockerd >/dev/null 2>&1; then
     SHIPWAY_TEST_NO_ENGINE="a Docker engine runs, but $(id -un) may not use its socket (group docker)"
+  elif ! as_root true; then
+    SHIPWAY_TEST_NO_ENGINE="dockerd has to be started by root, and sudo does not let $(id -un)"
   else
     launch_engine
   fi
