@@ -1,1 +1,53 @@
-fn main() {}
+//! The `shipway` command: reads the command line, joins the rooms, prints.
+
+mod args;
+mod commands;
+mod config_files;
+mod error;
+mod log_text;
+mod output;
+mod pipeline;
+mod project;
+mod run;
+mod state;
+mod style;
+mod text;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use error::Fault;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    output::choose_color(cli.color);
+    let done = match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Lint(args) => commands::lint(&args),
+        Command::List(args) => commands::list(&args),
+        Command::History(args) => commands::history(&args),
+        Command::Log(args) => commands::log(&args),
+        Command::Clean(args) => commands::clean(&args),
+        Command::Completion { shell } => commands::completion(shell),
+        Command::Man { directory } => commands::man(&directory),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(fault) => {
+            print_fault(&fault);
+            ExitCode::from(fault.code)
+        }
+    }
+}
+
+fn print_fault(fault: &Fault) {
+    if fault.message.is_empty() {
+        return;
+    }
+    anstream::eprintln!("{} {}", style::paint(style::ERROR, "error:"), fault.message);
+    if let Some(hint) = &fault.hint {
+        anstream::eprintln!("{} {hint}", style::paint(style::HINT, "hint:"));
+    }
+}

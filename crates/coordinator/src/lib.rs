@@ -1,1 +1,29 @@
-//! placeholder
+//! The use cases: every decision about what happens next passes through here.
+//!
+//! A pipeline is created from a plan, its jobs are handed out, logs, results and artifacts
+//! come back, people and time ask for things; each use case loads, asks
+//! [`shipway_pipeline::State::apply`], stores in one transaction and tells the watchers after
+//! the commit. HTTP, HTML and executors are unknown here.
+
+mod artifacts;
+mod cache_key;
+mod coordinator;
+mod error;
+mod hand_out;
+mod live;
+mod notice;
+mod payload;
+mod predefined;
+pub mod reports;
+mod slug;
+mod view;
+mod wishes;
+
+pub use cache_key::resolve as resolve_cache_keys;
+pub use coordinator::{Coordinator, NewRun};
+pub use error::Error;
+pub use notice::{JobNotice, Notice};
+pub use predefined::{Occasion, context};
+pub use reports::junit::TestTotals;
+pub use slug::slug;
+pub use view::{ArtifactView, JobView, PipelineView};

@@ -3,12 +3,17 @@
 //! Nothing here knows storage, HTTP or the time; both halves are functions that tables test.
 
 mod composite;
+mod create;
 mod id;
 mod process;
 mod retry;
 mod status;
 
 pub use composite::StatusSet;
+pub use create::{
+    Context, Excluded, Plan, PlanError, PlannedJob, Reason, RefKind, SelectError, Selection,
+    SkippedJob, Source, UnknownSource, create,
+};
 pub use id::{JobId, PipelineId};
 pub use process::{Change, Event, IllegalTransition, JobIndex, JobState, StageState, State};
 pub use retry::retries_again;

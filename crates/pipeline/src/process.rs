@@ -21,6 +21,9 @@ pub struct State {
     pub jobs: Vec<JobState>,
     /// `workflow:auto_cancel:on_job_failure: all`.
     pub cancel_on_job_failure: bool,
+    /// A failure does not keep jobs of later stages from starting. GitLab has no such thing;
+    /// it is `shipway run --keep-going`.
+    pub keep_going: bool,
 }
 
 /// A stage of a [`State`].
@@ -396,7 +399,14 @@ impl Step {
                 .collect::<StatusSet>()
                 .needs_status(),
         };
-        let previous = previous.unwrap_or(Status::Success);
+        let mut previous = previous.unwrap_or(Status::Success);
+        if self.state.keep_going
+            && previous == Status::Failed
+            && state.needs.is_none()
+            && state.when != When::OnFailure
+        {
+            previous = Status::Success;
+        }
         if !previous.is_completed() {
             return;
         }

@@ -128,6 +128,7 @@ fn scenario(script: &str) {
                     stages: stages.clone(),
                     jobs: jobs.clone(),
                     cancel_on_job_failure,
+                    keep_going: script.contains("keep_going"),
                 };
                 state.apply(&[Event::Process]).unwrap();
                 state
@@ -139,7 +140,7 @@ fn scenario(script: &str) {
             let state = state.as_mut().expect("a state before an event");
             let events = events(event, state);
             state.apply(&events).unwrap();
-        } else if line != "cancel_on_job_failure" {
+        } else if !matches!(line, "cancel_on_job_failure" | "keep_going") {
             jobs.push(job(line, &mut stages));
         }
     }
@@ -357,6 +358,24 @@ fn one_failure_can_cancel_the_rest() {
 }
 
 #[test]
+fn going_on_after_a_failure_spares_what_needs_it() {
+    scenario(
+        "
+        keep_going
+        a: build
+        b: test
+        c: test needs=a
+        d: test on_failure
+        = pending | build pending, test created | a pending, b created, c created, d created
+        > drop a
+        = running | build failed, test pending | a failed, b pending, c skipped, d pending
+        > success b d
+        = failed | build failed, test success | a failed, b success, c skipped, d success
+        ",
+    );
+}
+
+#[test]
 fn changes_come_in_an_order_that_can_be_stored() {
     let mut stages = Vec::new();
     let jobs = vec![
@@ -368,6 +387,7 @@ fn changes_come_in_an_order_that_can_be_stored() {
         stages,
         jobs,
         cancel_on_job_failure: false,
+        keep_going: false,
     };
     state
         .apply(&[Event::Process, Event::Started(0)])
@@ -409,6 +429,7 @@ fn an_impossible_event_changes_nothing_and_says_why() {
         stages,
         jobs,
         cancel_on_job_failure: false,
+        keep_going: false,
     };
     state.apply(&[Event::Process]).unwrap();
     let before = state.clone();

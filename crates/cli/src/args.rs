@@ -1,0 +1,342 @@
+//! The command line: every option once, for parsing, help, completion and manual pages.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use shipway_pipeline::Source;
+
+/// GitLab CI/CD in one small program: runs a `.gitlab-ci.yml` on this machine, no push needed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "shipway",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Examples:
+  shipway run                    run the pipeline of this work tree, uncommitted edits included
+  shipway run test               run the job `test` and what it needs
+  shipway lint                   show every fault of .gitlab-ci.yml at once
+  shipway history                list past runs
+
+Exit codes: 0 fine, 1 the pipeline or the check failed, 2 usage or configuration fault,
+130 interrupted."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// When to use colour; NO_COLOR and CLICOLOR_FORCE are respected too.
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, env = "SHIPWAY_COLOR")]
+    pub(crate) color: Color,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal.
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(RunArgs),
+    Lint(LintArgs),
+    List(ListArgs),
+    History(HistoryArgs),
+    Log(LogArgs),
+    Clean(CleanArgs),
+    /// Print the completion script of a shell.
+    ///
+    /// Example: shipway completion bash > ~/.local/share/bash-completion/completions/shipway
+    Completion {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a directory.
+    ///
+    /// Example: shipway man ~/.local/share/man/man1
+    Man {
+        /// The directory; it must exist.
+        directory: PathBuf,
+    },
+}
+
+/// Where the project is and which file configures it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ProjectArgs {
+    /// Act as if started in this directory.
+    #[arg(
+        short = 'C',
+        long = "directory",
+        value_name = "DIR",
+        default_value = "."
+    )]
+    pub(crate) directory: PathBuf,
+
+    /// The configuration, relative to the project's root.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+
+    /// Where logs, artifacts and caches are kept, instead of `.shipway` in the project.
+    #[arg(long, value_name = "DIR", env = "SHIPWAY_STATE_DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+}
+
+/// What the pipeline is created for.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ContextArgs {
+    /// Set a variable of this pipeline; wins over all in the file. May be repeated.
+    #[arg(long = "var", value_name = "KEY=VALUE", value_parser = variable)]
+    pub(crate) variables: Vec<(String, String)>,
+
+    /// Read variables from a file of KEY=VALUE lines; `--var` wins. May be repeated.
+    #[arg(long = "var-file", value_name = "FILE")]
+    pub(crate) variable_files: Vec<PathBuf>,
+
+    /// Run for this branch, tag or commit, with the files of that commit.
+    #[arg(long = "ref", value_name = "REF")]
+    pub(crate) reference: Option<String>,
+
+    /// What is said to have made the pipeline: CI_PIPELINE_SOURCE (push, web, schedule, …).
+    #[arg(long, value_name = "SOURCE", default_value = "push")]
+    pub(crate) source: Source,
+}
+
+/// Run the pipeline of this work tree on this machine.
+///
+/// Takes the files as they are, uncommitted edits and untracked files included, and runs the
+/// jobs in copies of them: the work tree itself is never written to. Jobs with an `image`
+/// run in Docker, all others in a shell. This machine stands for every runner, whatever the
+/// tags.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  shipway run                              the whole pipeline
+  shipway run test lint                    two jobs and what they need
+  shipway run --alone deploy               one job without what it needs
+  shipway run -C examples/python-stack     a project elsewhere
+  shipway run --file other.yml --var DEBUG=1
+  shipway run --ref v1.2 --source web      as if somebody started it for a tag
+  shipway run --report report.json --artifacts out/")]
+pub(crate) struct RunArgs {
+    /// Jobs to run, with what they need; none means all. Names a manual job to set it off.
+    #[arg(value_name = "JOB")]
+    pub(crate) names: Vec<String>,
+
+    /// Another way to name a job. May be repeated.
+    #[arg(long = "job", value_name = "JOB")]
+    pub(crate) jobs: Vec<String>,
+
+    /// Run only the named jobs, without what they need.
+    #[arg(long)]
+    pub(crate) alone: bool,
+
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
+
+    #[command(flatten)]
+    pub(crate) context: ContextArgs,
+
+    /// Take the files of HEAD, without uncommitted edits and untracked files.
+    #[arg(long, conflicts_with = "reference")]
+    pub(crate) committed: bool,
+
+    /// What runs the jobs: `auto` is Docker for jobs with an image, else a shell.
+    #[arg(long, value_enum, default_value_t = Executor::Auto, env = "SHIPWAY_EXECUTOR")]
+    pub(crate) executor: Executor,
+
+    /// How many jobs run at once [default: the number of processors].
+    #[arg(short = 'j', long = "jobs", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) parallel: Option<u32>,
+
+    /// Go on with later stages after a failure; the pipeline still fails.
+    #[arg(short, long)]
+    pub(crate) keep_going: bool,
+
+    /// Write a report in JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+
+    /// Copy the artifacts of all jobs into this directory, one directory per job.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) artifacts: Option<PathBuf>,
+
+    /// Print only the summary and failures.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Print the jobs' output on a terminal too.
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Executor {
+    Auto,
+    Shell,
+    Docker,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+/// Show every fault of a configuration at once.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  shipway lint
+  shipway lint ci/other.yml
+  shipway lint --format json")]
+pub(crate) struct LintArgs {
+    /// The configuration [default: .gitlab-ci.yml of this project].
+    #[arg(value_name = "FILE")]
+    pub(crate) path: Option<PathBuf>,
+
+    /// Act as if started in this directory.
+    #[arg(
+        short = 'C',
+        long = "directory",
+        value_name = "DIR",
+        default_value = "."
+    )]
+    pub(crate) directory: PathBuf,
+
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+/// List the jobs that would run, and why the others would not.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  shipway list
+  shipway list --ref v1.0 --source web
+  shipway list --format json")]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
+
+    #[command(flatten)]
+    pub(crate) context: ContextArgs,
+
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+/// List past runs.
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
+
+    /// How many runs to list, newest first.
+    #[arg(short = 'n', long, default_value_t = 20)]
+    pub(crate) limit: u32,
+}
+
+/// Print the log of a job of a past run.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  shipway log 12 test
+  shipway log last test")]
+pub(crate) struct LogArgs {
+    /// Number of the run, as in `shipway history`, or `last`.
+    pub(crate) run: String,
+
+    /// Name of the job.
+    pub(crate) job: String,
+
+    /// Print the bytes as stored, section markers included.
+    #[arg(long)]
+    pub(crate) raw: bool,
+
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
+}
+
+/// Delete old runs, oldest first, until what is kept fits a budget.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  shipway clean                  keep at most 1 GB
+  shipway clean --budget 200MB
+  shipway clean --budget 0       delete everything that is not running")]
+pub(crate) struct CleanArgs {
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
+
+    /// What logs, artifacts and caches may take: a number with B, KB, MB, GB or TB.
+    #[arg(long, value_name = "SIZE", default_value = "1GB", value_parser = size)]
+    pub(crate) budget: u64,
+}
+
+/// `KEY=VALUE`, where the key is a name that a shell can export.
+pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("`{text}` is not KEY=VALUE"))?;
+    let legal = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    if key.is_empty() || !key.chars().all(legal) || key.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err(format!(
+            "`{key}` cannot be the name of a variable; use letters, digits and `_`"
+        ));
+    }
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// A number of bytes such as `500MB` or `2 GB`, in powers of 1000.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u32); 9] = [
+        ("TB", 4),
+        ("GB", 3),
+        ("MB", 2),
+        ("KB", 1),
+        ("T", 4),
+        ("G", 3),
+        ("M", 2),
+        ("K", 1),
+        ("B", 0),
+    ];
+    let fault = || format!("`{text}` is not a size; write 500MB, 2GB or a number of bytes");
+    let upper = text.trim().to_ascii_uppercase();
+    let (number, power) = UNITS
+        .iter()
+        .find_map(|(unit, power)| Some((upper.strip_suffix(unit)?, *power)))
+        .unwrap_or((&upper, 0));
+    let number: u64 = number.trim().parse().map_err(|_| fault())?;
+    number.checked_mul(1000_u64.pow(power)).ok_or_else(fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size("0"), Ok(0));
+        assert_eq!(size("12"), Ok(12));
+        assert_eq!(size("500MB"), Ok(500_000_000));
+        assert_eq!(size("2 gb"), Ok(2_000_000_000));
+        assert_eq!(size("1k"), Ok(1000));
+        for wrong in ["", "MB", "1.5GB", "-1", "99999999999999TB"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn variables() {
+        assert_eq!(variable("A=b=c"), Ok(("A".into(), "b=c".into())));
+        assert_eq!(variable("A="), Ok(("A".into(), String::new())));
+        for wrong in ["A", "=x", "A-B=1", "1A=2"] {
+            assert!(variable(wrong).is_err(), "{wrong}");
+        }
+    }
+}

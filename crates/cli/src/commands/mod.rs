@@ -1,0 +1,28 @@
+//! The smaller commands, one file each.
+
+mod clean;
+mod completion;
+mod history;
+mod lint;
+mod list;
+mod log;
+
+pub(crate) use clean::clean;
+pub(crate) use completion::{completion, man};
+pub(crate) use history::history;
+pub(crate) use lint::lint;
+pub(crate) use list::list;
+pub(crate) use log::log;
+
+use std::future::Future;
+
+use crate::error::Fault;
+
+/// Runs the asynchronous part of a command.
+fn block_on<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Fault::other)?;
+    runtime.block_on(work)
+}

@@ -1,0 +1,121 @@
+//! The configuration and its includes, read from the disk.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use shipway_config::{Config, Limits, Loaded, Source, SourceError};
+
+use crate::error::Fault;
+use crate::project::DEFAULT_FILE;
+
+/// Files of a project on the disk, for `include: local`.
+pub(crate) struct ProjectFiles {
+    root: PathBuf,
+    limit: u64,
+}
+
+impl ProjectFiles {
+    pub(crate) fn new(root: &Path, limits: &Limits) -> Self {
+        Self {
+            root: root.to_owned(),
+            limit: limits.yaml_bytes as u64,
+        }
+    }
+
+    fn read(&self, path: &Path) -> Result<String, SourceError> {
+        use std::io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
+        let unreadable = |cause: std::io::Error| match cause.kind() {
+            NotFound | NotADirectory | IsADirectory => SourceError::NotFound,
+            _ => SourceError::Unreadable(cause.to_string()),
+        };
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        let mut bytes = Vec::new();
+        // One byte more than allowed tells a file at the limit from one beyond it.
+        file.take(self.limit + 1)
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?;
+        if bytes.len() as u64 > self.limit {
+            return Err(SourceError::TooLarge {
+                limit: self.limit as usize,
+            });
+        }
+        String::from_utf8(bytes).map_err(|_| SourceError::NotText)
+    }
+}
+
+impl Source for ProjectFiles {
+    /// A path that leaves the project, by `..` or by a symbolic link, does not exist.
+    fn local(&self, path: &str) -> Result<String, SourceError> {
+        let full = self.root.join(path.trim_start_matches('/'));
+        let real = full.canonicalize().map_err(|_| SourceError::NotFound)?;
+        let root = self
+            .root
+            .canonicalize()
+            .map_err(|_| SourceError::NotFound)?;
+        if !real.starts_with(&root) {
+            return Err(SourceError::NotFound);
+        }
+        self.read(&real)
+    }
+
+    fn list(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut queue = vec![self.root.clone()];
+        while let Some(directory) = queue.pop() {
+            let Ok(entries) = std::fs::read_dir(&directory) else {
+                continue;
+            };
+            for entry in entries.flatten() {
+                let Ok(kind) = entry.file_type() else {
+                    continue;
+                };
+                let path = entry.path();
+                if kind.is_dir() && entry.file_name() != ".git" && entry.file_name() != ".shipway" {
+                    queue.push(path);
+                } else if kind.is_file()
+                    && let Some(name) = path.strip_prefix(&self.root).ok().and_then(Path::to_str)
+                {
+                    found.push(name.to_owned());
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+}
+
+/// Reads and checks a configuration; `root` is where its includes are.
+pub(crate) fn load(root: &Path, file: &Path) -> Result<Loaded, Fault> {
+    let limits = Limits::default();
+    let files = ProjectFiles::new(root, &limits);
+    let path = root.join(file);
+    let name = file.to_string_lossy();
+    let text = files.read(&path).map_err(|error| match error {
+        SourceError::NotFound => missing(&path),
+        error => Fault::usage_text(format!("cannot read {}: {error}", path.display())),
+    })?;
+    Ok(shipway_config::load(&name, &text, &files, &limits))
+}
+
+fn missing(path: &Path) -> Fault {
+    let fault = Fault::usage_text(format!("there is no {}", path.display()));
+    if path.file_name().is_some_and(|name| name == DEFAULT_FILE) {
+        fault.hint(
+            "write one, name another with `--file`, or name the project with `-C DIR`; \
+             a job needs no more than `test: {script: make test}`",
+        )
+    } else {
+        fault.hint("the path is relative to the project's root")
+    }
+}
+
+/// Prints what is wrong; the configuration where nothing is.
+pub(crate) fn report(loaded: Loaded, color: bool) -> Result<Config, Fault> {
+    for diagnostic in &loaded.diagnostics {
+        anstream::eprintln!(
+            "{}",
+            shipway_config::render(diagnostic, &loaded.files, color)
+        );
+    }
+    loaded.config.ok_or_else(Fault::printed)
+}

@@ -1,0 +1,109 @@
+//! From a project on the disk to the plan of its pipeline.
+
+use std::path::{Path, PathBuf};
+
+use shipway_config::Config;
+use shipway_coordinator::{Occasion, context};
+use shipway_git::Facts;
+use shipway_pipeline::{Context, Plan, PlanError};
+
+use crate::args::{ContextArgs, variable};
+use crate::config_files;
+use crate::error::Fault;
+use crate::output::color_on_stderr;
+use crate::project::Project;
+
+/// A configuration read in its context.
+pub(crate) struct Planned {
+    /// The plan.
+    pub(crate) plan: Plan,
+    /// What it was made for.
+    pub(crate) context: Context,
+}
+
+/// What makes the pipeline, from the command line.
+pub(crate) fn occasion(args: &ContextArgs, project: &Project) -> Result<Occasion, Fault> {
+    let mut variables = Vec::new();
+    for file in &args.variable_files {
+        variables.extend(read_variables(file)?);
+    }
+    variables.extend(args.variables.iter().cloned());
+    Ok(Occasion {
+        source: args.source,
+        config_path: project.file_name(),
+        user: std::env::var("USER").unwrap_or_else(|_| "local".to_owned()),
+        variables,
+    })
+}
+
+/// Reads `KEY=VALUE` lines; blank lines and lines that begin with `#` are passed over.
+fn read_variables(path: &Path) -> Result<Vec<(String, String)>, Fault> {
+    let text = std::fs::read_to_string(path).map_err(|cause| {
+        Fault::usage_text(format!(
+            "cannot read variables from {}: {cause}",
+            path.display()
+        ))
+    })?;
+    let mut variables = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        variables.push(variable(line).map_err(|fault| {
+            Fault::usage_text(format!("{}, line {}: {fault}", path.display(), index + 1))
+        })?);
+    }
+    Ok(variables)
+}
+
+/// Reads the configuration below `root`, prints what is wrong with it, and makes the plan.
+pub(crate) fn plan(
+    root: &Path,
+    project: &Project,
+    facts: &Facts,
+    occasion: &Occasion,
+) -> Result<Planned, Fault> {
+    let loaded = config_files::load(root, &project.file)?;
+    let config = config_files::report(loaded, color_on_stderr())?;
+    let context = context(facts, occasion);
+    let plan = shipway_pipeline::create(&config, &context)
+        .map_err(|faults| refuse(&faults, &config, project))?;
+    Ok(Planned { plan, context })
+}
+
+/// Prints why there is no plan.
+fn refuse(faults: &[PlanError], config: &Config, project: &Project) -> Fault {
+    let file = project.file_name();
+    let mut lines: Vec<String> = Vec::new();
+    for fault in faults {
+        match fault {
+            PlanError::MissingNeed { job, reason, .. } => {
+                let place = config.origin(&["jobs", job, "needs"]).map_or_else(
+                    || file.clone(),
+                    |span| format!("{file}:{}:{}", span.line, span.column),
+                );
+                let reason = reason
+                    .as_ref()
+                    .map(|reason| format!(" (it is left out: {reason})"))
+                    .unwrap_or_default();
+                lines.push(format!("{place}: {fault}{reason}"));
+            }
+            PlanError::Empty { skipped } => {
+                lines.push(format!("{file}: {fault}"));
+                lines.extend(
+                    skipped
+                        .iter()
+                        .map(|job| format!("  {}: {}", job.name, job.reason)),
+                );
+            }
+        }
+    }
+    Fault::usage_text(lines.join("\n"))
+}
+
+/// Name and command-line fault of a file that is no project's.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Fault> {
+    std::path::absolute(path)
+        .map_err(|cause| Fault::usage_text(format!("cannot use {}: {cause}", path.display())))
+}

@@ -1,0 +1,104 @@
+//! Where the project is: its root, its configuration and its state.
+
+use std::path::{Path, PathBuf};
+
+use shipway_git::Repository;
+
+use crate::args::ProjectArgs;
+use crate::error::Fault;
+
+/// GitLab's default configuration file.
+pub(crate) const DEFAULT_FILE: &str = ".gitlab-ci.yml";
+/// The directory of logs, artifacts, caches and the database, in the project's root.
+const STATE_DIR: &str = ".shipway";
+
+/// A project on this machine.
+#[derive(Debug)]
+pub(crate) struct Project {
+    /// The repository it is in.
+    pub(crate) repository: Repository,
+    /// Its root: the repository's top, or the directory of a project inside a bigger one.
+    pub(crate) root: PathBuf,
+    /// Path of the configuration from the root.
+    pub(crate) file: PathBuf,
+    /// Where its state is kept.
+    pub(crate) state_dir: PathBuf,
+}
+
+impl Project {
+    /// Finds the project that `args` speaks of.
+    ///
+    /// Its root is the nearest directory with the configuration, from the starting directory
+    /// up to the repository's top; so an example inside a bigger repository is a project of
+    /// its own, and a command works from any directory below.
+    pub(crate) fn find(args: &ProjectArgs) -> Result<Self, Fault> {
+        let repository = Repository::discover(&args.directory).map_err(Fault::usage)?;
+        let start = args.directory.canonicalize().map_err(|cause| {
+            Fault::usage_text(format!("cannot read {}: {cause}", args.directory.display()))
+        })?;
+        let file = args.file.clone().unwrap_or_else(|| DEFAULT_FILE.into());
+        let top = repository.top().to_owned();
+        let root = if file.is_absolute() {
+            top.clone()
+        } else {
+            (start.ancestors())
+                .take_while(|directory| directory.starts_with(&top))
+                .find(|directory| directory.join(&file).is_file())
+                .unwrap_or(&top)
+                .to_owned()
+        };
+        let file = match file.strip_prefix(&root) {
+            Ok(inside) => inside.to_owned(),
+            Err(_) => file,
+        };
+        let state_dir = args
+            .state_dir
+            .clone()
+            .unwrap_or_else(|| root.join(STATE_DIR));
+        let state_dir = std::path::absolute(&state_dir).map_err(|cause| {
+            Fault::usage_text(format!("cannot use {}: {cause}", state_dir.display()))
+        })?;
+        Ok(Self {
+            repository,
+            root,
+            file,
+            state_dir,
+        })
+    }
+
+    /// The configuration's path for messages and for `CI_CONFIG_PATH`.
+    pub(crate) fn file_name(&self) -> String {
+        self.file.to_string_lossy().into_owned()
+    }
+}
+
+/// Where jobs get their directories.
+///
+/// Not below the project: tools look for their configuration in the directories above the
+/// one they run in (pytest, cargo, git, eslint), and would find the user's.
+pub(crate) fn builds_dir(root: &Path, state_dir: &Path, own_state: bool) -> PathBuf {
+    if own_state {
+        return state_dir.join("builds");
+    }
+    use etcetera::BaseStrategy;
+    let cache = match etcetera::choose_base_strategy() {
+        Ok(strategy) => strategy.cache_dir(),
+        Err(_) => std::env::temp_dir(),
+    };
+    let name = root.file_name().unwrap_or_default().to_string_lossy();
+    let name: String = (name.chars())
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
+    cache
+        .join("shipway")
+        .join("builds")
+        .join(format!("{name}-{:08x}", hash(root)))
+}
+
+/// FNV-1a: stable between versions of the program, which the standard hasher is not.
+fn hash(path: &Path) -> u32 {
+    use std::os::unix::ffi::OsStrExt;
+    (path.as_os_str().as_bytes().iter()).fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+    })
+}

@@ -1,0 +1,300 @@
+//! `shipway run`: the coordinator and the runner in one process, joined without HTTP.
+
+mod interrupt;
+mod progress;
+mod report;
+mod source;
+mod summary;
+mod worker;
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use shipway_coordinator::{Coordinator, NewRun, PipelineView};
+use shipway_git::{Contents, Facts, Snapshot};
+use shipway_pipeline::{Plan, SelectError, Selection, Status};
+use shipway_runner::{ExecutorChoice, ExtractLimits, Runner, RunnerConfig, Sources};
+
+use crate::args::{Executor, RunArgs};
+use crate::error::Fault;
+use crate::output;
+use crate::pipeline::{self, Planned};
+use crate::project::{self, Project};
+use crate::state;
+use crate::style::{self, paint};
+use progress::{Mode, Progress};
+use worker::Worker;
+
+/// Exit code after Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+/// Runs the command.
+pub(crate) fn run(args: &RunArgs) -> Result<u8, Fault> {
+    let project = Project::find(&args.project)?;
+    let facts = project
+        .repository
+        .facts(args.context.reference.as_deref())
+        .map_err(Fault::usage)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(Fault::other)?;
+    runtime.block_on(execute(args, &project, &facts))
+}
+
+async fn execute(args: &RunArgs, project: &Project, facts: &Facts) -> Result<u8, Fault> {
+    let interrupts = interrupt::listen()?;
+    let mode = mode(args);
+    let occasion = pipeline::occasion(&args.context, project)?;
+    let own_state = args.project.state_dir.is_some();
+    let builds = project::builds_dir(&project.root, &project.state_dir, own_state);
+
+    // A commit's configuration is the commit's, so its files come first then.
+    let (planned, snapshot) = if args.committed || args.context.reference.is_some() {
+        let snapshot = Sandbox::take(args, project, &builds)?;
+        let planned = pipeline::plan(snapshot.path(), project, facts, &occasion)?;
+        (planned, snapshot)
+    } else {
+        let planned = pipeline::plan(&project.root, project, facts, &occasion)?;
+        let plan = planned.plan.clone();
+        select(args, plan)?;
+        (planned, Sandbox::take(args, project, &builds)?)
+    };
+    let Planned { plan, context } = planned;
+    let mut plan = select(args, plan)?;
+    shipway_coordinator::resolve_cache_keys(&mut plan, snapshot.path()).map_err(|cause| {
+        Fault::usage_text(format!("cannot read a file of `cache:key:files`: {cause}"))
+    })?;
+
+    let store = state::open(&project.state_dir).await?;
+    let coordinator = Arc::new(Coordinator::new(store));
+    let lost = coordinator.recover().await.map_err(Fault::other)?;
+
+    let width = plan.jobs.iter().map(|job| job.spec.name.chars().count());
+    let width = width.max().unwrap_or_default();
+    let out = anstream::AutoStream::auto(io::stdout());
+    let mut progress = Progress::new(mode, out, plan.jobs.len(), width);
+    for pipeline in lost {
+        let text = format!("Run {pipeline} was left by a process that died; it is canceled now.");
+        note(&mut progress, &paint(style::WARNING, text))?;
+    }
+    note(&mut progress, &header(facts, &plan, &snapshot))?;
+
+    let runner = Runner::new(runner_config(args, project, &builds));
+    runner.sweep().await;
+    let notices = coordinator.subscribe();
+    let run = NewRun {
+        sha: facts.sha.clone(),
+        keep_going: args.keep_going,
+    };
+    let pipeline = coordinator.create_pipeline(&plan, &context, &run);
+    let pipeline = pipeline.await.map_err(Fault::other)?;
+
+    let worker = Worker {
+        coordinator: Arc::clone(&coordinator),
+        runner: Arc::new(runner),
+        sources: Sources::Directory {
+            path: snapshot.path().to_owned(),
+            git_objects: snapshot.git_objects(),
+        },
+        parallel: args.parallel.unwrap_or_else(processors),
+        pipeline,
+        ask: mode != Mode::Quiet && io::stdin().is_terminal() && io::stderr().is_terminal(),
+    };
+    let interrupted = worker.run(&mut progress, notices, interrupts).await?;
+    progress.finish();
+    drop(snapshot);
+
+    let view = coordinator.view(pipeline).await.map_err(Fault::other)?;
+    output::print(|out| summary::print(out, &view))?;
+    if let Some(path) = &args.report {
+        report::write(path, &view)?;
+    }
+    if let Some(directory) = &args.artifacts {
+        copy_artifacts(directory, &view)?;
+    }
+    coordinator.release(pipeline).await;
+    coordinator.store().close().await;
+    Ok(if interrupted {
+        INTERRUPTED
+    } else {
+        u8::from(matches!(view.status, Status::Failed | Status::Canceled))
+    })
+}
+
+fn mode(args: &RunArgs) -> Mode {
+    if args.quiet {
+        Mode::Quiet
+    } else if io::stdout().is_terminal() && io::stderr().is_terminal() {
+        Mode::Live {
+            output: args.verbose,
+        }
+    } else {
+        Mode::Lines
+    }
+}
+
+fn select(args: &RunArgs, plan: Plan) -> Result<Plan, Fault> {
+    let names: Vec<String> = args.names.iter().chain(&args.jobs).cloned().collect();
+    if names.is_empty() {
+        return Ok(plan);
+    }
+    let selection = Selection {
+        names,
+        alone: args.alone,
+    };
+    plan.select(&selection).map_err(|faults| {
+        let texts: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        let fault = Fault::usage_text(texts.join("\n"));
+        let similar = faults.iter().find_map(|fault| match fault {
+            SelectError::Unknown { similar, .. } => similar.as_ref(),
+            SelectError::Excluded { .. } => None,
+        });
+        match similar {
+            Some(similar) => fault.hint(format!("did you mean `{similar}`?")),
+            None => fault.hint("`shipway list` shows the jobs and why others are left out"),
+        }
+    })
+}
+
+/// "main at 1a2b3c4d, 212 files, 3 modified, 1 untracked; 5 jobs in 3 stages"
+fn header(facts: &Facts, plan: &Plan, snapshot: &Sandbox) -> String {
+    let commit = match &facts.sha {
+        Some(sha) => format!("{} at {}", facts.ref_name, sha.get(..8).unwrap_or(sha)),
+        None => format!("{}, no commit yet", facts.ref_name),
+    };
+    format!(
+        "{} {commit}: {}; {} in {}",
+        paint(style::BOLD, "Running"),
+        snapshot.summary(),
+        crate::text::count(plan.jobs.len(), "job"),
+        crate::text::count(plan.stages.len(), "stage"),
+    )
+}
+
+fn note<W: Write>(progress: &mut Progress<W>, text: &str) -> Result<(), Fault> {
+    output::unless_closed(progress.note(text))
+}
+
+fn runner_config(args: &RunArgs, project: &Project, builds: &Path) -> RunnerConfig {
+    let mut config = RunnerConfig::new(
+        builds.to_owned(),
+        project.state_dir.join("cache"),
+        builds.join("tmp"),
+    );
+    config.executor = match args.executor {
+        Executor::Auto => ExecutorChoice::Auto,
+        Executor::Shell => ExecutorChoice::Shell,
+        Executor::Docker => ExecutorChoice::Docker,
+    };
+    config.shell_environment = shipway_runner::user_environment(std::env::vars_os());
+    config.docker_host = std::env::var("DOCKER_HOST")
+        .ok()
+        .filter(|host| !host.is_empty());
+    config.docker_config = docker_config();
+    config
+}
+
+fn docker_config() -> Option<PathBuf> {
+    let directory = std::env::var_os("DOCKER_CONFIG")
+        .map(PathBuf::from)
+        .or_else(|| etcetera::home_dir().ok().map(|home| home.join(".docker")))?;
+    Some(directory.join("config.json"))
+}
+
+fn processors() -> u32 {
+    let number = std::thread::available_parallelism().map_or(1, usize::from);
+    u32::try_from(number).unwrap_or(1)
+}
+
+/// Copies every job's artifacts into a directory of its name.
+fn copy_artifacts(directory: &Path, pipeline: &PipelineView) -> Result<(), Fault> {
+    let fault = |path: &Path, cause: io::Error| {
+        Fault::usage_text(format!(
+            "cannot copy artifacts to {}: {cause}",
+            path.display()
+        ))
+    };
+    for job in &pipeline.jobs {
+        if job.artifacts.is_empty() {
+            continue;
+        }
+        let into = directory.join(job.name.replace('/', "-"));
+        std::fs::create_dir_all(&into).map_err(|cause| fault(&into, cause))?;
+        for artifact in &job.artifacts {
+            if artifact.kind == "archive" {
+                let limits = ExtractLimits::default();
+                shipway_runner::unpack(&artifact.path, &into, limits).map_err(Fault::other)?;
+            } else {
+                let to = into.join(&artifact.file_name);
+                std::fs::copy(&artifact.path, &to).map_err(|cause| fault(&to, cause))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The snapshot of one run; removed when the run is over.
+struct Sandbox {
+    snapshot: Snapshot,
+    objects: Option<PathBuf>,
+    _directory: tempfile::TempDir,
+    seconds: f64,
+}
+
+impl Sandbox {
+    fn take(args: &RunArgs, project: &Project, builds: &Path) -> Result<Self, Fault> {
+        let started = Instant::now();
+        let parent = builds.join("snapshots");
+        std::fs::create_dir_all(&parent).map_err(|cause| {
+            Fault::usage_text(format!("cannot make {}: {cause}", parent.display()))
+        })?;
+        let directory = tempfile::Builder::new()
+            .prefix("run-")
+            .tempdir_in(&parent)
+            .map_err(|cause| {
+                Fault::usage_text(format!("cannot write to {}: {cause}", parent.display()))
+            })?;
+        let contents = match (&args.context.reference, args.committed) {
+            (Some(reference), _) => Contents::Commit(reference.clone()),
+            (None, true) => Contents::Commit("HEAD".to_owned()),
+            (None, false) => Contents::WorkTree,
+        };
+        let path = directory.path().join("project");
+        let excluded = [project.state_dir.clone(), builds.to_owned()];
+        let snapshot = Snapshot::take(
+            &project.repository,
+            &project.root,
+            contents,
+            &path,
+            &excluded,
+        )
+        .map_err(Fault::usage)?;
+        let objects = snapshot.has_git.then(|| project.repository.objects_dir());
+        Ok(Self {
+            snapshot,
+            objects,
+            _directory: directory,
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    }
+
+    fn path(&self) -> &Path {
+        &self.snapshot.directory
+    }
+
+    fn git_objects(&self) -> Option<PathBuf> {
+        self.objects.clone()
+    }
+
+    fn summary(&self) -> String {
+        if self.seconds > 1.0 {
+            format!("{} ({:.1}s to copy)", self.snapshot.summary, self.seconds)
+        } else {
+            self.snapshot.summary.to_string()
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The loop of a local run: hands jobs to the runner, shows what happens, listens for Ctrl-C.
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::io::{self, BufRead, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use shipway_coordinator::{Coordinator, JobView, Notice};
+use shipway_pipeline::{JobId, PipelineId, Status};
+use shipway_runner::{Canceller, Runner, Sources, control};
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::JoinSet;
+
+use super::progress::Progress;
+use super::source::InProcess;
+use crate::error::Fault;
+use crate::output::unless_closed;
+use crate::style::{self, paint};
+
+/// What the runner is called in a local run.
+const RUNNER: &str = "this machine";
+
+/// Everything the loop needs.
+pub(super) struct Worker {
+    pub(super) coordinator: Arc<Coordinator>,
+    pub(super) runner: Arc<Runner>,
+    pub(super) sources: Sources,
+    pub(super) parallel: u32,
+    pub(super) pipeline: PipelineId,
+    /// Ask about manual jobs when nothing else is left to do.
+    pub(super) ask: bool,
+}
+
+impl Worker {
+    /// Runs the pipeline to its end; whether somebody interrupted it.
+    pub(super) async fn run<W: Write>(
+        &self,
+        progress: &mut Progress<W>,
+        mut notices: broadcast::Receiver<Notice>,
+        mut interrupts: mpsc::UnboundedReceiver<()>,
+    ) -> Result<bool, Fault> {
+        let mut tasks = JoinSet::new();
+        let mut running: HashMap<JobId, Running> = HashMap::new();
+        let mut interrupted = 0_u32;
+        let mut declined = Vec::new();
+        loop {
+            self.fill(&mut tasks, &mut running).await?;
+            let mut until_due = None;
+            if tasks.is_empty() {
+                self.drain(progress, &mut notices)?;
+                if interrupted > 0 {
+                    break;
+                }
+                let due = self.coordinator.start_due(self.pipeline).await;
+                until_due = due.map_err(Fault::other)?;
+                if until_due.is_none() && !self.has_pending().await? {
+                    match self.next_manual(progress, &mut declined).await? {
+                        Some(job) => self.coordinator.play(job).await.map_err(Fault::other)?,
+                        None => break,
+                    }
+                    continue;
+                }
+                if until_due.is_none() {
+                    continue;
+                }
+            }
+            tokio::select! {
+                Some(ended) = tasks.join_next() => {
+                    let job = ended.map_err(Fault::other)?;
+                    running.remove(&job);
+                }
+                notice = notices.recv() => match notice {
+                    Ok(notice) => self.show(progress, &notice)?,
+                    // Logs are read from their files, so what was missed comes with the rest.
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => break,
+                },
+                Some(()) = interrupts.recv() => {
+                    interrupted += 1;
+                    self.interrupt(interrupted, progress, &running).await?;
+                }
+                () = sleep(until_due) => {}
+            }
+        }
+        self.drain(progress, &mut notices)?;
+        Ok(interrupted > 0)
+    }
+
+    /// Starts jobs while there are free slots and pending jobs.
+    async fn fill(
+        &self,
+        tasks: &mut JoinSet<JobId>,
+        running: &mut HashMap<JobId, Running>,
+    ) -> Result<(), Fault> {
+        while tasks.len() < self.parallel as usize {
+            let taken = self.coordinator.take_job(self.pipeline, RUNNER).await;
+            let Some(payload) = taken.map_err(Fault::other)? else {
+                return Ok(());
+            };
+            let job = JobId(payload.id);
+            let slot = lowest_free(running);
+            let (canceller, control) = control();
+            running.insert(job, Running { slot, canceller });
+            let runner = Arc::clone(&self.runner);
+            let sources = self.sources.clone();
+            let source = InProcess(Arc::clone(&self.coordinator));
+            tasks.spawn(async move {
+                runner
+                    .run_job(payload, sources, &source, slot, control)
+                    .await;
+                job
+            });
+        }
+        Ok(())
+    }
+
+    async fn interrupt<W: Write>(
+        &self,
+        times: u32,
+        progress: &mut Progress<W>,
+        running: &HashMap<JobId, Running>,
+    ) -> Result<(), Fault> {
+        if times == 1 {
+            let text = "Canceling; the jobs may clean up. Press Ctrl-C again to end them now.";
+            unless_closed(progress.note(&paint(style::WARNING, text)))?;
+            self.coordinator.stop_handing_out();
+            let canceled = self.coordinator.cancel_pipeline(self.pipeline).await;
+            canceled.map_err(Fault::other)?;
+            running.values().for_each(|job| job.canceller.cancel());
+        } else {
+            running.values().for_each(|job| job.canceller.abort());
+        }
+        Ok(())
+    }
+
+    /// Shows everything that has happened so far.
+    fn drain<W: Write>(
+        &self,
+        progress: &mut Progress<W>,
+        notices: &mut broadcast::Receiver<Notice>,
+    ) -> Result<(), Fault> {
+        loop {
+            match notices.try_recv() {
+                Ok(notice) => self.show(progress, &notice)?,
+                Err(broadcast::error::TryRecvError::Lagged(_)) => {}
+                Err(_) => return Ok(()),
+            }
+        }
+    }
+
+    fn show<W: Write>(&self, progress: &mut Progress<W>, notice: &Notice) -> Result<(), Fault> {
+        let shown = match notice {
+            Notice::Job(job) if job.pipeline == self.pipeline => {
+                let log = self.coordinator.store().logs().path(job.pipeline, job.id);
+                progress.job(job, log)
+            }
+            Notice::Trace { job, .. } => progress.log(*job),
+            _ => Ok(()),
+        };
+        unless_closed(shown)
+    }
+
+    async fn has_pending(&self) -> Result<bool, Fault> {
+        let jobs = self.coordinator.store().jobs(self.pipeline).await;
+        let jobs = jobs.map_err(Fault::other)?;
+        Ok(jobs.iter().any(|job| job.status == Status::Pending))
+    }
+
+    /// The manual job to set off next, as the person at the terminal decides.
+    async fn next_manual<W: Write>(
+        &self,
+        progress: &mut Progress<W>,
+        declined: &mut Vec<JobId>,
+    ) -> Result<Option<JobId>, Fault> {
+        if !self.ask {
+            return Ok(None);
+        }
+        let view = self.coordinator.view(self.pipeline).await;
+        let view = view.map_err(Fault::other)?;
+        for job in view.jobs {
+            if job.status != Status::Manual || declined.contains(&job.id) {
+                continue;
+            }
+            if progress.suspend(|| question(&job)).map_err(Fault::other)? {
+                return Ok(Some(job.id));
+            }
+            declined.push(job.id);
+        }
+        Ok(None)
+    }
+}
+
+/// A job on its way.
+struct Running {
+    slot: u32,
+    canceller: Canceller,
+}
+
+/// The lowest number no running job has, so that jobs that follow each other find the same
+/// path, and what they cache with absolute paths in it stays good.
+fn lowest_free(running: &HashMap<JobId, Running>) -> u32 {
+    let taken = |slot: &u32| running.values().any(|job| job.slot == *slot);
+    (0..).find(|slot| !taken(slot)).unwrap_or_default()
+}
+
+fn question(job: &JobView) -> io::Result<bool> {
+    let mut err = anstream::stderr();
+    write!(
+        err,
+        "Job {} is manual. Run it now? [y/N] ",
+        paint(style::BOLD, &job.name)
+    )?;
+    err.flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(
+        answer.trim().to_ascii_lowercase().as_str(),
+        "y" | "yes"
+    ))
+}
+
+async fn sleep(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => pending().await,
+    }
+}

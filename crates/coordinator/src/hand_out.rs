@@ -1,0 +1,240 @@
+//! The runner's side of a pipeline: taking a job, its log, its result.
+
+use std::path::PathBuf;
+
+use shipway_pipeline::{Event, JobId, PipelineId, Status};
+use shipway_protocol::{ArtifactsFile, Dependency, JobPayload, JobState, JobUpdate};
+use shipway_store::{ArtifactRow, JobRow};
+
+use crate::coordinator::{Coordinator, iso, now};
+use crate::error::Error;
+use crate::live::Live;
+use crate::notice::Notice;
+use crate::payload;
+use crate::predefined::HandOut;
+use crate::reports::{coverage, dotenv};
+
+/// GitLab's default time limit of a project's jobs, in seconds.
+const PROJECT_TIMEOUT: u64 = 3600;
+
+impl Coordinator {
+    /// Gives the next pending job of the pipeline to a runner, if there is one.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn take_job(
+        &self,
+        pipeline: PipelineId,
+        runner: &str,
+    ) -> Result<Option<JobPayload>, Error> {
+        if self.is_closing() {
+            return Ok(None);
+        }
+        let next = {
+            let all = self.load(pipeline).await?;
+            let live = all.get(&pipeline).ok_or(Error::Held(pipeline.0))?;
+            let pending = live.jobs.iter().filter(|job| job.status == Status::Pending);
+            pending
+                .min_by_key(|job| (job.stage, job.id))
+                .map(|job| job.id)
+        };
+        let Some(job) = next else {
+            return Ok(None);
+        };
+        let taken = shipway_store::JobUpdate {
+            runner: Some(runner.to_owned()),
+            ..shipway_store::JobUpdate::default()
+        };
+        let started = |live: &Live| {
+            let index = live.index(job).ok_or(Error::NoJob(job))?;
+            Ok(vec![Event::Started(index)])
+        };
+        self.advance(pipeline, &started, &[(job, taken)]).await?;
+        self.payload(pipeline, job, runner).await.map(Some)
+    }
+
+    async fn payload(
+        &self,
+        pipeline: PipelineId,
+        job: JobId,
+        runner: &str,
+    ) -> Result<JobPayload, Error> {
+        let artifacts = self.store.artifacts_of_pipeline(pipeline).await?;
+        let all = self.load(pipeline).await?;
+        let live = all.get(&pipeline).ok_or(Error::Held(pipeline.0))?;
+        let index = live.index(job).ok_or(Error::NoJob(job))?;
+        let spec = live.spec(index)?;
+        let sources = upstream(live, index, &spec);
+        let token = token();
+        let hand_out = HandOut {
+            pipeline: pipeline.0,
+            pipeline_iid: live.row.iid,
+            pipeline_created_at: &iso(live.row.created_at),
+            job: job.0,
+            started_at: &iso(now()),
+            timeout: spec.timeout.unwrap_or(PROJECT_TIMEOUT),
+            token: &token,
+            manual: live.jobs[index].triggered,
+            project_url: live.shared.predefined("CI_PROJECT_URL"),
+            runner,
+        };
+        let of = |row: &JobRow, kind: &str| -> Option<&ArtifactRow> {
+            (artifacts.iter()).find(|file| file.job_id == row.id && file.file_type == kind)
+        };
+        let mut variables = Vec::new();
+        for row in &sources {
+            if let Some(report) = of(row, "dotenv") {
+                variables.extend(self.read_dotenv(report)?);
+            }
+        }
+        let dependencies = (sources.iter())
+            .filter_map(|row| Some((row, of(row, "archive")?)))
+            .map(|(row, archive)| Dependency {
+                id: row.id.0,
+                name: row.name.clone(),
+                token: token.clone(),
+                artifacts_file: Some(ArtifactsFile {
+                    filename: archive.file_name.clone(),
+                    size: u64::try_from(archive.size).unwrap_or_default(),
+                }),
+            })
+            .collect();
+        let variables = payload::variables(&spec, &live.shared, variables, &hand_out);
+        Ok(payload::payload(
+            &spec,
+            variables,
+            dependencies,
+            &live.shared,
+            &hand_out,
+        ))
+    }
+
+    fn read_dotenv(&self, report: &ArtifactRow) -> Result<Vec<(String, String)>, Error> {
+        use std::io::Read;
+        let path = self.store.blobs().path(&report.path)?;
+        let file = self.store.blobs().open(&report.path)?;
+        let mut text = Vec::new();
+        flate2::read::MultiGzDecoder::new(file)
+            .take(dotenv::SIZE_LIMIT as u64 + 1)
+            .read_to_end(&mut text)
+            .map_err(Error::file(path))?;
+        dotenv::parse(&text).map_err(|source| Error::Artifact {
+            file_name: report.file_name.clone(),
+            source,
+        })
+    }
+
+    /// Appends to a job's log; what is returned is stored.
+    ///
+    /// # Errors
+    /// When the log cannot be written.
+    pub async fn append_trace(&self, job: JobId, offset: u64, bytes: &[u8]) -> Result<u64, Error> {
+        let pipeline = self.pipeline_of(job).await?;
+        let stored = self.store.logs().append(pipeline, job, offset, bytes)?;
+        self.publish(Notice::Trace { job, stored });
+        Ok(stored)
+    }
+
+    /// Takes a job's result, and with it the coverage from its log.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn update_job(&self, job: JobId, update: &JobUpdate) -> Result<(), Error> {
+        let pipeline = self.pipeline_of(job).await?;
+        let (pattern, log) = {
+            let all = self.load(pipeline).await?;
+            let live = all.get(&pipeline).ok_or(Error::Held(pipeline.0))?;
+            let index = live.index(job).ok_or(Error::NoJob(job))?;
+            (
+                live.spec(index)?.coverage,
+                self.store.logs().path(pipeline, job),
+            )
+        };
+        if !matches!(update.state, JobState::Success | JobState::Failed) {
+            return Ok(());
+        }
+        let mut extra = shipway_store::JobUpdate {
+            exit_code: update.exit_code.map(i64::from),
+            ..shipway_store::JobUpdate::default()
+        };
+        if update.state == JobState::Failed {
+            let reason = update.failure_reason;
+            let reason = reason.map_or("unknown_failure", |reason| reason.as_str());
+            extra.failure_reason = Some(reason.to_owned());
+        }
+        if let Some(pattern) = pattern {
+            extra.coverage = read_coverage(pattern, log).await;
+        }
+        let reason = extra.failure_reason.clone().unwrap_or_default();
+        let exit_code = update.exit_code;
+        let ended = |live: &Live| {
+            let index = live.index(job).ok_or(Error::NoJob(job))?;
+            let event = if live.state.jobs[index].status == Status::Canceling {
+                Event::Canceled(index)
+            } else if update.state == JobState::Success {
+                Event::Succeeded(index)
+            } else {
+                Event::Failed {
+                    job: index,
+                    reason: reason.clone(),
+                    exit_code,
+                }
+            };
+            Ok(vec![event])
+        };
+        self.advance(pipeline, &ended, &[(job, extra)]).await
+    }
+
+    pub(crate) async fn pipeline_of(&self, job: JobId) -> Result<PipelineId, Error> {
+        let live = self.live.lock().await;
+        if let Some(live) = live.values().find(|live| live.index(job).is_some()) {
+            return Ok(live.id());
+        }
+        drop(live);
+        let row = self.store.job(job).await?;
+        row.map(|row| row.pipeline_id).ok_or(Error::NoJob(job))
+    }
+}
+
+/// The jobs whose artifacts a job gets: those of `needs`, or of `dependencies`, or all of
+/// earlier stages (language inventory, 1.7 and 1.10).
+fn upstream<'a>(live: &'a Live, index: usize, spec: &shipway_config::Job) -> Vec<&'a JobRow> {
+    let own = live.state.jobs[index].stage;
+    let mut rows: Vec<&JobRow> = (live.jobs.iter().zip(&live.state.jobs))
+        .filter(|(row, state)| {
+            let listed = |names: &Vec<String>| names.contains(&row.name);
+            match (&spec.needs, &spec.dependencies) {
+                (Some(needs), dependencies) => {
+                    (needs.iter()).any(|need| need.job == row.name && need.artifacts)
+                        && dependencies.as_ref().is_none_or(listed)
+                }
+                (None, Some(dependencies)) => listed(dependencies),
+                (None, None) => state.stage < own,
+            }
+        })
+        .map(|(row, _)| row)
+        .collect();
+    rows.sort_by_key(|row| (row.stage, row.id));
+    rows
+}
+
+/// A log that cannot be read has no coverage; the job's result does not depend on it.
+async fn read_coverage(pattern: String, log: PathBuf) -> Option<f64> {
+    let read = tokio::task::spawn_blocking(move || coverage::from_log(&pattern, &log));
+    match read.await {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "coverage.unreadable");
+            None
+        }
+        Err(error) => {
+            tracing::warn!(%error, "coverage.failed");
+            None
+        }
+    }
+}
+
+/// A job token that opens nothing: in a local run there is no server to use it on.
+fn token() -> String {
+    "shipway-local-job-token".to_owned()
+}

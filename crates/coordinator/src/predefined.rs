@@ -1,0 +1,250 @@
+//! Predefined variables (language inventory, 4): those that exist before the pipeline, and
+//! those that come with the pipeline and with a job.
+
+use shipway_config::Job;
+use shipway_config::variables::{Collection, Variable};
+use shipway_git::Facts;
+use shipway_pipeline::{Context, RefKind, Source};
+
+use crate::slug::slug;
+
+/// What GitLab version the variables speak of. Scripts compare it to learn which features
+/// they may use, so it names the version whose language this is, not our own.
+const GITLAB_VERSION: [&str; 3] = ["19", "2", "0"];
+/// Id of the only project of a local run.
+const PROJECT_ID: &str = "1";
+/// What an unborn branch has instead of a commit.
+const ZERO_SHA: &str = "0000000000000000000000000000000000000000";
+
+/// What makes a pipeline, besides the work tree's facts.
+#[derive(Debug, Clone, Default)]
+pub struct Occasion {
+    /// What made the pipeline.
+    pub source: Source,
+    /// Path of the configuration from the project's root.
+    pub config_path: String,
+    /// Login name of the person who runs it.
+    pub user: String,
+    /// Variables of this pipeline alone: the highest level.
+    pub variables: Vec<(String, String)>,
+}
+
+/// The context in which a work tree's configuration becomes a plan.
+pub fn context(facts: &Facts, occasion: &Occasion) -> Context {
+    let mut outer = Collection::default();
+    for (key, value) in &occasion.variables {
+        outer.push(Variable::new(key, value));
+    }
+    Context {
+        ref_name: facts.ref_name.clone(),
+        ref_kind: if facts.tag.is_some() {
+            RefKind::Tag
+        } else {
+            RefKind::Branch
+        },
+        source: occasion.source,
+        project_path: facts.project.path.clone(),
+        predefined: before_pipeline(facts, occasion),
+        outer,
+    }
+}
+
+fn before_pipeline(facts: &Facts, occasion: &Occasion) -> Collection {
+    let mut variables = Collection::default();
+    let mut set = |key: &str, value: &str| variables.push(Variable::new(key, value));
+    set("CI", "true");
+    set("GITLAB_CI", "true");
+    server(facts, &mut set);
+    project(facts, &mut set);
+    commit(facts, &mut set);
+    set("CI_CONFIG_PATH", &occasion.config_path);
+    set("CI_PIPELINE_SOURCE", occasion.source.as_str());
+    if occasion.source == Source::Trigger {
+        set("CI_PIPELINE_TRIGGERED", "true");
+    }
+    set("GITLAB_USER_ID", "1");
+    set("GITLAB_USER_LOGIN", &occasion.user);
+    set("CI_COMMIT_USER_LOGIN", &occasion.user);
+    set(
+        "GITLAB_USER_NAME",
+        facts.user_name.as_deref().unwrap_or(&occasion.user),
+    );
+    set(
+        "GITLAB_USER_EMAIL",
+        facts.user_email.as_deref().unwrap_or_default(),
+    );
+    variables
+}
+
+type Set<'a> = &'a mut dyn FnMut(&str, &str);
+
+/// The server is the one the remote is on: a local run answers in its name.
+fn server_url(facts: &Facts) -> (String, &'static str, String, String) {
+    let project = &facts.project;
+    let host = project.host.as_deref().unwrap_or("localhost");
+    let protocol = if project.insecure { "http" } else { "https" };
+    let default_port = if project.insecure { 80 } else { 443 };
+    let port = project.port.unwrap_or(default_port);
+    let fqdn = if port == default_port {
+        host.to_owned()
+    } else {
+        format!("{host}:{port}")
+    };
+    (fqdn, protocol, host.to_owned(), port.to_string())
+}
+
+fn server(facts: &Facts, set: Set<'_>) {
+    let (fqdn, protocol, host, port) = server_url(facts);
+    let url = format!("{protocol}://{fqdn}");
+    let [major, minor, patch] = GITLAB_VERSION;
+    set("CI_SERVER_URL", &url);
+    set("CI_API_V4_URL", &format!("{url}/api/v4"));
+    set("CI_API_GRAPHQL_URL", &format!("{url}/api/graphql"));
+    set("CI_SERVER_HOST", &host);
+    set("CI_SERVER_FQDN", &fqdn);
+    set("CI_SERVER_PORT", &port);
+    set("CI_SERVER_PROTOCOL", protocol);
+    set("CI_SERVER_NAME", "GitLab");
+    set("CI_SERVER_REVISION", "shipway");
+    set("CI_SERVER_VERSION", &format!("{major}.{minor}.{patch}"));
+    set("CI_SERVER_VERSION_MAJOR", major);
+    set("CI_SERVER_VERSION_MINOR", minor);
+    set("CI_SERVER_VERSION_PATCH", patch);
+    set("CI_SERVER_SHELL_SSH_HOST", &host);
+    set("CI_SERVER_SHELL_SSH_PORT", "22");
+    set("GITLAB_FEATURES", "");
+}
+
+fn project(facts: &Facts, set: Set<'_>) {
+    let path = facts.project.path.as_str();
+    let (namespace, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let root = path.split('/').next().unwrap_or_default();
+    let (fqdn, protocol, ..) = server_url(facts);
+    set("CI_PROJECT_ID", PROJECT_ID);
+    set("CI_PROJECT_NAME", name);
+    set("CI_PROJECT_TITLE", name);
+    set("CI_PROJECT_DESCRIPTION", "");
+    set("CI_PROJECT_PATH", path);
+    set("CI_PROJECT_PATH_SLUG", &slug(path));
+    set("CI_PROJECT_NAMESPACE", namespace);
+    set("CI_PROJECT_NAMESPACE_ID", "1");
+    set("CI_PROJECT_NAMESPACE_SLUG", &slug(namespace));
+    set("CI_PROJECT_ROOT_NAMESPACE", root);
+    set("CI_PROJECT_URL", &format!("{protocol}://{fqdn}/{path}"));
+    set("CI_PROJECT_VISIBILITY", "private");
+    set("CI_DEFAULT_BRANCH", &facts.default_branch);
+    set("CI_DEFAULT_BRANCH_SLUG", &slug(&facts.default_branch));
+}
+
+fn commit(facts: &Facts, set: Set<'_>) {
+    let sha = facts.sha.as_deref().unwrap_or(ZERO_SHA);
+    set("CI_COMMIT_SHA", sha);
+    set("CI_COMMIT_SHORT_SHA", sha.get(..8).unwrap_or(sha));
+    set("CI_COMMIT_BEFORE_SHA", &facts.before_sha);
+    set("CI_COMMIT_REF_NAME", &facts.ref_name);
+    set("CI_COMMIT_REF_SLUG", &slug(&facts.ref_name));
+    set(
+        "CI_COMMIT_REF_PROTECTED",
+        bool_text(facts.ref_name == facts.default_branch),
+    );
+    match (&facts.tag, &facts.branch) {
+        (Some(tag), _) => {
+            set("CI_COMMIT_TAG", tag);
+            set(
+                "CI_COMMIT_TAG_MESSAGE",
+                facts.tag_message.as_deref().unwrap_or_default(),
+            );
+        }
+        (None, Some(branch)) => set("CI_COMMIT_BRANCH", branch),
+        // A detached HEAD has no branch; GitLab never runs one, so the commit stands for it.
+        (None, None) => {}
+    }
+    set("CI_COMMIT_TITLE", &facts.title);
+    set("CI_COMMIT_MESSAGE", &facts.message);
+    set("CI_COMMIT_DESCRIPTION", &facts.description);
+    set("CI_COMMIT_AUTHOR", &facts.author);
+    set("CI_COMMIT_TIMESTAMP", &facts.timestamp);
+}
+
+fn bool_text(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
+}
+
+/// What a job's variables need to know of the moment of its hand-out.
+#[derive(Debug, Clone)]
+pub(crate) struct HandOut<'a> {
+    /// The pipeline's id.
+    pub(crate) pipeline: i64,
+    /// The pipeline's number in the project.
+    pub(crate) pipeline_iid: i64,
+    /// When the pipeline was created, ISO 8601.
+    pub(crate) pipeline_created_at: &'a str,
+    /// The job's id.
+    pub(crate) job: i64,
+    /// When the job starts, ISO 8601.
+    pub(crate) started_at: &'a str,
+    /// Seconds the job may take.
+    pub(crate) timeout: u64,
+    /// The job's token.
+    pub(crate) token: &'a str,
+    /// A person set it off.
+    pub(crate) manual: bool,
+    /// The project's address, `CI_PROJECT_URL`.
+    pub(crate) project_url: &'a str,
+    /// What the runner is called.
+    pub(crate) runner: &'a str,
+}
+
+/// The predefined variables of one job.
+pub(crate) fn of_job(job: &Job, hand_out: &HandOut<'_>) -> Collection {
+    let mut variables = Collection::default();
+    let url = hand_out.project_url;
+    let mut set = |key: &str, value: &str| variables.push(Variable::new(key, value));
+    set("CI_PIPELINE_ID", &hand_out.pipeline.to_string());
+    set("CI_PIPELINE_IID", &hand_out.pipeline_iid.to_string());
+    set(
+        "CI_PIPELINE_URL",
+        &format!("{url}/-/pipelines/{}", hand_out.pipeline),
+    );
+    set("CI_PIPELINE_CREATED_AT", hand_out.pipeline_created_at);
+    set("CI_JOB_ID", &hand_out.job.to_string());
+    set("CI_JOB_URL", &format!("{url}/-/jobs/{}", hand_out.job));
+    set("CI_JOB_NAME", &job.name);
+    set("CI_JOB_NAME_SLUG", &slug(&job.name));
+    set("CI_JOB_GROUP_NAME", &job.key);
+    set("CI_JOB_STAGE", &job.stage);
+    set("CI_JOB_STARTED_AT", hand_out.started_at);
+    set("CI_JOB_STARTED_AT_SLUG", &slug(hand_out.started_at));
+    set("CI_JOB_TIMEOUT", &hand_out.timeout.to_string());
+    if hand_out.manual {
+        set("CI_JOB_MANUAL", "true");
+    }
+    if let Some(image) = &job.image {
+        set("CI_JOB_IMAGE", &image.name);
+    }
+    let total = job.parallel.map_or(1, |instance| instance.total);
+    set("CI_NODE_TOTAL", &total.to_string());
+    if let Some(instance) = job.parallel {
+        set("CI_NODE_INDEX", &instance.index.to_string());
+    }
+    set("CI_RUNNER_ID", "1");
+    set("CI_RUNNER_DESCRIPTION", hand_out.runner);
+    let tags = serde_json::to_string(&job.tags).unwrap_or_default();
+    set("CI_RUNNER_TAGS", &tags);
+    if let Some(environment) = &job.environment {
+        set("CI_ENVIRONMENT_NAME", &environment.name);
+        set("CI_ENVIRONMENT_ACTION", &environment.action);
+        if let Some(url) = &environment.url {
+            set("CI_ENVIRONMENT_URL", url);
+        }
+        if let Some(tier) = &environment.deployment_tier {
+            set("CI_ENVIRONMENT_TIER", tier);
+        }
+    }
+    variables.push(Variable {
+        public: false,
+        masked: true,
+        ..Variable::new("CI_JOB_TOKEN", hand_out.token)
+    });
+    variables
+}

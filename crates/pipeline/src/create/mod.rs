@@ -1,0 +1,13 @@
+//! A pipeline's birth: configuration and context make a plan, in which every job has a
+//! reason to be there or not.
+
+mod conditions;
+mod context;
+mod plan;
+mod reason;
+mod select;
+
+pub use context::{Context, RefKind, Source, UnknownSource};
+pub use plan::{Plan, PlanError, PlannedJob, SkippedJob, create};
+pub use reason::{Excluded, Reason};
+pub use select::{SelectError, Selection};

@@ -1,0 +1,275 @@
+//! The plan: which jobs a pipeline has, in which form, and why.
+
+use std::collections::HashSet;
+
+use shipway_config::variables::{Collection, FileReferences, Undefined, Variable};
+use shipway_config::{AllowFailure, Config, Job, Need, Variables, When};
+
+use super::conditions::{self, Lookup};
+use super::{Context, Excluded, Reason};
+use crate::{JobState, StageState, State, Status};
+
+/// The stages at the ends; a pipeline of nothing else is not created.
+const EDGE_STAGES: [&str; 2] = [".pre", ".post"];
+
+/// What a pipeline will consist of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Stages that have jobs, in order.
+    pub stages: Vec<String>,
+    /// The jobs, in the order of the file.
+    pub jobs: Vec<PlannedJob>,
+    /// The jobs that are left out.
+    pub skipped: Vec<SkippedJob>,
+    /// The top-level variables.
+    pub variables: Variables,
+}
+
+/// A job of a plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedJob {
+    /// Its typed configuration, with what the matching rule changed already in it.
+    pub spec: Job,
+    /// Index in [`Plan::stages`].
+    pub stage: usize,
+    /// When it starts.
+    pub when: When,
+    /// Whether its failure is overlooked.
+    pub allow_failure: AllowFailure,
+    /// A manual job that was asked for by name.
+    pub triggered: bool,
+    /// Why it is there.
+    pub reason: Reason,
+}
+
+/// A job that is left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SkippedJob {
+    /// Its name.
+    pub name: String,
+    /// Its stage.
+    pub stage: String,
+    /// Why.
+    pub reason: Excluded,
+}
+
+/// Why no pipeline can be created.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// A needed job is not in the pipeline.
+    #[error(
+        "'{job}' job needs '{need}' job, but '{need}' does not exist in the pipeline. This might be because of the only, except, or rules keywords. To need a job that sometimes does not exist in the pipeline, use needs:optional."
+    )]
+    MissingNeed {
+        /// The job that needs.
+        job: String,
+        /// The job that is not there.
+        need: String,
+        /// Why it is not there.
+        reason: Option<Excluded>,
+    },
+    /// No job is left.
+    #[error(
+        "The resulting pipeline would have been empty. Review the rules configuration for the relevant jobs."
+    )]
+    Empty {
+        /// The jobs that are left out.
+        skipped: Vec<SkippedJob>,
+    },
+}
+
+/// Makes the plan.
+///
+/// # Errors
+/// All needs that cannot be met, or [`PlanError::Empty`] when no job outside `.pre` and
+/// `.post` is left (language inventory, 11.A).
+pub fn create(config: &Config, context: &Context) -> Result<Plan, Vec<PlanError>> {
+    let mut jobs = Vec::new();
+    let mut skipped = Vec::new();
+    for job in config.jobs.values() {
+        match plan_job(job, config, context) {
+            Ok(planned) => jobs.push(planned),
+            Err(reason) => skipped.push(SkippedJob {
+                name: job.name.clone(),
+                stage: job.stage.clone(),
+                reason,
+            }),
+        }
+    }
+    if !jobs
+        .iter()
+        .any(|job| !EDGE_STAGES.contains(&job.spec.stage.as_str()))
+    {
+        return Err(vec![PlanError::Empty { skipped }]);
+    }
+    settle_needs(&mut jobs, &skipped)?;
+    let stages = number_stages(&mut jobs, &config.stages);
+    Ok(Plan {
+        stages,
+        jobs,
+        skipped,
+        variables: config.variables.clone(),
+    })
+}
+
+fn plan_job(job: &Job, config: &Config, context: &Context) -> Result<PlannedJob, Excluded> {
+    let own = job_predefined(job);
+    let lookup = |name: &str| -> Option<&str> {
+        if let Some(found) = context.outer.get(name) {
+            return Some(&found.value);
+        }
+        if let Some(found) = job.variables.get(name) {
+            return Some(&found.value);
+        }
+        if job.inherit_variables.takes(name)
+            && let Some(found) = config.variables.get(name)
+        {
+            return Some(&found.value);
+        }
+        own.get(name)
+            .or_else(|| context.predefined.get(name))
+            .map(|found| found.value.as_str())
+    };
+    let lookup: &Lookup<'_> = &lookup;
+    let (rule, reason) = conditions::decide(job, context, lookup)?;
+
+    let mut spec = job.clone();
+    let mut when = job.when.unwrap_or_default();
+    let mut allow_failure = job.allow_failure.clone();
+    if let Some(rule) = rule {
+        when = rule.when.unwrap_or(when);
+        spec.start_in = rule.start_in.or(spec.start_in);
+        spec.interruptible = rule.interruptible.or(spec.interruptible);
+        spec.variables.extend(rule.variables.clone());
+        if let Some(needs) = &rule.needs {
+            spec.needs = Some(needs.clone());
+        }
+        allow_failure = rule
+            .allow_failure
+            .map(AllowFailure::Always)
+            .or(allow_failure);
+    }
+    // Only a manual job of the job level is optional by default; one that a rule made manual
+    // blocks (language inventory, 11.H, point 3).
+    let allow_failure =
+        allow_failure.unwrap_or(AllowFailure::Always(job.when == Some(When::Manual)));
+    spec.when = Some(when);
+    spec.allow_failure = Some(allow_failure.clone());
+    spec.tags = expand_tags(&spec, config, context, &own);
+    Ok(PlannedJob {
+        spec,
+        stage: 0,
+        when,
+        allow_failure,
+        triggered: false,
+        reason,
+    })
+}
+
+/// Predefined variables of one job that exist while rules are evaluated.
+fn job_predefined(job: &Job) -> Collection {
+    let mut variables = Collection::default();
+    variables.push(Variable::new("CI_JOB_NAME", &job.name));
+    variables.push(Variable::new("CI_JOB_STAGE", &job.stage));
+    if let Some(instance) = job.parallel {
+        variables.push(Variable::new("CI_NODE_INDEX", &instance.index.to_string()));
+        variables.push(Variable::new("CI_NODE_TOTAL", &instance.total.to_string()));
+    }
+    variables
+}
+
+fn expand_tags(job: &Job, config: &Config, context: &Context, own: &Collection) -> Vec<String> {
+    if !job.tags.iter().any(|tag| tag.contains(['$', '%'])) {
+        return job.tags.clone();
+    }
+    let mut variables = context.predefined.clone();
+    variables.extend(own.iter().cloned());
+    for (key, value) in &config.variables {
+        if job.inherit_variables.takes(key) {
+            variables.push(Variable::new(key, &value.value));
+        }
+    }
+    for (key, value) in &job.variables {
+        variables.push(Variable::new(key, &value.value));
+    }
+    variables.extend(context.outer.iter().cloned());
+    let expand = |tag: &String| variables.expand(tag, Undefined::Empty, FileReferences::Content);
+    job.tags.iter().map(expand).collect()
+}
+
+/// Takes optional needs that are not there off the lists and complains of the others.
+fn settle_needs(jobs: &mut [PlannedJob], skipped: &[SkippedJob]) -> Result<(), Vec<PlanError>> {
+    let names: HashSet<String> = jobs.iter().map(|job| job.spec.name.clone()).collect();
+    let mut faults = Vec::new();
+    for job in jobs {
+        let Some(needs) = &mut job.spec.needs else {
+            continue;
+        };
+        needs.retain(|need: &Need| {
+            let there = names.contains(&need.job);
+            if !there && !need.optional {
+                let excluded = skipped.iter().find(|skipped| skipped.name == need.job);
+                faults.push(PlanError::MissingNeed {
+                    job: job.spec.name.clone(),
+                    need: need.job.clone(),
+                    reason: excluded.map(|skipped| skipped.reason.clone()),
+                });
+            }
+            there
+        });
+    }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(faults)
+    }
+}
+
+/// Drops stages without jobs and tells each job the number of its stage.
+pub(super) fn number_stages(jobs: &mut [PlannedJob], stages: &[String]) -> Vec<String> {
+    let used: HashSet<&str> = jobs.iter().map(|job| job.spec.stage.as_str()).collect();
+    let kept: Vec<String> = (stages.iter())
+        .filter(|stage| used.contains(stage.as_str()))
+        .cloned()
+        .collect();
+    for job in jobs {
+        let position = kept.iter().position(|stage| *stage == job.spec.stage);
+        job.stage = position.unwrap_or_default();
+    }
+    kept
+}
+
+impl Plan {
+    /// The state in which the pipeline begins.
+    pub fn state(&self) -> State {
+        let stages = self.stages.iter().map(|name| StageState {
+            name: name.clone(),
+            status: Status::Created,
+        });
+        State {
+            pipeline: Status::Created,
+            stages: stages.collect(),
+            jobs: self.jobs.iter().map(PlannedJob::state).collect(),
+            cancel_on_job_failure: false,
+            keep_going: false,
+        }
+    }
+}
+
+impl PlannedJob {
+    /// The state in which the job begins.
+    pub fn state(&self) -> JobState {
+        let needs = self.spec.needs.as_ref();
+        JobState {
+            name: self.spec.name.clone(),
+            stage: self.stage,
+            status: Status::Created,
+            when: self.when,
+            allow_failure: self.allow_failure.clone(),
+            needs: needs.map(|needs| needs.iter().map(|need| need.job.clone()).collect()),
+            triggered: self.triggered,
+            retry: self.spec.retry.clone(),
+            retries: 0,
+        }
+    }
+}
