@@ -8,7 +8,9 @@ use tokio::time::Instant;
 use crate::config::{ExecutorChoice, RunnerConfig};
 use crate::control::{Control, Request};
 use crate::directory::{self, DirectoryError, JobDirectory};
-use crate::executor::{Executor, ExecutorError, JobPaths, ShellExecutor, StageEnd, StageRequest};
+use crate::executor::{
+    DockerExecutor, Executor, ExecutorError, JobPaths, ShellExecutor, StageEnd, StageRequest,
+};
 use crate::failure::{Failure, JobOutcome, with_causes};
 use crate::files::{self, Stop};
 use crate::log::{Log, unix_now};
@@ -109,10 +111,21 @@ impl<'a, S: JobSource> Job<'a, S> {
                     let executor = ShellExecutor::new(self.config, &directory.slot);
                     self.run_with(executor).await
                 }
-                Kind::Docker => Err(Failure::System {
-                    reason: FailureReason::RunnerUnsupported,
-                    message: "docker".to_owned(),
-                }),
+                Kind::Docker => {
+                    let objects = match self.sources {
+                        Sources::Directory { git_objects, .. } => git_objects.as_deref(),
+                        _ => None,
+                    };
+                    let executor = DockerExecutor::new(
+                        self.config,
+                        self.payload,
+                        &self.variables,
+                        &self.paths,
+                        directory,
+                        objects,
+                    );
+                    self.run_with(executor).await
+                }
             },
         };
         if let Ok(directory) = self.directory

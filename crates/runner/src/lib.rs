@@ -34,6 +34,7 @@ mod timeouts;
 mod trace;
 mod variables;
 
+pub use archive::{ExtractError, unpack};
 pub use config::{ExecutorChoice, ExtractLimits, PullPolicy, RunnerConfig, user_environment};
 pub use control::{Canceller, Control, Request, control};
 pub use failure::JobOutcome;

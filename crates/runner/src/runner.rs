@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use shipway_protocol::{FailureReason, JobPayload, JobState, JobUpdate};
 
-use crate::config::RunnerConfig;
+use crate::config::{ExecutorChoice, RunnerConfig};
 use crate::control::{self, Canceller, Control, Request};
 use crate::directory;
 use crate::executor;
@@ -70,7 +70,11 @@ impl Runner {
             .unwrap_or_default();
         let mut swept = Swept::default();
         for (slot, lock) in slots {
-            swept.processes += executor::end_abandoned(&slot);
+            swept.processes += executor::end_abandoned_processes(&slot);
+            if self.config.executor != ExecutorChoice::Shell {
+                let host = self.config.docker_host.as_deref();
+                swept.containers += executor::remove_abandoned_containers(host, &slot).await;
+            }
             let removed =
                 tokio::task::spawn_blocking(move || directory::remove_abandoned(&slot, lock));
             match removed.await {

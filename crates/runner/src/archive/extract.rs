@@ -32,31 +32,51 @@ pub(crate) struct Extracted {
 
 /// Why an archive was not, or not wholly, unpacked.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ExtractError {
+pub enum ExtractError {
     /// The file is no zip archive, or a damaged one.
     #[error("{} is not a readable zip archive: {source}", path.display())]
     Archive {
+        /// The archive.
         path: PathBuf,
+        /// What is wrong with it.
         source: std::io::Error,
     },
     /// An entry's name leads out of the directory.
     #[error("entry `{name}` leaves the directory; nothing of it is written")]
-    Escape { name: String },
+    Escape {
+        /// The entry's name.
+        name: String,
+    },
     /// An entry's way leads through a symbolic link or a file.
     #[error("entry `{name}` goes through {}, which is not a directory", at.display())]
-    NotADirectory { name: String, at: PathBuf },
+    NotADirectory {
+        /// The entry's name.
+        name: String,
+        /// Where its way ends.
+        at: PathBuf,
+    },
     /// Too many entries.
     #[error(
         "the archive has {entries} entries, more than the limit of {limit} (extract_limits.entries)"
     )]
-    Entries { entries: u64, limit: u64 },
+    Entries {
+        /// How many there are.
+        entries: u64,
+        /// How many there may be.
+        limit: u64,
+    },
     /// Too many bytes.
     #[error("the archive unpacks to more than the limit of {limit} bytes (extract_limits.bytes)")]
-    Bytes { limit: u64 },
+    Bytes {
+        /// How many there may be.
+        limit: u64,
+    },
     /// A file cannot be written.
     #[error("cannot write {}: {source}; is the disk full?", path.display())]
     Write {
+        /// The file.
         path: PathBuf,
+        /// Why not.
         source: std::io::Error,
     },
     /// It was asked to stop.

@@ -4,6 +4,7 @@ mod extract;
 mod gzip;
 mod zip;
 
+pub use self::extract::ExtractError;
 pub(crate) use self::extract::extract;
 pub(crate) use self::gzip::{copy_single, write_gzip};
 pub(crate) use self::zip::{read_comment, write_zip};
@@ -45,3 +46,16 @@ impl WriteError {
 
 /// Pieces in which files are copied; between two of them a request to stop is noticed.
 const COPY_BYTES: usize = 128 * 1024;
+
+/// Unpacks an artifact archive into a directory, for a person who wants to see it. As safe
+/// against hostile archives as the unpacking before a job.
+///
+/// # Errors
+/// When the archive is damaged, leaves the directory or exceeds a limit, or the disk fails.
+pub fn unpack(
+    archive: &std::path::Path,
+    directory: &std::path::Path,
+    limits: crate::config::ExtractLimits,
+) -> Result<(), ExtractError> {
+    extract(archive, directory, limits, &crate::files::Stop::default()).map(|_| ())
+}

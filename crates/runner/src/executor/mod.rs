@@ -3,6 +3,9 @@
 //! An executor is prepared once, runs the script of each stage in a fresh shell, and cleans
 //! up whatever happened. The lifecycle in `job` does everything else in this process.
 
+mod credentials;
+mod docker;
+mod images;
 mod processes;
 mod shell;
 
@@ -15,7 +18,8 @@ use tokio::time::Instant;
 use crate::control::{Control, Request};
 use crate::log::{Log, Output};
 
-pub(crate) use processes::end_abandoned;
+pub(crate) use docker::{DockerExecutor, remove_abandoned as remove_abandoned_containers};
+pub(crate) use processes::end_abandoned as end_abandoned_processes;
 pub(crate) use shell::ShellExecutor;
 
 /// The directories of a job as its commands see them.
@@ -116,6 +120,9 @@ pub(crate) enum ExecutorError {
     /// Of the shell executor.
     #[error(transparent)]
     Shell(#[from] shell::ShellError),
+    /// Of the Docker executor.
+    #[error(transparent)]
+    Docker(#[from] docker::DockerError),
 }
 
 impl ExecutorError {
@@ -123,6 +130,7 @@ impl ExecutorError {
     pub(crate) fn failure_reason(&self) -> FailureReason {
         match self {
             Self::Shell(_) => FailureReason::RunnerSystemFailure,
+            Self::Docker(error) => error.failure_reason(),
         }
     }
 }

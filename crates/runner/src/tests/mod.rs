@@ -2,6 +2,7 @@
 
 mod archives;
 mod conformance;
+mod docker;
 mod shell;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,723 @@
+//! Jobs in containers of a Docker engine on this machine.
+//!
+//! One container per job: each stage starts it again with a script on its standard input,
+//! so what a stage installs in the container is there in the next. After a stage that was
+//! stopped the container is replaced. The job's directories are mounted from the host.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::errors::Error as EngineError;
+use bollard::exec::{CreateExecOptions, StartExecOptions};
+use bollard::models::{ContainerCreateBody, HostConfig};
+use bollard::query_parameters::{
+    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, KillContainerOptionsBuilder,
+    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+    WaitContainerOptionsBuilder,
+};
+use futures_util::StreamExt;
+use shipway_protocol::{FailureReason, JobPayload};
+use tokio::io::AsyncWriteExt;
+
+use super::credentials::find_login;
+use super::images::{self, ImageError, words};
+use super::{Executor, ExecutorError, JobPaths, StageEnd, StageRequest};
+use crate::config::RunnerConfig;
+use crate::control::{Control, Request};
+use crate::directory::JobDirectory;
+use crate::log::{Log, Output};
+use crate::script::quote;
+use crate::variables::{Variables, is_shell_name};
+
+const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+/// The oldest engine this works with: 20.10.
+const OLDEST_API: (usize, usize) = (1, 41);
+/// Seconds for the engine to begin its answer; a pull may prepare for long.
+const ENGINE_TIMEOUT: u64 = 3600;
+/// For asking the processes in a container to end.
+const SIGNAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// For removing containers, also after the job was given up.
+const CLEANUP_TIMEOUT: Duration = Duration::from_secs(300);
+/// For output that is still on its way when the container has ended.
+const LAST_READ: Duration = Duration::from_secs(10);
+/// Names the slot a container belongs to, so that a later runner can remove it.
+const SLOT_LABEL: &str = "shipway.slot";
+/// GitLab's own prefix; tools look for these labels.
+const LABEL_PREFIX: &str = "com.gitlab.gitlab-runner";
+/// Runs as the container's command: the first shell there is reads the script. Not a login
+/// shell, because `/etc/profile` of common images drops what the image's own PATH adds.
+const FIND_SHELL: &str = "for shell in /usr/local/bin/bash /usr/bin/bash /bin/bash \
+    /usr/local/bin/sh /usr/bin/sh /bin/sh /busybox/sh; do \
+    if [ -x \"$shell\" ]; then exec \"$shell\"; fi; done; echo shell not found; exit 1";
+
+/// Why a container could not run a stage.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DockerError {
+    /// No engine answers.
+    #[error(
+        "no Docker engine answers at {address}: {reason}. Start it (`sudo systemctl start docker`), \
+         let your user talk to it (group `docker`), or run the job without a container (`--executor shell`)"
+    )]
+    NoEngine { address: String, reason: String },
+    /// The engine is on another machine.
+    #[error(
+        "the Docker engine at {address} is not on this machine; only `unix://` addresses are \
+         supported, because the job's files are mounted into its container. Unset DOCKER_HOST"
+    )]
+    Remote { address: String },
+    /// The engine is too old.
+    #[error(
+        "the Docker engine speaks API {found}, at least 1.41 (Docker 20.10) is needed; upgrade it"
+    )]
+    TooOld { found: String },
+    /// There is no image to run.
+    #[error("the job names no image and the runner has no default image; add `image:` to the job")]
+    NoImage,
+    /// The image cannot be had.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The container cannot be made.
+    #[error("cannot create a container of image {image}: {reason}")]
+    Create { image: String, reason: String },
+    /// The container does not start.
+    #[error(
+        "cannot start a container of image {image}: {reason}{}",
+        start_hint(reason)
+    )]
+    Start { image: String, reason: String },
+    /// The engine broke off while the container ran.
+    #[error("the Docker engine lost the job's container: {reason}")]
+    Lost { reason: String },
+    /// Something of the job's could not be removed.
+    #[error("cannot remove container {container}: {reason}")]
+    Remove { container: String, reason: String },
+    /// Files a container's user made stay that user's.
+    #[error("cannot make the files of the container's user this user's own: {reason}")]
+    Reclaim { reason: String },
+}
+
+fn start_hint(reason: &str) -> &'static str {
+    if reason.contains("executable file not found") || reason.contains("no such file") {
+        ". The image needs a shell (`sh` or `bash`); an entrypoint can be switched off with `entrypoint: [\"\"]`"
+    } else {
+        ""
+    }
+}
+
+impl DockerError {
+    /// The failure reason the job gets.
+    pub(crate) fn failure_reason(&self) -> FailureReason {
+        match self {
+            Self::Remote { .. } | Self::TooOld { .. } => FailureReason::RunnerUnsupported,
+            Self::NoImage => FailureReason::RunnerConfigurationError,
+            Self::Image(error) => error.failure_reason(),
+            _ => FailureReason::RunnerSystemFailure,
+        }
+    }
+}
+
+/// One job's container.
+pub(crate) struct DockerExecutor<'a> {
+    config: &'a RunnerConfig,
+    payload: &'a JobPayload,
+    variables: Variables,
+    paths: JobPaths,
+    slot: PathBuf,
+    binds: Vec<String>,
+    engine: Option<Docker>,
+    image: Image,
+    container: Option<Container>,
+}
+
+/// The job's image, once it is here.
+#[derive(Debug, Default)]
+struct Image {
+    name: String,
+    id: String,
+    platform: String,
+    /// Asked for by the job.
+    user: Option<String>,
+    /// Whether the container's user is neither root nor unknown.
+    other_user: bool,
+}
+
+/// A container that exists.
+struct Container {
+    id: String,
+    /// What it was created with; later stages export what differs.
+    environment: HashMap<String, String>,
+}
+
+impl<'a> DockerExecutor<'a> {
+    /// A container for the job in this directory. `git_objects` is mounted read-only.
+    pub(crate) fn new(
+        config: &'a RunnerConfig,
+        payload: &'a JobPayload,
+        variables: &Variables,
+        paths: &JobPaths,
+        directory: &JobDirectory,
+        git_objects: Option<&Path>,
+    ) -> Self {
+        let mut binds = vec![
+            bind(&directory.project, &paths.project, ""),
+            bind(&directory.temporary, &paths.temporary, ""),
+        ];
+        if let Some(objects) = git_objects {
+            binds.push(bind(objects, &objects.to_string_lossy(), ":ro"));
+        }
+        Self {
+            config,
+            payload,
+            variables: variables.clone(),
+            paths: paths.clone(),
+            slot: directory.slot.clone(),
+            binds,
+            engine: None,
+            image: Image::default(),
+            container: None,
+        }
+    }
+
+    fn engine(&self) -> Result<&Docker, DockerError> {
+        self.engine.as_ref().ok_or_else(|| DockerError::Lost {
+            reason: "it was never reached".to_owned(),
+        })
+    }
+
+    async fn get_image(&mut self, log: &mut Log) -> Result<(), DockerError> {
+        let wanted = self.payload.image.clone().unwrap_or_default();
+        let mut name = self.variables.expand(&wanted.name);
+        if name.is_empty() {
+            name = self.config.default_image.clone().unwrap_or_default();
+        }
+        if name.is_empty() {
+            return Err(DockerError::NoImage);
+        }
+        log.line(&format!("Using Docker executor with image {name} ..."))
+            .await;
+        let policies = images::effective_policies(
+            wanted.pull_policy.as_deref().unwrap_or_default(),
+            &self.config.pull_policies,
+            &self.config.allowed_pull_policies,
+        )?;
+        let options = wanted.executor_opts.docker.unwrap_or_default();
+        let expand = |text: &String| self.variables.expand(text);
+        let platform = options.platform.as_ref().map(expand).unwrap_or_default();
+        let user = options.user.map(|user| expand(&user.to_string()));
+        let (login, warnings) = find_login(
+            &name,
+            &self.variables.get("DOCKER_AUTH_CONFIG"),
+            self.config.docker_config.as_deref(),
+            &self.payload.credentials,
+        )
+        .await;
+        for warning in warnings {
+            log.warning(&warning).await;
+        }
+        if let Some(login) = &login {
+            log.line(&format!(
+                "Authenticating with credentials from {}",
+                login.origin
+            ))
+            .await;
+        }
+        let credentials = login.map(|login| login.credentials);
+        let engine = self.engine()?;
+        let found = images::get_image(
+            engine,
+            &name,
+            &policies,
+            credentials.as_ref(),
+            &platform,
+            log,
+        )
+        .await?;
+        let id = found.id.unwrap_or_else(|| name.clone());
+        let digest = found.repo_digests.unwrap_or_default();
+        let digest = digest
+            .first()
+            .map(|digest| format!(" with digest {digest}"))
+            .unwrap_or_default();
+        log.line(&format!("Using docker image {id} for {name}{digest} ..."))
+            .await;
+        let image_user = found.config.and_then(|config| config.user);
+        let effective = user.clone().or(image_user).unwrap_or_default();
+        self.image = Image {
+            name,
+            id,
+            platform,
+            user,
+            other_user: !is_root(&effective),
+        };
+        Ok(())
+    }
+
+    async fn create(&mut self, environment: &[(String, String)]) -> Result<(), DockerError> {
+        let entrypoint = self
+            .payload
+            .image
+            .as_ref()
+            .and_then(|image| image.entrypoint.clone())
+            .filter(|entrypoint| !entrypoint.is_empty());
+        let mut body = self.container_of_image();
+        body.user = self.image.user.clone();
+        body.entrypoint = entrypoint;
+        body.cmd = Some(["sh", "-c", FIND_SHELL].map(str::to_owned).to_vec());
+        body.env = Some(
+            environment
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect(),
+        );
+        body.attach_stdin = Some(true);
+        body.attach_stdout = Some(true);
+        body.attach_stderr = Some(true);
+        body.open_stdin = Some(true);
+        body.stdin_once = Some(true);
+        let id = self.create_from(body, "build").await?;
+        self.container = Some(Container {
+            id,
+            environment: environment.iter().cloned().collect(),
+        });
+        Ok(())
+    }
+
+    /// What all containers of the job have in common.
+    fn container_of_image(&self) -> ContainerCreateBody {
+        ContainerCreateBody {
+            image: Some(self.image.id.clone()),
+            host_config: Some(HostConfig {
+                binds: Some(self.binds.clone()),
+                ..HostConfig::default()
+            }),
+            ..ContainerCreateBody::default()
+        }
+    }
+
+    async fn create_from(
+        &self,
+        mut body: ContainerCreateBody,
+        kind: &str,
+    ) -> Result<String, DockerError> {
+        let info = &self.payload.job_info;
+        let labels = [
+            (SLOT_LABEL.to_owned(), self.slot.display().to_string()),
+            label("managed", "true"),
+            label("type", kind),
+            label("job.id", &self.payload.id.to_string()),
+            label("project.id", &info.project_id.to_string()),
+            label("pipeline.id", &info.pipeline_id.to_string()),
+        ];
+        body.labels = Some(labels.into());
+        let mut options = CreateContainerOptionsBuilder::default();
+        if !self.image.platform.is_empty() {
+            options = options.platform(&self.image.platform);
+        }
+        let created = self
+            .engine()?
+            .create_container(Some(options.build()), body)
+            .await
+            .map_err(|error| DockerError::Create {
+                image: self.image.name.clone(),
+                reason: words(error),
+            })?;
+        Ok(created.id)
+    }
+
+    /// Runs the container once with this script; whatever happens, it is not running after.
+    async fn run_once(
+        &self,
+        container: &Container,
+        script: &str,
+        request: &StageRequest<'_>,
+        output: &mut Output,
+        control: &mut Control,
+    ) -> Result<StageEnd, DockerError> {
+        let engine = self.engine()?;
+        let start_error = |error| DockerError::Start {
+            image: self.image.name.clone(),
+            reason: words(error),
+        };
+        let attach = AttachContainerOptionsBuilder::default()
+            .stream(true)
+            .stdin(true)
+            .stdout(true)
+            .stderr(true)
+            .build();
+        let attached = engine
+            .attach_container(&container.id, Some(attach))
+            .await
+            .map_err(start_error)?;
+        engine
+            .start_container(&container.id, None::<StartContainerOptions>)
+            .await
+            .map_err(start_error)?;
+        let (mut input, mut stream) = (attached.input, attached.output);
+        let feed = async {
+            // A shell that ends early stops reading; its exit code tells the rest.
+            if input.write_all(script.as_bytes()).await.is_ok() {
+                let _ = input.shutdown().await;
+            }
+        };
+        let copy = async {
+            while let Some(Ok(item)) = stream.next().await {
+                output.write(&item.into_bytes()).await;
+            }
+        };
+        let exchange = async { tokio::join!(feed, copy) };
+        tokio::pin!(exchange);
+        let mut all_read = false;
+        let end = {
+            let supervise = self.supervise(engine, &container.id, request, control);
+            tokio::pin!(supervise);
+            loop {
+                tokio::select! {
+                    end = &mut supervise => break end,
+                    _ = &mut exchange, if !all_read => all_read = true,
+                }
+            }
+        };
+        if !all_read {
+            let _ = tokio::time::timeout(LAST_READ, exchange).await;
+        }
+        end
+    }
+
+    /// Waits for the container's end, or stops it by the ladder: SIGTERM to all in it,
+    /// grace, SIGKILL.
+    async fn supervise(
+        &self,
+        engine: &Docker,
+        id: &str,
+        request: &StageRequest<'_>,
+        control: &mut Control,
+    ) -> Result<StageEnd, DockerError> {
+        let exit = wait_for_exit(engine, id);
+        tokio::pin!(exit);
+        let mut end = tokio::select! {
+            biased;
+            code = &mut exit => return Ok(StageEnd::Exited(code?)),
+            () = control.reached(request.stop_on) => StageEnd::Canceled,
+            () = tokio::time::sleep_until(request.deadline) => StageEnd::TimedOut,
+        };
+        if control.requested() < Request::Abort {
+            let graceful = async {
+                let asked = tokio::time::timeout(SIGNAL_TIMEOUT, ask_to_end(engine, id));
+                // Whatever does not hear it gets SIGKILL after the grace period.
+                let _ = asked.await;
+                tokio::time::timeout(self.config.kill_grace, &mut exit).await
+            };
+            tokio::select! {
+                biased;
+                ended = graceful => if let Ok(code) = ended {
+                    code?;
+                    return Ok(end);
+                },
+                () = control.reached(Request::Abort) => end = StageEnd::Aborted,
+            }
+        } else {
+            end = StageEnd::Aborted;
+        }
+        kill(engine, id, "SIGKILL").await;
+        exit.await?;
+        Ok(end)
+    }
+
+    async fn remove_container(&mut self) -> Result<(), DockerError> {
+        let Some(container) = self.container.take() else {
+            return Ok(());
+        };
+        remove(self.engine()?, &container.id).await
+    }
+
+    /// Gives the runner's user what the container's users made, from a container: only root
+    /// may do that, and only in there this runner is root.
+    async fn reclaim_files(&mut self) -> Result<(), DockerError> {
+        let (user, group) = (nix::unistd::geteuid(), nix::unistd::getegid());
+        if user.is_root() || self.engine.is_none() || self.image.id.is_empty() {
+            return Ok(());
+        }
+        let mut body = self.container_of_image();
+        body.user = Some("0:0".to_owned());
+        body.entrypoint = Some(vec!["sh".to_owned(), "-c".to_owned()]);
+        body.cmd = Some(vec![format!(
+            "chown -R {user}:{group} {0} {1} && chmod -R u+rwX {0} {1}",
+            quote(&self.paths.project),
+            quote(&self.paths.temporary)
+        )]);
+        let id = self.create_from(body, "reclaim").await?;
+        let engine = self.engine()?;
+        let ran = async {
+            engine
+                .start_container(&id, None::<StartContainerOptions>)
+                .await
+                .map_err(words)?;
+            match wait_for_exit(engine, &id).await {
+                Ok(0) => Ok(()),
+                Ok(code) => Err(format!("chown ended with {code}")),
+                Err(error) => Err(error.to_string()),
+            }
+        }
+        .await;
+        remove(engine, &id).await?;
+        ran.map_err(|reason| DockerError::Reclaim { reason })
+    }
+}
+
+impl Executor for DockerExecutor<'_> {
+    const NAME: &'static str = "docker";
+
+    async fn prepare(&mut self, log: &mut Log) -> Result<(), ExecutorError> {
+        self.engine = Some(connect(self.config.docker_host.as_deref()).await?);
+        self.get_image(log).await?;
+        Ok(())
+    }
+
+    fn place(&self) -> String {
+        format!(
+            "Running in a container of {} via {}...",
+            self.image.name, self.config.description
+        )
+    }
+
+    async fn run(
+        &mut self,
+        request: StageRequest<'_>,
+        output: &mut Output,
+        control: &mut Control,
+    ) -> Result<StageEnd, ExecutorError> {
+        if self.container.is_none() {
+            self.create(request.environment).await?;
+        }
+        let Some(container) = self.container.take() else {
+            return Ok(StageEnd::Exited(1));
+        };
+        let script = exports(&container.environment, request.environment) + request.script;
+        let end = self
+            .run_once(&container, &script, &request, output, control)
+            .await;
+        self.container = Some(container);
+        if !matches!(end, Ok(StageEnd::Exited(_))) {
+            self.remove_container().await?;
+        }
+        Ok(end?)
+    }
+
+    fn runs_as_other_user(&self) -> bool {
+        self.image.other_user
+    }
+
+    async fn reclaim(&mut self) -> Result<(), ExecutorError> {
+        Ok(self.reclaim_files().await?)
+    }
+
+    async fn cleanup(&mut self) -> Result<(), ExecutorError> {
+        if self.engine.is_none() {
+            return Ok(());
+        }
+        match tokio::time::timeout(CLEANUP_TIMEOUT, self.remove_container()).await {
+            Ok(removed) => Ok(removed?),
+            Err(_) => Err(DockerError::Remove {
+                container: "of the job".to_owned(),
+                reason: format!("no answer within {} seconds", CLEANUP_TIMEOUT.as_secs()),
+            }
+            .into()),
+        }
+    }
+}
+
+/// Removes the containers that runners which died left in this slot; returns how many.
+pub(crate) async fn remove_abandoned(docker_host: Option<&str>, slot: &Path) -> usize {
+    let Ok(engine) = connect(docker_host).await else {
+        return 0;
+    };
+    let label = format!("{SLOT_LABEL}={}", slot.display());
+    let options = ListContainersOptionsBuilder::default()
+        .all(true)
+        .filters(&HashMap::from([("label", vec![label.as_str()])]))
+        .build();
+    let mut removed = 0;
+    for container in engine
+        .list_containers(Some(options))
+        .await
+        .unwrap_or_default()
+    {
+        if let Some(id) = container.id
+            && remove(&engine, &id).await.is_ok()
+        {
+            removed += 1;
+        }
+    }
+    removed
+}
+
+/// Reaches the engine and settles on a version of its API.
+async fn connect(address: Option<&str>) -> Result<Docker, DockerError> {
+    let address = address
+        .filter(|address| !address.is_empty())
+        .map_or_else(|| format!("unix://{DEFAULT_SOCKET}"), str::to_owned);
+    let Some(socket) = address.strip_prefix("unix://") else {
+        return Err(DockerError::Remote { address });
+    };
+    let unreachable = |error: EngineError| DockerError::NoEngine {
+        address: address.clone(),
+        reason: words(error),
+    };
+    let engine = Docker::connect_with_unix(socket, ENGINE_TIMEOUT, bollard::API_DEFAULT_VERSION)
+        .map_err(unreachable)?;
+    let engine = engine.negotiate_version().await.map_err(unreachable)?;
+    let version = engine.client_version();
+    if (version.major_version, version.minor_version) < OLDEST_API {
+        return Err(DockerError::TooOld {
+            found: format!("{}.{}", version.major_version, version.minor_version),
+        });
+    }
+    Ok(engine)
+}
+
+/// The exit code of a container that was started.
+async fn wait_for_exit(engine: &Docker, id: &str) -> Result<i32, DockerError> {
+    let options = WaitContainerOptionsBuilder::default()
+        .condition("not-running")
+        .build();
+    let mut answers = Box::pin(engine.wait_container(id, Some(options)));
+    let code = match answers.next().await {
+        Some(Ok(answer)) => answer.status_code,
+        // The client reports every exit code but 0 as an error.
+        Some(Err(EngineError::DockerContainerWaitError { code, .. })) => code,
+        Some(Err(error)) => {
+            return Err(DockerError::Lost {
+                reason: words(error),
+            });
+        }
+        None => {
+            return Err(DockerError::Lost {
+                reason: "it closed the connection".to_owned(),
+            });
+        }
+    };
+    Ok(code as i32)
+}
+
+/// Sends SIGTERM to everything in a container. The first process there hears it only with a
+/// handler of its own, as in every container, so the others are told from inside.
+async fn ask_to_end(engine: &Docker, id: &str) {
+    kill(engine, id, "SIGTERM").await;
+    let exec = CreateExecOptions {
+        cmd: Some(vec!["sh", "-c", "kill -TERM -1"]),
+        ..CreateExecOptions::default()
+    };
+    if let Ok(created) = engine.create_exec(id, exec).await {
+        let detached = StartExecOptions {
+            detach: true,
+            ..StartExecOptions::default()
+        };
+        // A container that ended meanwhile needs no signal.
+        let _ = engine.start_exec(&created.id, Some(detached)).await;
+    }
+}
+
+async fn kill(engine: &Docker, id: &str, signal: &str) {
+    let options = KillContainerOptionsBuilder::default()
+        .signal(signal)
+        .build();
+    // A container that ended meanwhile needs no signal.
+    let _ = engine.kill_container(id, Some(options)).await;
+}
+
+/// Removes a container with its anonymous volumes, also a running one.
+async fn remove(engine: &Docker, id: &str) -> Result<(), DockerError> {
+    let options = RemoveContainerOptionsBuilder::default()
+        .force(true)
+        .v(true)
+        .build();
+    match engine.remove_container(id, Some(options)).await {
+        Err(EngineError::DockerResponseServerError {
+            status_code: 404, ..
+        })
+        | Ok(()) => Ok(()),
+        Err(error) => Err(DockerError::Remove {
+            container: id.to_owned(),
+            reason: words(error),
+        }),
+    }
+}
+
+fn bind(host: &Path, container: &str, mode: &str) -> String {
+    format!("{}:{container}{mode}", host.display())
+}
+
+fn label(name: &str, value: &str) -> (String, String) {
+    (format!("{LABEL_PREFIX}.{name}"), value.to_owned())
+}
+
+fn is_root(user: &str) -> bool {
+    let name = user.split(':').next().unwrap_or_default();
+    matches!(name, "" | "0" | "root")
+}
+
+/// Commands for a container that was created with `created` and shall see `wanted`.
+fn exports(created: &HashMap<String, String>, wanted: &[(String, String)]) -> String {
+    wanted
+        .iter()
+        .filter(|(name, value)| created.get(name) != Some(value) && is_shell_name(name))
+        .map(|(name, value)| format!("export {name}={}\n", quote(value)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_stages_export_what_changed() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let created = HashMap::from([pair("A", "1"), pair("B", "2")]);
+        let wanted = [
+            pair("A", "1"),
+            pair("B", "it's"),
+            pair("C", ""),
+            pair("D-D", "x"),
+        ];
+        assert_eq!(
+            exports(&created, &wanted),
+            "export B='it'\\''s'\nexport C=''\n"
+        );
+    }
+
+    #[test]
+    fn root_has_several_names() {
+        for (user, root) in [
+            ("", true),
+            ("0", true),
+            ("root:root", true),
+            ("0:5", true),
+            ("1000", false),
+            ("app", false),
+        ] {
+            assert_eq!(is_root(user), root, "{user}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_cannot_be_used_is_named() {
+        for (address, reason, text) in [
+            (
+                "tcp://h:2375",
+                FailureReason::RunnerUnsupported,
+                "is not on this machine",
+            ),
+            (
+                "unix:///nowhere/docker.sock",
+                FailureReason::RunnerSystemFailure,
+                "no Docker engine answers at unix:///nowhere/docker.sock",
+            ),
+        ] {
+            let error = connect(Some(address)).await.unwrap_err();
+            assert_eq!(error.failure_reason(), reason);
+            assert!(error.to_string().contains(text), "{error}");
+        }
+    }
+}
