@@ -25,7 +25,7 @@ pub use blobs::{Blob, BlobError, Blobs};
 pub use error::StoreError;
 pub use hold::Hold;
 pub use logs::{LogError, Logs};
-pub use prune::{PruneError, Pruned, Usage};
+pub use prune::{PruneError, Pruned, Usage, tree_size};
 pub use rows::{
     ArtifactRow, JobRow, JobUpdate, NewArtifact, NewJob, NewPipeline, NewStage, PipelineRow,
     PipelineUpdate, StageRow,

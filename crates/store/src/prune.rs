@@ -250,7 +250,10 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>, PruneError> {
 }
 
 /// Bytes of a file, or of all files below a directory; 0 for what is not there.
-fn tree_size(path: &Path) -> Result<u64, PruneError> {
+///
+/// # Errors
+/// When a directory cannot be read.
+pub fn tree_size(path: &Path) -> Result<u64, PruneError> {
     let size = |path: &Path| match std::fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => Ok(None),
         Ok(metadata) => Ok(Some(metadata.len())),

@@ -1,9 +1,11 @@
 //! The rows, as plain data.
 
-use shipway_pipeline::{JobId, PipelineId, Status, UnknownStatus};
+use shipway_pipeline::{JobId, PipelineId, Status};
+use sqlx::error::BoxDynError;
+use sqlx::{Database, Decode, Type};
 
 /// A number that identifies a row.
-#[derive(sqlx::Type)]
+#[derive(Type)]
 #[sqlx(transparent)]
 pub(crate) struct Key(i64);
 
@@ -20,15 +22,33 @@ impl From<Key> for JobId {
 }
 
 /// A status as the column holds it, by GitLab's name.
-#[derive(sqlx::Type)]
-#[sqlx(transparent)]
-pub(crate) struct StatusText(String);
+pub(crate) struct StatusText(Status);
 
-impl TryFrom<StatusText> for Status {
-    type Error = UnknownStatus;
+impl<DB: Database> Type<DB> for StatusText
+where
+    String: Type<DB>,
+{
+    fn type_info() -> DB::TypeInfo {
+        String::type_info()
+    }
 
-    fn try_from(text: StatusText) -> Result<Self, UnknownStatus> {
-        text.0.parse()
+    fn compatible(info: &DB::TypeInfo) -> bool {
+        String::compatible(info)
+    }
+}
+
+impl<'r, DB: Database> Decode<'r, DB> for StatusText
+where
+    String: Decode<'r, DB>,
+{
+    fn decode(value: DB::ValueRef<'r>) -> Result<Self, BoxDynError> {
+        Ok(Self(String::decode(value)?.parse()?))
+    }
+}
+
+impl From<StatusText> for Status {
+    fn from(text: StatusText) -> Self {
+        text.0
     }
 }
 

@@ -88,26 +88,26 @@ pub(crate) async fn version(connection: &mut SqliteConnection) -> sqlx::Result<i
         .await
 }
 
-/// Brings the database from any older version to [`KNOWN_VERSION`]; two processes may try at
-/// the same time. Returns the version found, which may be a newer one.
+/// Brings the database from any older version to [`KNOWN_VERSION`], unless another process has
+/// done so in the meantime. Returns its version, which may be a newer one.
 pub(crate) async fn migrate(connection: &mut SqliteConnection) -> sqlx::Result<i64> {
+    let found = version(&mut *connection).await?;
+    if found >= KNOWN_VERSION {
+        return Ok(found);
+    }
     // Outside of the transaction, where SQLite wants it; it stays in the file.
     sqlx::query("PRAGMA journal_mode = WAL")
         .execute(&mut *connection)
         .await?;
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    // Looked at again now that no other process can change it.
-    let found = version(&mut transaction).await?;
     let done = usize::try_from(found).unwrap_or(usize::MAX);
     for script in MIGRATIONS.iter().skip(done) {
         sqlx::raw_sql(*script).execute(&mut *transaction).await?;
     }
-    if found < KNOWN_VERSION {
-        let statement = format!("PRAGMA user_version = {KNOWN_VERSION}");
-        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
-            .execute(&mut *transaction)
-            .await?;
-    }
+    let statement = format!("PRAGMA user_version = {KNOWN_VERSION}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+        .execute(&mut *transaction)
+        .await?;
     transaction.commit().await?;
-    Ok(found.max(KNOWN_VERSION))
+    Ok(KNOWN_VERSION)
 }

@@ -1,5 +1,6 @@
 //! One state directory: opening it, and reading its rows.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -108,6 +109,9 @@ impl Store {
         let mut connection = self.writer.acquire().await.map_err(fault)?;
         let mut found = schema::version(&mut connection).await.map_err(fault)?;
         if found < schema::KNOWN_VERSION {
+            // SQLite's own waiting does not cover the switch to write-ahead logging, so two
+            // processes that make one database take turns.
+            let _turn = self.take_turn().await?;
             found = schema::migrate(&mut connection).await.map_err(fault)?;
         }
         if found > schema::KNOWN_VERSION {
@@ -118,6 +122,21 @@ impl Store {
             });
         }
         Ok(())
+    }
+
+    /// Waits, a moment at most, until nobody else migrates.
+    async fn take_turn(&self) -> Result<File, StoreError> {
+        let path = self.directory.join("migrate.lock");
+        let lock = {
+            let path = path.clone();
+            move || File::create(path).and_then(|file| file.lock().map(|()| file))
+        };
+        // On a thread of its own: the holder may need this one to go on.
+        let taken = tokio::task::spawn_blocking(lock).await;
+        taken
+            .map_err(std::io::Error::other)
+            .and_then(|taken| taken)
+            .map_err(|source| StoreError::Directory { path, source })
     }
 
     pub(crate) fn fault(&self, error: sqlx::Error) -> StoreError {

@@ -1,0 +1,202 @@
+//! Logs and artifact files, and a writer that is killed at any time.
+
+mod support;
+
+use std::os::unix::fs::FileExt;
+
+use shipway_pipeline::{JobId, PipelineId};
+use shipway_store::{BlobError, LogError, Store};
+use support::store;
+
+const PIPELINE: PipelineId = PipelineId(3);
+const JOB: JobId = JobId(14);
+
+#[tokio::test]
+async fn parts_of_a_log_are_stored_once_however_often_they_are_sent() {
+    let (_directory, store) = store().await;
+    let logs = store.logs();
+    let append = |offset, text: &str| logs.append(PIPELINE, JOB, offset, text.as_bytes());
+    for (offset, text, stored) in [
+        (0, "", 0),
+        (0, "hello ", 6),
+        (0, "hello ", 6),
+        (6, "world", 11),
+        (3, "lo wor", 11),
+        (3, "lo world!\n", 13),
+        (13, "", 13),
+        (0, "hello world!\nmore\n", 18),
+    ] {
+        assert_eq!(append(offset, text).unwrap(), stored, "{offset} {text:?}");
+    }
+    let error = append(40, "x").unwrap_err();
+    assert!(
+        matches!(
+            error,
+            LogError::Gap {
+                expected: 18,
+                offset: 40,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert_eq!(
+        logs.read(PIPELINE, JOB, 0, 1000).unwrap(),
+        b"hello world!\nmore\n"
+    );
+    assert_eq!(logs.length(PIPELINE, JOB).unwrap(), 18);
+    assert!(logs.path(PIPELINE, JOB).ends_with("logs/3/14.log"));
+}
+
+#[tokio::test]
+async fn a_log_is_read_by_window() {
+    let (_directory, store) = store().await;
+    let logs = store.logs();
+    assert_eq!(logs.read(PIPELINE, JOB, 0, 10).unwrap(), b"");
+    assert_eq!(logs.length(PIPELINE, JOB).unwrap(), 0);
+    logs.append(PIPELINE, JOB, 0, b"0123456789").unwrap();
+    for (offset, limit, expected) in [
+        (0, 4, "0123"),
+        (4, 4, "4567"),
+        (8, 4, "89"),
+        (10, 4, ""),
+        (99, 4, ""),
+        (0, 0, ""),
+        (0, usize::MAX, "0123456789"),
+    ] {
+        let window = logs.read(PIPELINE, JOB, offset, limit).unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(&window),
+            expected,
+            "{offset} {limit}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_writer_killed_at_any_byte_is_taken_up_where_it_stopped() {
+    let whole: Vec<u8> = (0..10_000_u32).flat_map(u32::to_le_bytes).collect();
+    for cut in [0, 1, 4095, 4096, 4097, 39_999] {
+        let (directory, first) = store().await;
+        // What a killed process leaves: the beginning of what it was writing.
+        first.logs().append(PIPELINE, JOB, 0, &whole[..1]).unwrap();
+        let path = first.logs().path(PIPELINE, JOB);
+        let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        file.set_len(0).unwrap();
+        file.write_all_at(&whole[..cut], 0).unwrap();
+        drop((first, file));
+
+        let second = Store::open(&directory.path().join("state")).await.unwrap();
+        let logs = second.logs();
+        let mut sent = 0;
+        while sent < whole.len() {
+            let end = (sent + 1500).min(whole.len());
+            let stored = logs
+                .append(PIPELINE, JOB, sent as u64, &whole[sent..end])
+                .unwrap();
+            assert!(stored >= end as u64);
+            sent = end;
+        }
+        assert_eq!(
+            logs.read(PIPELINE, JOB, 0, usize::MAX).unwrap(),
+            whole,
+            "cut at {cut}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn two_senders_of_one_log_do_not_mix() {
+    let (_directory, store) = store().await;
+    let whole: Vec<u8> = (0..50_000_u32).flat_map(u32::to_le_bytes).collect();
+    std::thread::scope(|scope| {
+        for size in [700, 1100, 1900] {
+            let (logs, whole) = (store.logs(), &whole);
+            scope.spawn(move || {
+                for (index, part) in whole.chunks(size).enumerate() {
+                    logs.append(PIPELINE, JOB, (index * size) as u64, part)
+                        .unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(
+        store.logs().read(PIPELINE, JOB, 0, usize::MAX).unwrap(),
+        whole
+    );
+}
+
+#[tokio::test]
+async fn an_artifact_file_is_moved_in_and_can_be_replaced_opened_and_removed() {
+    let (directory, store) = store().await;
+    let blobs = store.blobs();
+    let source = directory.path().join("upload");
+    for content in ["first", "second!"] {
+        std::fs::write(&source, content).unwrap();
+        let blob = blobs.put(PIPELINE, JOB, "artifacts.zip", &source).unwrap();
+        assert_eq!(
+            (blob.path.as_str(), blob.size),
+            ("3/14/artifacts.zip", content.len() as u64)
+        );
+        assert!(!source.exists());
+        let stored = std::io::read_to_string(blobs.open(&blob.path).unwrap()).unwrap();
+        assert_eq!(stored, content);
+    }
+    blobs.remove("3/14/artifacts.zip").unwrap();
+    blobs.remove("3/14/artifacts.zip").unwrap();
+    let error = blobs.open("3/14/artifacts.zip").unwrap_err();
+    assert!(matches!(error, BlobError::Missing { .. }), "{error:?}");
+    let error = blobs.put(PIPELINE, JOB, "a", &source).unwrap_err();
+    assert!(matches!(error, BlobError::Missing { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_artifact_file_from_another_file_system_is_copied_in() {
+    let (_directory, store) = store().await;
+    // Memory file systems are the other file system that every Linux has; where the temporary
+    // directory is one too, this is a move.
+    let other = tempfile::NamedTempFile::new_in("/dev/shm").unwrap();
+    std::fs::write(other.path(), "content").unwrap();
+    let blob = store
+        .blobs()
+        .put(PIPELINE, JOB, "a.txt", other.path())
+        .unwrap();
+    let path = store.blobs().path(&blob.path).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "content");
+    assert!(!other.path().exists());
+    assert_eq!(
+        std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn names_that_lead_elsewhere_are_refused() {
+    let (directory, store) = store().await;
+    let source = directory.path().join("upload");
+    std::fs::write(&source, "x").unwrap();
+    for name in [
+        "",
+        ".",
+        "..",
+        "a/b",
+        "../x",
+        "/etc/passwd",
+        "a\0b",
+        ".partial-1",
+    ] {
+        let error = store.blobs().put(PIPELINE, JOB, name, &source).unwrap_err();
+        assert!(
+            matches!(error, BlobError::Name { .. }),
+            "{name:?}: {error:?}"
+        );
+    }
+    for path in ["", "../shipway.db", "/etc/passwd", "1/../../x", "./a"] {
+        let error = store.blobs().open(path).unwrap_err();
+        assert!(
+            matches!(error, BlobError::Name { .. }),
+            "{path:?}: {error:?}"
+        );
+    }
+    assert!(source.exists());
+}

@@ -1,0 +1,184 @@
+//! Opening a state directory: quick when all is well, clear when it is not.
+
+mod support;
+
+use std::error::Error;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use shipway_pipeline::{PipelineId, Status};
+use shipway_store::{Durability, Options, Store, StoreError};
+use support::{job, store, stored};
+
+#[tokio::test]
+async fn what_was_stored_is_there_after_opening_again() {
+    let (directory, first) = store().await;
+    let id = stored(&first, Status::Success, &[job("a")]).await;
+    first.close().await;
+    drop(first);
+    let options = Options {
+        durability: Durability::Machine,
+    };
+    let second = Store::open_with(&directory.path().join("state"), options)
+        .await
+        .unwrap();
+    assert_eq!(second.jobs(id).await.unwrap().len(), 1);
+    assert!(second.directory().is_absolute());
+}
+
+#[tokio::test]
+async fn opening_an_existing_store_takes_a_few_milliseconds() {
+    let (directory, first) = store().await;
+    first.close().await;
+    let mut times = Vec::new();
+    for _ in 0..10 {
+        let start = Instant::now();
+        Store::open(&directory.path().join("state")).await.unwrap();
+        times.push(start.elapsed());
+    }
+    times.sort_unstable();
+    println!("opened in {:?} (median of 10)", times[5]);
+    // Far above what is seen, so that a busy machine does not fail it.
+    assert!(times[0] < Duration::from_millis(100), "{times:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_may_open_a_new_directory_at_the_same_time() {
+    for _ in 0..5 {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state");
+        let tasks: Vec<_> = (0..6)
+            .map(|_| {
+                let path = path.clone();
+                tokio::spawn(async move {
+                    let store = Store::open(&path).await.unwrap();
+                    stored(&store, Status::Created, &[]).await
+                })
+            })
+            .collect();
+        let mut ids = Vec::new();
+        for task in tasks {
+            ids.push(task.await.unwrap().0);
+        }
+        ids.sort_unstable();
+        assert_eq!(ids, [1, 2, 3, 4, 5, 6]);
+    }
+}
+
+async fn refused(directory: &Path) -> StoreError {
+    Store::open(directory).await.expect_err("opened")
+}
+
+fn says(error: &StoreError, path: &Path, remedy: &str) {
+    let text = error.to_string();
+    assert!(text.contains(&path.display().to_string()), "{text}");
+    assert!(text.contains(remedy), "{text}");
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_made_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let path = file.join("state");
+    let error = refused(&path).await;
+    assert!(matches!(error, StoreError::Directory { .. }), "{error:?}");
+    assert!(error.source().is_some());
+    says(&error, &path, "--state-dir");
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_written_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    // A directory in the file's place is refused whoever runs the test.
+    let database = directory.path().join("shipway.db");
+    std::fs::create_dir(&database).unwrap();
+    let error = refused(directory.path()).await;
+    assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
+    says(&error, &database, "make it and its directory writable");
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = directory.path().join("shipway.db");
+    std::fs::write(&database, "not a database, ".repeat(500)).unwrap();
+    let error = refused(directory.path()).await;
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
+    says(&error, &database, "move it away");
+}
+
+#[tokio::test]
+async fn damage_inside_the_database_is_found_when_it_is_read() {
+    let (directory, store) = store().await;
+    let id = stored(&store, Status::Success, &[job("a")]).await;
+    store.close().await;
+    let database = directory.path().join("state/shipway.db");
+    let mut bytes = std::fs::read(&database).unwrap();
+    // The first page holds the version and the names of the tables; the rows come after it.
+    bytes[4096..].fill(0xee);
+    std::fs::write(&database, bytes).unwrap();
+    let store = Store::open(&directory.path().join("state")).await.unwrap();
+    let error = store.pipeline(id).await.unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
+}
+
+/// Runs one statement on a store's database from outside.
+async fn meddle(store: &Store, statement: &'static str) {
+    let options =
+        sqlx::sqlite::SqliteConnectOptions::new().filename(store.directory().join("shipway.db"));
+    let pool = sqlx::SqlitePool::connect_with(options)
+        .await
+        .expect("meddle");
+    sqlx::raw_sql(statement)
+        .execute(&pool)
+        .await
+        .expect("meddle");
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_left_alone() {
+    let (_directory, store) = store().await;
+    store.close().await;
+    meddle(&store, "PRAGMA user_version = 1000").await;
+    let error = refused(store.directory()).await;
+    assert!(
+        matches!(error, StoreError::NewerSchema { found: 1000, .. }),
+        "{error:?}"
+    );
+    says(
+        &error,
+        &store.directory().join("shipway.db"),
+        "update Shipway",
+    );
+}
+
+#[tokio::test]
+async fn a_status_that_nobody_knows_is_an_error_and_no_panic() {
+    let (_directory, store) = store().await;
+    let id = stored(&store, Status::Success, &[]).await;
+    meddle(&store, "UPDATE pipelines SET status = 'asleep'").await;
+    let error = store.pipeline(id).await.unwrap_err();
+    assert!(matches!(error, StoreError::Query { .. }), "{error:?}");
+    assert!(
+        error.source().unwrap().to_string().contains("asleep"),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn only_one_may_hold_a_pipeline() {
+    let (directory, first) = store().await;
+    let second = Store::open(&directory.path().join("state")).await.unwrap();
+    let (one, two) = (PipelineId(1), PipelineId(2));
+    assert!(!first.is_held(one));
+    let hold = first.hold(one).unwrap().expect("free");
+    assert!(first.is_held(one) && second.is_held(one) && !second.is_held(two));
+    assert!(second.hold(one).unwrap().is_none());
+    let other = second.hold(two).unwrap();
+    assert!(other.is_some());
+    drop(hold);
+    assert!(!second.is_held(one));
+    assert!(second.hold(one).unwrap().is_some());
+}

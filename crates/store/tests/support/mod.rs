@@ -1,0 +1,76 @@
+//! A store in a directory of its own, and rows to put in.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use shipway_pipeline::{PipelineId, Status};
+use shipway_store::{NewJob, NewPipeline, NewStage, PipelineUpdate, Store};
+use tempfile::TempDir;
+
+pub(crate) async fn store() -> (TempDir, Store) {
+    let directory = tempfile::tempdir().expect("temp dir");
+    let store = Store::open(&directory.path().join("state"))
+        .await
+        .expect("open");
+    (directory, store)
+}
+
+pub(crate) fn pipeline(project: &str) -> NewPipeline {
+    NewPipeline {
+        project: project.to_owned(),
+        ref_name: "main".to_owned(),
+        ref_kind: "branch".to_owned(),
+        sha: Some("a".repeat(40)),
+        source: "push".to_owned(),
+        status: Status::Created,
+        name: None,
+        created_at: 1_700_000_000_000_000,
+        yaml_errors: None,
+        context: r#"{"variables":{"A":"ü"}}"#.to_owned(),
+    }
+}
+
+pub(crate) fn job(name: &str) -> NewJob {
+    NewJob {
+        stage: 0,
+        name: name.to_owned(),
+        status: Status::Created,
+        when: "on_success".to_owned(),
+        allow_failure: false,
+        scheduling: "stage".to_owned(),
+        needs: "null".to_owned(),
+        spec: r#"{"script":["true"]}"#.to_owned(),
+        tags: "[]".to_owned(),
+        attempt: 1,
+        triggered: false,
+        environment: None,
+        reason: "no rules".to_owned(),
+    }
+}
+
+pub(crate) fn stage(position: i64, name: &str) -> NewStage {
+    NewStage {
+        position,
+        name: name.to_owned(),
+        status: Status::Created,
+    }
+}
+
+/// A pipeline with the given status and jobs.
+pub(crate) async fn stored(store: &Store, status: Status, jobs: &[NewJob]) -> PipelineId {
+    let mut transaction = store.begin().await.expect("begin");
+    let row = transaction
+        .insert_pipeline(&pipeline("group/app"))
+        .await
+        .expect("pipeline");
+    transaction
+        .insert_stages(row.id, &[stage(0, "test")])
+        .await
+        .expect("stages");
+    transaction.insert_jobs(row.id, jobs).await.expect("jobs");
+    transaction
+        .set_pipeline_status(row.id, status, &PipelineUpdate::default())
+        .await
+        .expect("status");
+    transaction.commit().await.expect("commit");
+    row.id
+}
