@@ -84,22 +84,23 @@ impl Source for ProjectFiles {
     }
 }
 
-/// Reads and checks a configuration; `root` is where its includes are.
-pub(crate) fn load(root: &Path, file: &Path) -> Result<Loaded, Fault> {
+/// Reads and checks a configuration; `root` is where its includes are, `place` is what a
+/// person calls that.
+pub(crate) fn load(root: &Path, file: &Path, place: &str) -> Result<Loaded, Fault> {
     let limits = Limits::default();
     let files = ProjectFiles::new(root, &limits);
     let path = root.join(file);
     let name = file.to_string_lossy();
     let text = files.read(&path).map_err(|error| match error {
-        SourceError::NotFound => missing(&path),
-        error => Fault::usage_text(format!("cannot read {}: {error}", path.display())),
+        SourceError::NotFound => missing(file, place),
+        error => Fault::usage_text(format!("cannot read {name} in {place}: {error}")),
     })?;
     Ok(shipway_config::load(&name, &text, &files, &limits))
 }
 
-fn missing(path: &Path) -> Fault {
-    let fault = Fault::usage_text(format!("there is no {}", path.display()));
-    if path.file_name().is_some_and(|name| name == DEFAULT_FILE) {
+fn missing(file: &Path, place: &str) -> Fault {
+    let fault = Fault::usage_text(format!("there is no {} in {place}", file.display()));
+    if file.file_name().is_some_and(|name| name == DEFAULT_FILE) {
         fault.hint(
             "write one, name another with `--file`, or name the project with `-C DIR`; \
              a job needs no more than `test: {script: make test}`",

@@ -58,13 +58,19 @@ fn read_variables(path: &Path) -> Result<Vec<(String, String)>, Fault> {
 }
 
 /// Reads the configuration below `root`, prints what is wrong with it, and makes the plan.
+/// A root that is not the project's holds the files of a commit.
 pub(crate) fn plan(
     root: &Path,
     project: &Project,
     facts: &Facts,
     occasion: &Occasion,
 ) -> Result<Planned, Fault> {
-    let loaded = config_files::load(root, &project.file)?;
+    let place = if root == project.root {
+        root.display().to_string()
+    } else {
+        format!("the commit {}", facts.ref_name)
+    };
+    let loaded = config_files::load(root, &project.file, &place)?;
     let config = config_files::report(loaded, color_on_stderr())?;
     let context = context(facts, occasion);
     let plan = shipway_pipeline::create(&config, &context)

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use shipway_git::Repository;
+use shipway_coordinator::slug;
+use shipway_git::{Facts, Repository};
 
 use crate::args::ProjectArgs;
 use crate::error::Fault;
@@ -64,6 +65,19 @@ impl Project {
             file,
             state_dir,
         })
+    }
+
+    /// The facts of a ref, or of `HEAD`. A project inside a bigger repository has a path below
+    /// that repository's, so that two of them do not share one.
+    pub(crate) fn facts(&self, reference: Option<&str>) -> Result<Facts, Fault> {
+        let mut facts = self.repository.facts(reference).map_err(Fault::usage)?;
+        if let Ok(below) = self.root.strip_prefix(self.repository.top()) {
+            for name in below.iter() {
+                let name = slug(&name.to_string_lossy());
+                facts.project.path = format!("{}/{name}", facts.project.path);
+            }
+        }
+        Ok(facts)
     }
 
     /// The configuration's path for messages and for `CI_CONFIG_PATH`.

@@ -52,7 +52,6 @@ impl Coordinator {
         if !due.is_empty() {
             let events = |_: &Live| Ok(due.iter().map(|index| Event::Due(*index)).collect());
             self.advance(pipeline, &events, &[]).await?;
-            return Ok(None);
         }
         let all = self.load(pipeline).await?;
         let live = all.get(&pipeline).ok_or(Error::Held(pipeline.0))?;

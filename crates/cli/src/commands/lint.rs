@@ -35,7 +35,7 @@ struct Entry<'a> {
 /// Runs the command.
 pub(crate) fn lint(args: &LintArgs) -> Result<u8, Fault> {
     let (root, file) = locate(args)?;
-    let loaded = config_files::load(&root, &file)?;
+    let loaded = config_files::load(&root, &file, &root.display().to_string())?;
     let valid = loaded.config.is_some();
     let of = |severity| {
         let found = loaded.diagnostics.iter();

@@ -44,8 +44,7 @@ struct SkippedEntry<'a> {
 /// Runs the command.
 pub(crate) fn list(args: &ListArgs) -> Result<u8, Fault> {
     let project = Project::find(&args.project)?;
-    let reference = args.context.reference.as_deref();
-    let facts = project.repository.facts(reference).map_err(Fault::usage)?;
+    let facts = project.facts(args.context.reference.as_deref())?;
     let occasion = pipeline::occasion(&args.context, &project)?;
     let planned = pipeline::plan(&project.root, &project, &facts, &occasion)?;
     match args.format {

@@ -33,10 +33,7 @@ const INTERRUPTED: u8 = 130;
 /// Runs the command.
 pub(crate) fn run(args: &RunArgs) -> Result<u8, Fault> {
     let project = Project::find(&args.project)?;
-    let facts = project
-        .repository
-        .facts(args.context.reference.as_deref())
-        .map_err(Fault::usage)?;
+    let facts = project.facts(args.context.reference.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -229,10 +226,23 @@ fn copy_artifacts(directory: &Path, pipeline: &PipelineView) -> Result<(), Fault
                 let limits = ExtractLimits::default();
                 shipway_runner::unpack(&artifact.path, &into, limits).map_err(Fault::other)?;
             } else {
-                let to = into.join(&artifact.file_name);
-                std::fs::copy(&artifact.path, &to).map_err(|cause| fault(&to, cause))?;
+                let name = artifact.file_name.as_str();
+                let to = into.join(name.strip_suffix(".gz").unwrap_or(name));
+                copy_report(&artifact.path, &to).map_err(|cause| fault(&to, cause))?;
             }
         }
+    }
+    Ok(())
+}
+
+/// Copies a report, unpacked where it is compressed.
+fn copy_report(from: &Path, to: &Path) -> io::Result<()> {
+    let source = std::fs::File::open(from)?;
+    let mut target = std::fs::File::create(to)?;
+    if from.extension().is_some_and(|extension| extension == "gz") {
+        io::copy(&mut flate2::read::MultiGzDecoder::new(source), &mut target)?;
+    } else {
+        io::copy(&mut { source }, &mut target)?;
     }
     Ok(())
 }

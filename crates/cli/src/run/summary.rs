@@ -9,7 +9,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 use shipway_coordinator::{JobView, PipelineView};
 use shipway_pipeline::Status;
 
-use crate::log_text::{Line, Lines};
+use crate::log_text::{Line, Lines, visible};
 use crate::style::{self, paint};
 use crate::text;
 
@@ -17,6 +17,9 @@ use crate::text;
 const TAIL_LINES: usize = 20;
 /// Bytes of log that are read for them.
 const TAIL_BYTES: u64 = 64 * 1024;
+
+/// How the heading of the script's section begins.
+const SCRIPT_HEADING: &str = "Executing";
 
 /// Prints the summary.
 pub(super) fn print(out: &mut dyn Write, pipeline: &PipelineView) -> io::Result<()> {
@@ -145,14 +148,15 @@ fn tail(log: &Path) -> io::Result<Vec<String>> {
     file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
     let mut found = Vec::new();
     let mut lines = Lines::default();
-    let mut keep = |line| {
-        if let Line::Text(text) = line {
-            found.push(text);
-        }
+    let mut keep = |line| match line {
+        Line::Text(text) => found.push(text),
+        // What came before the script explains nothing once the script has begun.
+        Line::Heading(text) if visible(&text).starts_with(SCRIPT_HEADING) => found.clear(),
+        Line::Heading(_) => {}
     };
     lines.push(&bytes, &mut keep);
     lines.finish(&mut keep);
-    if skipped > 0 && !found.is_empty() {
+    if skipped > 0 && found.len() > TAIL_LINES {
         // The first line is only a part of one.
         found.remove(0);
     }

@@ -45,25 +45,22 @@ impl Worker {
         let mut interrupted = 0_u32;
         let mut declined = Vec::new();
         loop {
+            let until_due = match interrupted {
+                0 => self.coordinator.start_due(self.pipeline).await,
+                _ => Ok(None),
+            };
+            let until_due = until_due.map_err(Fault::other)?;
             self.fill(&mut tasks, &mut running).await?;
-            let mut until_due = None;
-            if tasks.is_empty() {
+            if tasks.is_empty() && until_due.is_none() {
                 self.drain(progress, &mut notices)?;
                 if interrupted > 0 {
                     break;
                 }
-                let due = self.coordinator.start_due(self.pipeline).await;
-                until_due = due.map_err(Fault::other)?;
-                if until_due.is_none() && !self.has_pending().await? {
-                    match self.next_manual(progress, &mut declined).await? {
-                        Some(job) => self.coordinator.play(job).await.map_err(Fault::other)?,
-                        None => break,
-                    }
-                    continue;
+                match self.next_manual(progress, &mut declined).await? {
+                    Some(job) => self.coordinator.play(job).await.map_err(Fault::other)?,
+                    None => break,
                 }
-                if until_due.is_none() {
-                    continue;
-                }
+                continue;
             }
             tokio::select! {
                 Some(ended) = tasks.join_next() => {
@@ -159,12 +156,6 @@ impl Worker {
             _ => Ok(()),
         };
         unless_closed(shown)
-    }
-
-    async fn has_pending(&self) -> Result<bool, Fault> {
-        let jobs = self.coordinator.store().jobs(self.pipeline).await;
-        let jobs = jobs.map_err(Fault::other)?;
-        Ok(jobs.iter().any(|job| job.status == Status::Pending))
     }
 
     /// The manual job to set off next, as the person at the terminal decides.
