@@ -1,0 +1,123 @@
+//! Copying a tree.
+
+mod support;
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::time::{Duration, UNIX_EPOCH};
+
+use shipway_git::{CopyError, CopyMethod, copy_tree};
+use support::{Sandbox, read};
+
+#[test]
+fn modes_times_and_links_are_kept_and_special_files_left_out() {
+    let sandbox = Sandbox::bare();
+    let from = &sandbox.work;
+    let old = UNIX_EPOCH + Duration::new(1_000_000_000, 5_000_000);
+    for (name, mode) in [
+        ("script.sh", 0o755),
+        ("secret", 0o600),
+        ("dir/read-only", 0o444),
+    ] {
+        let path = sandbox.write(name, name);
+        std::fs::File::open(&path)
+            .unwrap()
+            .set_modified(old)
+            .unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+    }
+    symlink("nowhere/at all", from.join("dangling")).unwrap();
+    symlink("..", from.join("dir/up")).unwrap();
+    std::fs::create_dir(from.join("empty")).unwrap();
+    nix::unistd::mkfifo(&from.join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(from.join("socket")).unwrap();
+    let locked = from.join("dir");
+    std::fs::File::open(&locked)
+        .unwrap()
+        .set_modified(old)
+        .unwrap();
+    std::fs::set_permissions(&locked, PermissionsExt::from_mode(0o555)).unwrap();
+
+    let to = sandbox.root.join("to/deep");
+    let copied = copy_tree(from, &to).unwrap();
+    assert_eq!(
+        (
+            copied.files,
+            copied.links,
+            copied.directories,
+            copied.special_skipped
+        ),
+        (3, 2, 2, 2)
+    );
+    assert!(matches!(
+        copied.method,
+        CopyMethod::Copy | CopyMethod::Reflink
+    ));
+    for (name, mode) in [
+        ("script.sh", 0o755),
+        ("secret", 0o600),
+        ("dir/read-only", 0o444),
+        ("dir", 0o555),
+    ] {
+        let metadata = to.join(name).metadata().unwrap();
+        assert_eq!(metadata.mode() & 0o777, mode, "{name}");
+        assert_eq!(metadata.modified().unwrap(), old, "{name}");
+    }
+    assert_eq!(read(&to.join("dir/read-only")), "dir/read-only");
+    assert_eq!(
+        to.join("dangling").read_link().unwrap().to_str(),
+        Some("nowhere/at all")
+    );
+    assert_eq!(to.join("dir/up").read_link().unwrap().to_str(), Some(".."));
+    assert!(to.join("empty").is_dir());
+    assert!(!to.join("pipe").exists() && !to.join("socket").exists());
+    for directory in [&locked, &to.join("dir")] {
+        std::fs::set_permissions(directory, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+}
+
+#[test]
+fn many_files_are_all_copied() {
+    let sandbox = Sandbox::bare();
+    for number in 0..3000 {
+        sandbox.write(&format!("{}/{number}", number % 17), &number.to_string());
+    }
+    let to = sandbox.root.join("to");
+    let copied = copy_tree(&sandbox.work, &to).unwrap();
+    assert_eq!((copied.files, copied.directories), (3000, 17));
+    for number in 0..3000 {
+        assert_eq!(
+            read(&to.join(format!("{}/{number}", number % 17))),
+            number.to_string()
+        );
+    }
+}
+
+#[test]
+fn a_directory_is_not_copied_into_itself() {
+    let sandbox = Sandbox::bare();
+    sandbox.write("file", "x");
+    symlink(&sandbox.work, sandbox.root.join("alias")).unwrap();
+    for to in ["work", "work/copy", "work/not/yet/there", "alias/copy"] {
+        let error = copy_tree(&sandbox.work, &sandbox.root.join(to)).unwrap_err();
+        assert!(
+            matches!(error, CopyError::IntoItself { .. }),
+            "{to}: {error:?}"
+        );
+    }
+    assert_eq!(support::names(&sandbox.work), ["file"]);
+    copy_tree(&sandbox.work, &sandbox.root.join("work2")).unwrap();
+}
+
+#[test]
+fn a_missing_source_and_a_target_that_cannot_be_written_are_named() {
+    let sandbox = Sandbox::bare();
+    let missing = sandbox.root.join("missing");
+    let error = copy_tree(&missing, &sandbox.root.join("to")).unwrap_err();
+    assert!(
+        matches!(&error, CopyError::Read { path, .. } if *path == missing),
+        "{error:?}"
+    );
+    let file = sandbox.write("file", "x");
+    let error = copy_tree(&sandbox.root.join("home"), &file.join("below")).unwrap_err();
+    assert!(matches!(error, CopyError::Write { .. }), "{error:?}");
+}
