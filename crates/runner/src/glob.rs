@@ -165,13 +165,20 @@ fn token_matches(token: &Token, character: char) -> bool {
     }
 }
 
+/// The first pair of braces in a text.
+struct Braces<'a> {
+    before: &'a str,
+    parts: Vec<&'a str>,
+    after: &'a str,
+}
+
 /// Writes out the first pair of braces and what follows, until there are none.
 fn expand_braces(pattern: &str, text: &str, output: &mut Vec<String>) -> Result<(), GlobError> {
     let unclosed = |token| GlobError::Unclosed {
         pattern: pattern.to_owned(),
         token,
     };
-    let Some((open, parts, close)) = find_braces(text).map_err(unclosed)? else {
+    let Some(braces) = find_braces(text).map_err(unclosed)? else {
         if output.len() >= MAX_ALTERNATIVES {
             return Err(GlobError::TooMany {
                 pattern: pattern.to_owned(),
@@ -180,15 +187,15 @@ fn expand_braces(pattern: &str, text: &str, output: &mut Vec<String>) -> Result<
         output.push(text.to_owned());
         return Ok(());
     };
-    for part in parts {
-        let text = format!("{}{part}{}", &text[..open], &text[close + 1..]);
+    for part in braces.parts {
+        let text = format!("{}{part}{}", braces.before, braces.after);
         expand_braces(pattern, &text, output)?;
     }
     Ok(())
 }
 
-/// The first pair of braces: where it opens, its alternatives, where it closes.
-fn find_braces(text: &str) -> Result<Option<(usize, Vec<&str>, usize)>, char> {
+/// The first pair of braces, or the brace that is not closed.
+fn find_braces(text: &str) -> Result<Option<Braces<'_>>, char> {
     let mut depth = 0;
     let (mut open, mut part_start) = (0, 0);
     let mut parts = Vec::new();
@@ -216,7 +223,11 @@ fn find_braces(text: &str) -> Result<Option<(usize, Vec<&str>, usize)>, char> {
                 depth -= 1;
                 if depth == 0 {
                     parts.push(&text[part_start..index]);
-                    return Ok(Some((open, parts, index)));
+                    return Ok(Some(Braces {
+                        before: &text[..open],
+                        parts,
+                        after: &text[index + 1..],
+                    }));
                 }
             }
             _ => {}

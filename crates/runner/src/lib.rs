@@ -23,9 +23,12 @@ mod job;
 mod limit;
 mod log;
 mod mask;
+mod predefined;
 mod runner;
 mod script;
 mod source;
+mod sources;
+mod stage;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

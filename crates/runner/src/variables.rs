@@ -153,6 +153,16 @@ pub(crate) fn parse_env_file(content: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Sets `later` variables in an environment that holds each name once, and keeps it so.
+pub(crate) fn override_with(environment: &mut Vec<(String, String)>, later: Vec<(String, String)>) {
+    for (key, value) in later {
+        match environment.iter_mut().find(|(name, _)| *name == key) {
+            Some(found) => found.1 = value,
+            None => environment.push((key, value)),
+        }
+    }
+}
+
 /// Go's `os.Expand` with a runner's meaning of special names: `$$` is a dollar sign, the
 /// shell's positional and special parameters are empty.
 pub(crate) fn expand(text: &str, lookup: impl Fn(&str) -> String) -> String {
@@ -304,6 +314,18 @@ mod tests {
             }]
         );
         assert_eq!(variables.masked_values(), ["key 1"]);
+    }
+
+    #[test]
+    fn each_name_is_in_an_environment_once() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut environment = vec![pair("A", "1"), pair("B", "2")];
+        override_with(
+            &mut environment,
+            vec![pair("B", "3"), pair("C", "4"), pair("C", "5")],
+        );
+        let expected = [pair("A", "1"), pair("B", "3"), pair("C", "5")];
+        assert_eq!(environment, expected);
     }
 
     #[test]

@@ -180,14 +180,14 @@ async fn another_user_can_write_and_the_runner_can_remove() {
         &[
             "id -u",
             "cat dir/file",
-            "echo new > dir/file; echo made > dir/made; chmod 700 dir",
+            "echo new > dir/file; echo made > dir/made; mkdir -m 700 private; echo x > private/x; chmod 0 private/x",
             "cat $KEY"
         ]
     );
     bench.snapshot(&[("dir/file", "old\n")]);
     bench.variable("KEY", "in-a-file\n").file = true;
     bench.payload.artifacts = vec![ArtifactSpec {
-        paths: vec!["dir".into()],
+        paths: vec!["dir".into(), "private".into()],
         ..ArtifactSpec::default()
     }];
     bench.payload.cache = vec![CacheSpec {
