@@ -4,6 +4,8 @@
 //! from it in a few spellings; [`compile`] bridges these.
 
 use regex::{Regex, RegexBuilder};
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
 use thiserror::Error;
 
 /// Bytes a compiled expression may take.
@@ -51,13 +53,31 @@ pub fn compile(pattern: &str, flags: &str) -> Result<Regex, PatternError> {
     } else {
         format!("(?{flags}){translated}")
     };
-    RegexBuilder::new(&source)
+    build(source).map_err(|reason| PatternError::Invalid {
+        pattern: pattern.to_owned(),
+        reason,
+    })
+}
+
+/// Jobs share their rules, so the same few expressions come by hundreds of times, and
+/// building one costs more than all the rest of reading a rule.
+fn build(source: String) -> Result<Regex, String> {
+    const KEPT: usize = 256;
+    static BUILT: LazyLock<Mutex<HashMap<String, Result<Regex, String>>>> =
+        LazyLock::new(Mutex::default);
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(result) = built.get(&source) {
+        return result.clone();
+    }
+    let result = RegexBuilder::new(&source)
         .size_limit(SIZE_LIMIT)
         .build()
-        .map_err(|error| PatternError::Invalid {
-            pattern: pattern.to_owned(),
-            reason: reason(&error),
-        })
+        .map_err(|error| reason(&error));
+    if built.len() >= KEPT {
+        built.clear();
+    }
+    built.insert(source, result.clone());
+    result
 }
 
 /// The last line of the engine's message: it says what is wrong without drawing it.

@@ -13,6 +13,7 @@ pub(super) enum Token {
     Not,
     Operator(Operator),
     Null,
+    Bool(bool),
     Text(String),
     Variable(String),
     /// With its slashes and the flags RE2 knows.
@@ -43,7 +44,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, ExpressionError>
 
 /// The token at the start of a text and its length in bytes.
 fn token(text: &str) -> Result<(Token, usize), String> {
-    const FIXED: [(&str, Token); 10] = [
+    const FIXED: [(&str, Token); 12] = [
         ("==", Token::Operator(Operator::Equals)),
         ("!=", Token::Operator(Operator::NotEquals)),
         ("=~", Token::Operator(Operator::Matches)),
@@ -54,6 +55,8 @@ fn token(text: &str) -> Result<(Token, usize), String> {
         (")", Token::Close),
         ("!", Token::Not),
         ("null", Token::Null),
+        ("true", Token::Bool(true)),
+        ("false", Token::Bool(false)),
     ];
     for (written, token) in FIXED {
         if text.starts_with(written) {

@@ -61,6 +61,8 @@ pub enum Operator {
 pub enum Tree {
     /// `null`
     Null,
+    /// `true` or `false`; no variable ever equals one, for variables are texts.
+    Bool(bool),
     /// A quoted text.
     Text(String),
     /// The name behind `$`.
@@ -127,6 +129,7 @@ impl Tree {
     pub fn evaluate<'a>(&'a self, lookup: &dyn Fn(&str) -> Option<&'a str>) -> Value<'a> {
         match self {
             Self::Null => Value::Null,
+            Self::Bool(value) => Value::Bool(*value),
             Self::Text(text) => Value::Text(text),
             Self::Pattern(text) => Value::Pattern(text),
             Self::Variable(name) => lookup(name).map_or(Value::Null, Value::Text),

@@ -52,6 +52,7 @@ impl Parser<'_> {
     fn operand(&mut self) -> Result<Tree, ExpressionError> {
         let tree = match self.peek() {
             Some(Token::Null) => Tree::Null,
+            Some(Token::Bool(value)) => Tree::Bool(*value),
             Some(Token::Text(text)) => Tree::Text(text.clone()),
             Some(Token::Variable(name)) => Tree::Variable(name.clone()),
             Some(Token::Pattern(pattern)) => Tree::Pattern(pattern.clone()),

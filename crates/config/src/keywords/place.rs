@@ -4,15 +4,19 @@
 //! `config` where the value of the entry itself is wrong or the name of the attribute where
 //! that is, and the reason; then it turns the whole into lower case.
 
+use crate::expression::{Expression, ExpressionError};
 use crate::yaml::{Map, Node, Value, get};
 use crate::{Diagnostic, Limits, Severity, Span, suggest};
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 /// Collects the faults of one load.
 #[derive(Debug)]
 pub(crate) struct Report {
     diagnostics: RefCell<Vec<Diagnostic>>,
     limit: usize,
+    /// Expressions that are known to be right: jobs share their rules.
+    expressions: RefCell<HashSet<String>>,
 }
 
 impl Report {
@@ -20,7 +24,18 @@ impl Report {
         Self {
             diagnostics: RefCell::default(),
             limit: limits.diagnostics,
+            expressions: RefCell::default(),
         }
+    }
+
+    /// Whether a text is an expression of `rules:if`.
+    fn check_expression(&self, text: &str) -> Result<(), ExpressionError> {
+        let mut expressions = self.expressions.borrow_mut();
+        if !expressions.contains(text) {
+            Expression::parse(text)?;
+            expressions.insert(text.to_owned());
+        }
+        Ok(())
     }
 
     pub(crate) fn push(&self, diagnostic: Diagnostic) {
@@ -159,6 +174,11 @@ impl<'p> Place<'p> {
     pub(crate) fn attribute(&self, node: &Node, name: &str, reason: &str) -> Fault<'p> {
         let text = format!("{} {} {reason}", self.location(), name.replace('_', " "));
         self.fault(node.span, text).got(node).below(name)
+    }
+
+    /// Whether a text is an expression of `rules:if`.
+    pub(crate) fn check_expression(&self, text: &str) -> Result<(), ExpressionError> {
+        self.report.check_expression(text)
     }
 
     /// A key is used that GitLab has and we do not.

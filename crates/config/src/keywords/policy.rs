@@ -1,7 +1,6 @@
 //! `only` and `except`.
 
 use super::place::{Keys, Place, strings, value};
-use crate::expression::Expression;
 use crate::yaml::{Map, Node};
 use crate::{Policy, refs};
 
@@ -80,7 +79,7 @@ fn conditions(map: &Map, at: &Place<'_>) -> Option<Vec<String>> {
     };
     let nodes = node.as_list().unwrap_or_default();
     for (text, node) in texts.iter().zip(nodes) {
-        if let Err(error) = Expression::parse(text) {
+        if let Err(error) = at.check_expression(text) {
             at.attribute(node, "variables", "invalid expression syntax")
                 .label(error.message.clone());
         }

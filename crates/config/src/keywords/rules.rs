@@ -4,7 +4,6 @@ use super::flow::start_in;
 use super::needs::needs;
 use super::place::{Keys, Place, flattened, value};
 use super::variables;
-use crate::expression::Expression;
 use crate::yaml::{Map, Node};
 use crate::{Rule, Variables, When};
 
@@ -108,7 +107,7 @@ pub(crate) fn condition(map: &Map, at: &Place<'_>) -> Option<String> {
             .hint("an expression is a text, `$CI_COMMIT_BRANCH == \"main\"` for example");
         return None;
     };
-    match Expression::parse(text) {
+    match at.check_expression(text) {
         Ok(_) => Some(text.to_owned()),
         Err(error) => {
             at.attribute(node, "if", reason)

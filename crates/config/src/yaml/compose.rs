@@ -72,6 +72,17 @@ fn split_documents(text: &str) -> Vec<(usize, &str)> {
     parts
 }
 
+/// Reads a file that is one document, without splitting it.
+#[cfg(test)]
+pub(super) fn parse_whole(
+    text: &str,
+    file: FileId,
+    limits: &Limits,
+    warnings: &mut Vec<Diagnostic>,
+) -> Result<Option<Node>, Diagnostic> {
+    parse_document(text, Place::new(text, 0, file), limits, warnings)
+}
+
 /// Where a document stands in its file.
 #[derive(Debug, Clone, Copy)]
 struct Place<'t> {
@@ -618,6 +629,8 @@ fn scalar_value(
     })
 }
 
+/// `class` is the name of a Ruby class, or the kind of object before it: `object:Foo`.
 fn disallowed(class: &str, span: Span) -> Diagnostic {
+    let class = class.split_once(':').map_or(class, |(_, name)| name);
     Diagnostic::error(format!("Tried to load unspecified class: {class}"), span)
 }

@@ -257,7 +257,7 @@ fn integer(text: &str) -> Option<Value> {
     } else if unsigned == "0" {
         (10, unsigned)
     } else if let Some(digits) = unsigned.strip_prefix('0') {
-        all(digits, 8).then_some((8, digits))?
+        all(digits, 8).then_some((8, unsigned))?
     } else {
         let single = !unsigned.ends_with(separator)
             && !unsigned
