@@ -145,7 +145,9 @@ pub fn copy_tree(from: &Path, to: &Path) -> Result<Copied, CopyError> {
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             metadata => metadata.map_err(|error| CopyError::read(&source, error))?,
         };
-        keep_metadata(&target, &metadata).map_err(|error| CopyError::write(&target, error))?;
+        File::open(&target)
+            .and_then(|directory| keep_metadata(&directory, &metadata))
+            .map_err(|error| CopyError::write(&target, error))?;
     }
     Ok(copied)
 }
@@ -176,9 +178,14 @@ pub(crate) fn copy_files(from: &Path, to: &Path, names: &[PathBuf]) -> Result<Co
         reflink: AtomicBool::new(true),
         failure: Mutex::new(None),
     };
-    let threads = (names.len() / FILES_PER_THREAD)
-        .min(THREADS)
-        .min(std::thread::available_parallelism().map_or(1, usize::from) * 2);
+    // Asked for only when needed: on Linux the answer takes several file reads.
+    let threads = match names.len() / FILES_PER_THREAD {
+        0 | 1 => 1,
+        wanted => {
+            let processors = std::thread::available_parallelism().map_or(1, usize::from);
+            wanted.min(THREADS).min(processors * 2)
+        }
+    };
     let mut tally = Tally::default();
     std::thread::scope(|scope| {
         let helpers: Vec<_> = (1..threads)
@@ -258,30 +265,30 @@ impl Copier<'_> {
         if !metadata.is_file() {
             return Ok(Outcome::Special);
         }
-        let outcome = match self.contents(from, to) {
-            Err(CopyError::Read { source, .. }) if is_gone(&source) => {
-                return Ok(Outcome::Vanished);
-            }
-            outcome => outcome?,
-        };
-        keep_metadata(to, &metadata).map_err(|error| CopyError::write(to, error))?;
-        Ok(outcome)
+        match self.contents(from, to, &metadata) {
+            Err(CopyError::Read { source, .. }) if is_gone(&source) => Ok(Outcome::Vanished),
+            outcome => outcome,
+        }
     }
 
-    fn contents(&self, from: &Path, to: &Path) -> Result<Outcome, CopyError> {
+    fn contents(&self, from: &Path, to: &Path, metadata: &Metadata) -> Result<Outcome, CopyError> {
+        let write = |error| CopyError::write(to, error);
         if self.reflink.load(Ordering::Relaxed) {
             if reflink_copy::reflink(from, to).is_ok() {
+                let target = File::open(to).map_err(write)?;
+                keep_metadata(&target, metadata).map_err(write)?;
                 return Ok(Outcome::Reflinked);
             }
             self.reflink.store(false, Ordering::Relaxed);
         }
         let mut source = File::open(from).map_err(|error| CopyError::read(from, error))?;
-        let mut target = File::create(to).map_err(|error| CopyError::write(to, error))?;
+        let mut target = File::create(to).map_err(write)?;
         std::io::copy(&mut source, &mut target).map_err(|error| match error.kind() {
             // A directory that took the file's place, or a disk that cannot be read.
             ErrorKind::IsADirectory => CopyError::read(from, error),
             _ => CopyError::write(to, error),
         })?;
+        keep_metadata(&target, metadata).map_err(write)?;
         Ok(Outcome::Copied)
     }
 }
@@ -291,13 +298,13 @@ fn is_gone(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
-fn keep_metadata(target: &Path, metadata: &Metadata) -> std::io::Result<()> {
+fn keep_metadata(target: &File, metadata: &Metadata) -> std::io::Result<()> {
     if let Ok(modified) = metadata.modified() {
-        File::open(target)?.set_times(FileTimes::new().set_modified(modified))?;
+        target.set_times(FileTimes::new().set_modified(modified))?;
     }
     // Without set-user-id and its like: a copy belongs to whoever runs the job.
     let mode = metadata.permissions().mode() & 0o777;
-    std::fs::set_permissions(target, Permissions::from_mode(mode))
+    target.set_permissions(Permissions::from_mode(mode))
 }
 
 #[derive(Default)]

@@ -1,7 +1,8 @@
 //! The `.git` of a snapshot: it reads the user's objects and owns everything else.
 //!
 //! Written by hand rather than with `git init` and `git clone`: no templates, no hooks, no
-//! process, and no path by which a job's git could write into the user's repository.
+//! process, and no path by which a job's git could change the user's repository. (Where a job
+//! writes an object that is there already, git renews the time of the user's copy.)
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -22,59 +23,68 @@ const CARRIED_SETTINGS: &[&str] = &[
     "core.symlinks",
 ];
 
-/// The arguments that list every ref for [`write`].
+/// The arguments that list every ref for [`OwnGit::finish`].
 pub(crate) const LIST_REFS: [&str; 2] = [
     "for-each-ref",
     "--format=%(objectname) %(refname)%00%(symref)",
 ];
 
-/// Writes `into/.git` with `head` checked out and `refs` (the answer to [`LIST_REFS`]).
-/// The index is left to the caller.
-pub(crate) fn write(
-    repository: &Repository,
-    into: &Path,
-    head: &Head,
-    refs: &[u8],
-) -> Result<PathBuf, CopyError> {
-    let git_dir = into.join(".git");
-    for directory in [
-        "objects/info",
-        "objects/pack",
-        "refs/heads",
-        "refs/tags",
-        "info",
-    ] {
-        let path = git_dir.join(directory);
-        std::fs::create_dir_all(&path).map_err(|error| CopyError::write(&path, error))?;
-    }
-    let put = |name: &str, content: &[u8]| {
-        let path = git_dir.join(name);
-        std::fs::write(&path, content).map_err(|error| CopyError::write(&path, error))
-    };
-    put("config", config(repository).as_bytes())?;
-    put(
-        "objects/info/alternates",
-        &alternates(&repository.objects_dir()),
-    )?;
-    let refs = Refs::parse(refs);
-    put("packed-refs", &refs.packed)?;
-    if let Some(target) = refs.remote_head {
-        std::fs::create_dir_all(git_dir.join("refs/remotes/origin"))
-            .map_err(|error| CopyError::write(&git_dir, error))?;
-        put(
-            "refs/remotes/origin/HEAD",
-            format!("ref: {target}\n").as_bytes(),
+/// A snapshot's `.git` being written. Making directories is the slow part on some disks, so it
+/// is done while git answers, before the commit and the refs are known.
+pub(crate) struct OwnGit {
+    git_dir: PathBuf,
+}
+
+impl OwnGit {
+    /// Writes what does not depend on refs. Of the usual directories only those are made
+    /// without which git sees no repository or no borrowed objects; it makes the others when
+    /// it needs them.
+    pub(crate) fn prepare(repository: &Repository, into: &Path) -> Result<Self, CopyError> {
+        let own = Self {
+            git_dir: into.join(".git"),
+        };
+        own.directory("objects/info")?;
+        own.directory("refs")?;
+        own.put("config", config(repository).as_bytes())?;
+        own.put(
+            "objects/info/alternates",
+            &alternates(&repository.objects_dir()),
         )?;
+        let shallow = repository.common_dir.join("shallow");
+        match std::fs::read(&shallow) {
+            Ok(content) => own.put("shallow", &content)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(CopyError::read(&shallow, error)),
+        }
+        Ok(own)
     }
-    let shallow = repository.common_dir.join("shallow");
-    match std::fs::read(&shallow) {
-        Ok(content) => put("shallow", &content)?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(CopyError::read(&shallow, error)),
+
+    /// Checks `head` out, with `refs` (the answer to [`LIST_REFS`]), and returns the `.git`.
+    /// The index is left to the caller.
+    pub(crate) fn finish(self, head: &Head, refs: &[u8]) -> Result<PathBuf, CopyError> {
+        let refs = Refs::parse(refs);
+        self.put("packed-refs", &refs.packed)?;
+        if let Some(target) = refs.remote_head {
+            self.directory("refs/remotes/origin")?;
+            self.put(
+                "refs/remotes/origin/HEAD",
+                format!("ref: {target}\n").as_bytes(),
+            )?;
+        }
+        // Last, because it makes the directory a repository.
+        self.put("HEAD", head_content(head).as_bytes())?;
+        Ok(self.git_dir)
     }
-    // Last, because it makes the directory a repository.
-    put("HEAD", head_content(head).as_bytes())?;
-    Ok(git_dir)
+
+    fn directory(&self, name: &str) -> Result<(), CopyError> {
+        let path = self.git_dir.join(name);
+        std::fs::create_dir_all(&path).map_err(|error| CopyError::write(&path, error))
+    }
+
+    fn put(&self, name: &str, content: &[u8]) -> Result<(), CopyError> {
+        let path = self.git_dir.join(name);
+        std::fs::write(&path, content).map_err(|error| CopyError::write(&path, error))
+    }
 }
 
 /// Detached at the commit, as a runner's clone is; a branch only before the first commit.

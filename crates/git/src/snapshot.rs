@@ -8,7 +8,7 @@ use crate::command::{GitError, records};
 use crate::copy::{Copied, CopyError, CopyMethod, copy_files};
 use crate::facts::FactsError;
 use crate::listing::{Changes, Head, Listing, StartedListing};
-use crate::own_git;
+use crate::own_git::{self, OwnGit};
 use crate::reference::{Refs, commit_sha};
 use crate::repository::Repository;
 
@@ -201,23 +201,24 @@ impl Taker<'_> {
     fn work_tree(&self, excluded: &[PathBuf]) -> Result<(Option<String>, Summary), SnapshotError> {
         let git = |error| self.git_fault(error);
         let listing = StartedListing::start(self.repository, self.project).map_err(git)?;
-        let refs = match self.is_top() {
-            true => Some(
-                self.repository
+        let own = match self.is_top() {
+            true => {
+                let refs = self
+                    .repository
                     .git()
                     .args(own_git::LIST_REFS)
                     .spawn()
-                    .map_err(git)?,
-            ),
+                    .map_err(git)?;
+                Some((OwnGit::prepare(self.repository, self.into)?, refs))
+            }
             false => None,
         };
         let (mut listing, head) = listing
             .finish(self.repository, self.project, self.prefix)
             .map_err(git)?;
-        let index = match refs {
-            Some(refs) => {
-                let refs = refs.output().map_err(git)?;
-                let git_dir = own_git::write(self.repository, self.into, &head, &refs)?;
+        let index = match own {
+            Some((own, refs)) => {
+                let git_dir = own.finish(&head, &refs.output().map_err(git)?)?;
                 self.start_index(&git_dir, &head).map_err(git)?
             }
             None => None,
@@ -300,8 +301,8 @@ impl Taker<'_> {
             branch: None,
         };
         let files = if self.is_top() {
-            let refs = all.output().map_err(git)?;
-            let git_dir = own_git::write(self.repository, self.into, &head, &refs)?;
+            let own = OwnGit::prepare(self.repository, self.into)?;
+            let git_dir = own.finish(&head, &all.output().map_err(git)?)?;
             self.check_out(&sha, self.into, &git_dir.join("index"))
                 .map_err(git)?
         } else {

@@ -151,3 +151,90 @@ fn holders(path: &Path) -> Vec<String> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+    use sqlx::{ConnectOptions, Connection};
+
+    use super::*;
+
+    async fn connect(path: &Path) -> SqliteConnection {
+        SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .busy_timeout(std::time::Duration::ZERO)
+            .connect()
+            .await
+            .expect("connect")
+    }
+
+    async fn run(connection: &mut SqliteConnection, statement: &'static str) -> sqlx::Result<()> {
+        sqlx::raw_sql(statement).execute(connection).await.map(drop)
+    }
+
+    #[tokio::test]
+    async fn a_full_database_is_told_with_a_remedy() {
+        let directory = tempfile::tempdir().expect("temp dir");
+        let path = directory.path().join("shipway.db");
+        let mut connection = connect(&path).await;
+        // SQLite reports its own limit on the file's size just as it reports a full disk.
+        run(
+            &mut connection,
+            "PRAGMA max_page_count = 3; CREATE TABLE t (x)",
+        )
+        .await
+        .unwrap();
+        let error = run(&mut connection, "INSERT INTO t VALUES (zeroblob(100000))").await;
+        let error = StoreError::classify(&path, error.unwrap_err());
+        assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
+        assert!(error.to_string().contains("shipway clean"), "{error}");
+        connection.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_locked_database_is_told_with_who_holds_it() {
+        let directory = tempfile::tempdir().expect("temp dir");
+        let path = directory.path().join("shipway.db");
+        let mut first = connect(&path).await;
+        run(&mut first, "CREATE TABLE t (x); BEGIN IMMEDIATE")
+            .await
+            .unwrap();
+        let mut second = connect(&path).await;
+        // Another process that has the file open.
+        let mut other = std::process::Command::new("sleep")
+            .arg("60")
+            .stdin(std::fs::File::open(&path).unwrap())
+            .spawn()
+            .unwrap();
+        let error = run(&mut second, "BEGIN IMMEDIATE").await.unwrap_err();
+        let error = StoreError::classify(&path, error);
+        other.kill().unwrap();
+        other.wait().unwrap();
+        assert!(matches!(error, StoreError::Busy { .. }), "{error:?}");
+        let text = error.to_string();
+        assert!(
+            text.contains(&format!("({}) has it open", other.id())),
+            "{text}"
+        );
+        assert!(text.contains(&path.display().to_string()), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_database_without_write_permission_is_told_apart() {
+        let directory = tempfile::tempdir().expect("temp dir");
+        let path = directory.path().join("shipway.db");
+        let mut connection = connect(&path).await;
+        run(&mut connection, "CREATE TABLE t (x)").await.unwrap();
+        // What SQLite does by itself where the file system refuses to write.
+        run(&mut connection, "PRAGMA query_only = TRUE")
+            .await
+            .unwrap();
+        let error = run(&mut connection, "INSERT INTO t VALUES (1)")
+            .await
+            .unwrap_err();
+        let error = StoreError::classify(&path, error);
+        assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
+        assert!(error.to_string().contains("writable"), "{error}");
+    }
+}
