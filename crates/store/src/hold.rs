@@ -30,7 +30,8 @@ impl Drop for Hold {
 
 impl Store {
     /// Takes the pipeline for this process, or returns `None` when it is taken already, by this
-    /// process or another.
+    /// process or another. A new pipeline is taken before the transaction that inserts it
+    /// commits: no other process sees it before that.
     ///
     /// # Errors
     /// When the lock file cannot be made.

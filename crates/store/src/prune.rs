@@ -121,6 +121,11 @@ impl Store {
 
     /// Rows first: a process killed now leaves files that the next sweep removes.
     async fn delete_if_over(&self, id: PipelineId) -> Result<bool, StoreError> {
+        // Looked at before it is held: whoever works on a pipeline that is not over must never
+        // find it taken by us.
+        if !self.pipeline(id).await?.is_some_and(|row| is_over(&row)) {
+            return Ok(false);
+        }
         // Held for the time of the deletion, so that nobody begins to work on it.
         let Some(_hold) = self.hold(id)? else {
             return Ok(false);
@@ -173,11 +178,8 @@ impl Store {
                 self.remove_files(id)?;
                 continue;
             }
-            let Some(_hold) = self.hold(id)? else {
-                continue;
-            };
             let over = self.pipeline(id).await?.is_some_and(|row| is_over(&row));
-            if over {
+            if over && let Some(_hold) = self.hold(id)? {
                 removed += self.sweep_artifacts(id).await?;
             }
         }

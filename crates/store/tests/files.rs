@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::FileExt;
 
 use shipway_pipeline::{JobId, PipelineId};
@@ -102,6 +103,66 @@ async fn a_writer_killed_at_any_byte_is_taken_up_where_it_stopped() {
             whole,
             "cut at {cut}"
         );
+    }
+}
+
+/// Names the state directory to the process that [`append_until_killed`] is.
+const KILLED_STATE: &str = "SHIPWAY_TEST_KILLED_STATE";
+
+/// The byte at a place of the log that the killed process writes.
+fn byte_at(place: u64) -> u8 {
+    (place % 251) as u8
+}
+
+/// Not a test of its own: the process that the next test kills. It appends for ever and prints
+/// each length that was acknowledged.
+#[tokio::test]
+async fn append_until_killed() {
+    let Some(state) = std::env::var_os(KILLED_STATE) else {
+        return;
+    };
+    let store = Store::open(state.as_ref()).await.unwrap();
+    let mut sent = 0;
+    loop {
+        let part: Vec<u8> = (sent..sent + 7001).map(byte_at).collect();
+        sent = store.logs().append(PIPELINE, JOB, sent, &part).unwrap();
+        println!("acknowledged {sent}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_before_a_kill_is_there_after_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state");
+    for lines in [1, 40, 300] {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "append_until_killed", "--nocapture"])
+            .env(KILLED_STATE, &state)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let lengths = output.lines().filter_map(|line| {
+            line.unwrap()
+                .rsplit_once("acknowledged ")?
+                .1
+                .parse::<u64>()
+                .ok()
+        });
+        let acknowledged = lengths.take(lines).last().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let store = Store::open(&state).await.unwrap();
+        let stored = store.logs().read(PIPELINE, JOB, 0, usize::MAX).unwrap();
+        assert!(stored.len() as u64 >= acknowledged);
+        assert!(
+            stored
+                .iter()
+                .zip(0..)
+                .all(|(byte, place)| *byte == byte_at(place))
+        );
+        std::fs::remove_file(store.logs().path(PIPELINE, JOB)).unwrap();
     }
 }
 

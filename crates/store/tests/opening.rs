@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use shipway_pipeline::{PipelineId, Status};
-use shipway_store::{Durability, Options, Store, StoreError};
+use shipway_store::{Durability, JobUpdate, Options, Store, StoreError};
 use support::{job, store, stored};
 
 #[tokio::test]
@@ -40,6 +40,32 @@ async fn opening_an_existing_store_takes_a_few_milliseconds() {
     println!("opened in {:?} (median of 10)", times[5]);
     // Far above what is seen, so that a busy machine does not fail it.
     assert!(times[0] < Duration::from_millis(100), "{times:?}");
+}
+
+#[tokio::test]
+async fn all_of_the_store_for_a_small_pipeline_takes_milliseconds() {
+    let (directory, first) = store().await;
+    first.close().await;
+    let start = Instant::now();
+    let store = Store::open(&directory.path().join("state")).await.unwrap();
+    let id = stored(&store, Status::Running, &[job("a")]).await;
+    let job = store.jobs(id).await.unwrap()[0].id;
+    for status in [Status::Pending, Status::Running, Status::Success] {
+        let mut transaction = store.begin().await.unwrap();
+        transaction
+            .set_job_status(job, status, JobUpdate::default())
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+    }
+    let written = start.elapsed();
+    store.close().await;
+    println!(
+        "written in {written:?}, closed in {:?}",
+        start.elapsed() - written
+    );
+    // Far above what is seen, so that a busy machine does not fail it.
+    assert!(start.elapsed() < Duration::from_millis(500));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
