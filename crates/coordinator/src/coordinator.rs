@@ -1,6 +1,7 @@
 //! The coordinator: creates pipelines and moves them on, one transaction per event.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -175,14 +176,14 @@ impl Coordinator {
         pipeline: PipelineId,
     ) -> Result<MutexGuard<'_, HashMap<PipelineId, Live>>, Error> {
         let mut all = self.live.lock().await;
-        if !all.contains_key(&pipeline) {
+        if let Entry::Vacant(vacant) = all.entry(pipeline) {
             let hold = self.store.hold(pipeline)?.ok_or(Error::Held(pipeline.0))?;
             let mut transaction = self.store.begin().await?;
             let row = transaction.pipeline(pipeline).await?;
             let stages = transaction.stages(pipeline).await?;
             let jobs = transaction.jobs(pipeline).await?;
             drop(transaction);
-            all.insert(pipeline, Live::new(hold, row, &stages, jobs)?);
+            vacant.insert(Live::new(hold, row, &stages, jobs)?);
         }
         Ok(all)
     }

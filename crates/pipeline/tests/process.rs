@@ -4,6 +4,8 @@
 //! `may_fail`, `must_succeed`, `needs=a+b`, `retry=N`, `codes=1+2`). A line `> event jobs`
 //! lets something happen. A line `= pipeline | stage … | job …` is the whole expected state.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use shipway_config::{AllowFailure, Retry, When};
 use shipway_pipeline::{Change, Event, JobState, StageState, State, Status};
 

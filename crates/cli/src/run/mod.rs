@@ -259,15 +259,14 @@ impl Sandbox {
     fn take(args: &RunArgs, project: &Project, builds: &Path) -> Result<Self, Fault> {
         let started = Instant::now();
         let parent = builds.join("snapshots");
-        std::fs::create_dir_all(&parent).map_err(|cause| {
-            Fault::usage_text(format!("cannot make {}: {cause}", parent.display()))
-        })?;
-        let directory = tempfile::Builder::new()
-            .prefix("run-")
-            .tempdir_in(&parent)
-            .map_err(|cause| {
-                Fault::usage_text(format!("cannot write to {}: {cause}", parent.display()))
-            })?;
+        let fault = |cause: io::Error| {
+            Fault::usage_text(format!("cannot write to {}: {cause}", parent.display())).hint(
+                "jobs get their copies of the files there; `--state-dir DIR` puts it elsewhere",
+            )
+        };
+        std::fs::create_dir_all(&parent).map_err(fault)?;
+        let directory = tempfile::Builder::new().prefix("run-").tempdir_in(&parent);
+        let directory = directory.map_err(fault)?;
         let contents = match (&args.context.reference, args.committed) {
             (Some(reference), _) => Contents::Commit(reference.clone()),
             (None, true) => Contents::Commit("HEAD".to_owned()),

@@ -65,6 +65,7 @@ impl<W: Write> Progress<W> {
         let overall = matches!(mode, Mode::Live { .. }).then(|| {
             let bar = multi.add(ProgressBar::new(total as u64));
             bar.set_style(template("  {pos}/{len} jobs  {elapsed}"));
+            bar.enable_steady_tick(TICK);
             bar
         });
         Self {

@@ -71,7 +71,10 @@ fn job_report<'a>(job: &'a JobView, stage: &'a str) -> JobReport<'a> {
         status: job.status,
         allow_failure: job.allow_failure,
         failure_reason: job.failure_reason.as_deref(),
-        exit_code: job.exit_code,
+        // Runners report no code with a success; there it can only have been 0.
+        exit_code: job
+            .exit_code
+            .or((job.status == Status::Success).then_some(0)),
         started_at: (job.started_at)
             .and_then(|micros| jiff::Timestamp::from_microsecond(micros).ok())
             .map(|time| time.to_string()),

@@ -172,8 +172,8 @@ fn job_predefined(job: &Job) -> Collection {
     variables.push(Variable::new("CI_JOB_NAME", &job.name));
     variables.push(Variable::new("CI_JOB_STAGE", &job.stage));
     if let Some(instance) = job.parallel {
-        variables.push(Variable::new("CI_NODE_INDEX", &instance.index.to_string()));
-        variables.push(Variable::new("CI_NODE_TOTAL", &instance.total.to_string()));
+        variables.push(Variable::new("CI_NODE_INDEX", instance.index.to_string()));
+        variables.push(Variable::new("CI_NODE_TOTAL", instance.total.to_string()));
     }
     variables
 }
