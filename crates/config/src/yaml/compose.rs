@@ -162,7 +162,9 @@ fn parse_document(
                 .map_err(|error| syntax_error(&error, &place))?;
             last.set(Some(event.end_mark));
             match event.data {
-                EventData::DocumentEnd { .. } | EventData::StreamEnd => return Ok(composer.root),
+                EventData::DocumentEnd { .. } | EventData::StreamEnd => {
+                    return composer.fault.map_or(Ok(composer.root), Err);
+                }
                 data => composer.event(data, event.start_mark, event.end_mark)?,
             }
         }
@@ -284,6 +286,9 @@ struct Composer<'a, 't> {
     /// Values by anchor, with their expanded size and depth.
     anchors: HashMap<String, (Node, usize, usize)>,
     root: Option<Node>,
+    /// The first value that cannot be loaded. Psych reads the whole document before it loads
+    /// anything, so a later fault of syntax comes first.
+    fault: Option<Diagnostic>,
     budget: usize,
 }
 
@@ -302,6 +307,7 @@ impl<'a, 't> Composer<'a, 't> {
             stack: Vec::new(),
             anchors: HashMap::new(),
             root: None,
+            fault: None,
             budget: limits.expanded_nodes,
         }
     }
@@ -318,7 +324,8 @@ impl<'a, 't> Composer<'a, 't> {
             } => {
                 let span = self.place.span(start, end);
                 let value = self.give_back_line_break(value, style, end);
-                let value = scalar_value(value, tag.as_deref(), quoted_implicit, span)?;
+                let value = scalar_value(value, tag.as_deref(), quoted_implicit, span)
+                    .unwrap_or_else(|fault| self.later(fault));
                 let node = Node { value, span };
                 if let Some(anchor) = anchor {
                     self.anchors.insert(anchor, (node.clone(), 1, 0));
@@ -377,10 +384,8 @@ impl<'a, 't> Composer<'a, 't> {
         if let Some(tag) = &tag
             && tag.starts_with("!ruby/")
         {
-            return Err(disallowed(
-                &tag["!ruby/".len()..],
-                self.place.span(start, start),
-            ));
+            let fault = disallowed(&tag["!ruby/".len()..], self.place.span(start, start));
+            self.later(fault);
         }
         // An alias inside an anchored value must not find an older anchor of this name.
         if let Some(anchor) = &anchor {
@@ -440,12 +445,22 @@ impl<'a, 't> Composer<'a, 't> {
                 .any(|open| open.anchor.as_deref() == Some(name));
             let known = self.anchors.keys().map(String::as_str);
             let diagnostic = Diagnostic::error(message, span);
-            return Err(if inside {
+            let fault = if inside {
                 diagnostic.hint("an anchor cannot be used inside its own value")
             } else if let Some(near) = crate::suggest(name, known) {
                 diagnostic.hint(format!("did you mean `*{near}`?"))
             } else {
                 diagnostic.hint("anchors do not reach across files, and must stand above their use")
+            };
+            let node = Node {
+                value: self.later(fault),
+                span,
+            };
+            return self.finish(Finished {
+                node,
+                nodes: 1,
+                depth: 0,
+                shape: Shape::Alias,
             });
         };
         let finished = Finished {
@@ -455,6 +470,12 @@ impl<'a, 't> Composer<'a, 't> {
             shape: Shape::Alias,
         };
         self.finish_at(finished, span)
+    }
+
+    /// Keeps the first fault for the end of the document. The value is not used then.
+    fn later(&mut self, fault: Diagnostic) -> Value {
+        self.fault.get_or_insert(fault);
+        Value::Null
     }
 
     fn finish(&mut self, finished: Finished) -> Result<(), Diagnostic> {

@@ -118,7 +118,7 @@ fn documents_are_what_psych_loads() {
         ),
         (
             "[!tag,]",
-            "error (<unknown>): did not find expected whitespace or line break at line 1 column 2",
+            "error (<unknown>): did not find expected whitespace or line break at line 1 column 1",
         ),
     ];
     for line in include_str!("oracle/documents.tsv").lines() {

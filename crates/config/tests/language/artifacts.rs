@@ -211,7 +211,7 @@ fn caches() {
     );
     let ten = format!(
         "cache: {{paths: [p], key: {{files: [{}]}}}}",
-        vec!["f"; 10].join(", ")
+        ["f"; 10].join(", ")
     );
     assert_eq!(config(&with_job(&ten)).jobs["x"].cache.len(), 1);
 }
@@ -236,7 +236,7 @@ fn wrong_caches() {
             "1:16 cache:paths config should be an array of strings",
         ),
     ]);
-    let eleven = format!("cache: {{key: {{files: [{}]}}}}", vec!["f"; 11].join(", "));
+    let eleven = format!("cache: {{key: {{files: [{}]}}}}", ["f"; 11].join(", "));
     check_job_error(&[
         ("cache: [text]", "jobs:x:cache config should be a hash"),
         (

@@ -110,7 +110,7 @@ pub(crate) fn job_value(yaml: &str, job: &str, keyword: &str) -> Value {
         .jobs
         .get(job)
         .unwrap_or_else(|| panic!("no job {job} in\n{yaml}"));
-    serde_json::to_value(job).unwrap()[keyword].take()
+    serde_json::to_value(job).expect("jobs are JSON")[keyword].take()
 }
 
 /// Checks a keyword of job `x`.
