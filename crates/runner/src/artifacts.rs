@@ -2,16 +2,23 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use shipway_protocol::{ArtifactFormat, ArtifactSpec, Dependency};
 use tempfile::NamedTempFile;
 
 use crate::archive::{self, WriteError};
 use crate::control::Request;
+use crate::duration;
 use crate::failure::{Failure, with_causes};
 use crate::files::{self, Note, Stop, Wanted};
 use crate::job::Job;
 use crate::source::JobSource;
+
+/// Between the first two attempts at a download; it doubles …
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+/// … up to this.
+const LAST_PAUSE: Duration = Duration::from_secs(300);
 
 /// A packed artifact, ready to be handed over.
 struct Packed {
@@ -36,13 +43,33 @@ impl<S: JobSource> Job<'_, S> {
         self.log.open_section(name, "Downloading artifacts").await;
         let mut result = Ok(());
         for dependency in with_files {
-            result = self.download(dependency).await;
+            result = self.download_with_attempts(dependency).await;
             if result.is_err() {
                 break;
             }
         }
         self.log.close_section(name).await;
         result
+    }
+
+    /// As often as `ARTIFACT_DOWNLOAD_ATTEMPTS` says, with growing pauses.
+    async fn download_with_attempts(&mut self, dependency: &Dependency) -> Result<(), Failure> {
+        let attempts = attempts(&self.variables.get("ARTIFACT_DOWNLOAD_ATTEMPTS"));
+        let mut pause = FIRST_PAUSE;
+        for attempt in 1.. {
+            match self.download(dependency).await {
+                Err(Failure::Helper) if attempt < attempts => {
+                    self.log
+                        .warning(&format!("Retrying in {}...", duration::format(pause)))
+                        .await;
+                    self.unless_stopped(Request::Cancel, tokio::time::sleep(pause))
+                        .await?;
+                    pause = (pause * 2).min(LAST_PAUSE);
+                }
+                result => return result,
+            }
+        }
+        unreachable!("an endless range has no end")
     }
 
     async fn download(&mut self, dependency: &Dependency) -> Result<(), Failure> {
@@ -254,6 +281,11 @@ fn base_name(name: Option<String>) -> String {
     }
 }
 
+/// The value of a variable such as `ARTIFACT_DOWNLOAD_ATTEMPTS`: 1 to 10, 1 by default.
+fn attempts(value: &str) -> u32 {
+    value.parse().unwrap_or(1).clamp(1, 10)
+}
+
 /// Deflate's level for a name such as `fastest`; 0 stores.
 pub(crate) fn compression_level(name: &str, default: i64) -> i64 {
     match name {
@@ -269,6 +301,13 @@ pub(crate) fn compression_level(name: &str, default: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn attempts_are_bounded() {
+        for (value, expected) in [("", 1), ("3", 3), ("0", 1), ("99", 10), ("x", 1), ("-1", 1)] {
+            assert_eq!(attempts(value), expected, "{value:?}");
+        }
+    }
 
     #[test]
     fn archives_are_named_as_gitlab_names_them() {

@@ -186,6 +186,14 @@ impl<'a, S: JobSource> Job<'a, S> {
                 () = tokio::time::sleep_until(self.deadline) => Err(Failure::JobTimeout),
             },
         };
+        if let (Kind::Shell, Some(image)) = (self.kind, &self.payload.image) {
+            let image = self.variables.expand(&image.name);
+            self.log
+                .warning(&format!(
+                    "image {image} is not used: this job runs in a shell of this machine"
+                ))
+                .await;
+        }
         self.log.close_section("prepare_executor").await;
         prepared?;
         self.log

@@ -46,7 +46,8 @@ pub(crate) fn generate(commands: &[String], options: &ScriptOptions<'_>) -> Stri
     // read when the commands' input becomes empty.
     script.push_str("{ eval ");
     script.push_str(&quote(&body));
-    script.push_str("; exit; } </dev/null\n");
+    // Both outputs are one, so that a container's engine cannot swap their lines.
+    script.push_str("; exit; } </dev/null 2>&1\n");
     script
 }
 

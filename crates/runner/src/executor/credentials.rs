@@ -225,7 +225,12 @@ fn match_length(image: &str, registry: &str) -> Option<usize> {
         _ => image.to_owned(),
     };
     let rest = full.strip_prefix(registry)?;
-    let ends_there = rest.is_empty() || rest.starts_with(['/', ':', '@']);
+    // A colon behind a path begins a tag; behind a host it begins a port: another registry.
+    let ends_there = match rest.chars().next() {
+        None | Some('/' | '@') => true,
+        Some(':') => registry.contains('/'),
+        Some(_) => false,
+    };
     (ends_there && !registry.is_empty()).then_some(registry.len())
 }
 

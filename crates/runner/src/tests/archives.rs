@@ -213,6 +213,22 @@ async fn artifacts_that_cannot_be_had_stop_the_job_before_its_script() {
     assert!(!log.contains("never-printed"), "{log}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_download_is_repeated_as_often_as_asked() {
+    let mut bench = Bench::new(&["true"]);
+    bench.variable("ARTIFACT_DOWNLOAD_ATTEMPTS", "3");
+    bench.payload.dependencies = vec![Dependency {
+        name: "gone".into(),
+        artifacts_file: Some(ArtifactsFile::default()),
+        ..Dependency::default()
+    }];
+    assert_eq!(bench.run().await.exit_code, Some(1));
+    let log = bench.log();
+    assert_eq!(log.matches("404 Not Found").count(), 3, "{log}");
+    assert!(log.contains("WARNING: Retrying in 5s...\n"), "{log}");
+    assert!(log.contains("WARNING: Retrying in 10s...\n"), "{log}");
+}
+
 #[tokio::test]
 async fn a_zip_bomb_is_stopped_at_the_limit() {
     let mut bench = Bench::new(&["true"]);

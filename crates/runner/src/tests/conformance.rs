@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use shipway_protocol::{FailureReason, JobState};
+use shipway_protocol::{FailureReason, Hook, JobState};
 
 use super::{Bench, eventually};
 use crate::control::control;
@@ -28,6 +28,7 @@ macro_rules! suite {
             after_script_sees_the_result, a_failing_after_script_is_a_warning,
             stdin_is_empty, variables_arrive, file_variables_are_files,
             variables_are_handed_on_through_a_file, sources_are_a_copy,
+            hooks_run_around_the_sources,
             a_cancelled_job_gets_grace_and_after_script, an_aborted_job_stops_at_once,
             the_job_timeout_ends_everything, the_script_timeout_leaves_time_for_after_script,
             a_background_process_does_not_hold_up_the_job, much_output_arrives_whole,
@@ -163,6 +164,34 @@ pub(crate) async fn sources_are_a_copy(bench: impl AsyncFn(&[&str]) -> Bench) {
     let log = bench.succeed().await;
     assert!(log.contains("Skipping Git repository setup\n"), "{log}");
     assert!(!log.contains("\ndir\n"), "{log}");
+}
+
+pub(crate) async fn hooks_run_around_the_sources(bench: impl AsyncFn(&[&str]) -> Bench) {
+    let mut bench = bench(&["echo script-runs"]).await;
+    bench.snapshot(&[("file", "")]);
+    for (name, line) in [
+        (
+            "pre_get_sources_script",
+            "[ -e file ] || echo before-sources",
+        ),
+        (
+            "post_get_sources_script",
+            "[ -e file ] && echo after-sources",
+        ),
+    ] {
+        bench.payload.hooks.push(Hook {
+            name: name.into(),
+            script: vec![line.into()],
+        });
+    }
+    let log = bench.succeed().await;
+    let order = ["\nbefore-sources\n", "\nafter-sources\n", "\nscript-runs\n"]
+        .map(|line| log.find(line).expect(line));
+    assert!(order.is_sorted(), "{log}");
+    bench.source = crate::testing::RecordingSource::default();
+    bench.payload.hooks[0].script = vec!["exit 9".into()];
+    assert_eq!(bench.run().await.exit_code, Some(9));
+    assert!(!bench.log().contains("script-runs"));
 }
 
 pub(crate) async fn a_cancelled_job_gets_grace_and_after_script(

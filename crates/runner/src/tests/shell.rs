@@ -1,10 +1,15 @@
 //! Jobs of the shell executor.
 
+use std::io::Write;
 use std::time::{Duration, Instant};
+
+use shipway_protocol::{FailureReason, Image, Service};
 
 use super::conformance::suite;
 use super::{Bench, eventually, is_running};
 use crate::control::control;
+use crate::runner::Sources;
+use crate::testing::RecordingSource;
 
 async fn bench(_name: &str, script: &[&str]) -> Option<Bench> {
     Some(Bench::new(script))
@@ -138,4 +143,145 @@ async fn jobs_run_side_by_side_as_tasks() {
         let log = job.await.unwrap();
         assert!(log.contains(&format!("\njob-{number}-done\n")), "{log}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_runner_left_is_swept() {
+    let bench = Bench::new(&[]);
+    let slot = bench.config.builds_dir.join("0");
+    super::write(&slot.join("group/project/file"), "");
+    super::write(&bench.config.builds_dir.join("0.lock"), "");
+    // As a runner killed with SIGKILL leaves it: the job's process lives on.
+    let mut child = std::process::Command::new("sleep")
+        .arg("7654.3")
+        .env("SHIPWAY_JOB_MARKER", format!("{}:1-1", slot.display()))
+        .spawn()
+        .unwrap();
+    let swept = crate::Runner::new(bench.config.clone()).sweep().await;
+    assert_eq!((swept.processes, swept.directories), (1, 1));
+    assert!(!child.wait().unwrap().success());
+    assert_eq!(
+        std::fs::read_dir(&bench.config.builds_dir).unwrap().count(),
+        0
+    );
+    let again = crate::Runner::new(bench.config.clone()).sweep().await;
+    assert_eq!(again, crate::Swept::default());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_coordinator_that_takes_no_log_ends_the_job() {
+    let mut bench = Bench::new(&["while :; do echo more; sleep 0.01; done"]);
+    bench.source = RecordingSource::refusing_traces();
+    let outcome = bench.run().await;
+    assert_eq!(
+        outcome.failure_reason,
+        Some(FailureReason::RunnerSystemFailure)
+    );
+    assert!(!outcome.canceled);
+}
+
+#[tokio::test]
+async fn what_is_not_supported_is_refused_before_anything_runs() {
+    let mut services = Bench::new(&["echo never-printed"]);
+    services.payload.services = vec![Service {
+        name: "postgres:16".into(),
+        ..Service::default()
+    }];
+    let mut clone = Bench::new(&["echo never-printed"]);
+    clone.sources = Sources::Git;
+    for (bench, text) in [
+        (
+            services,
+            "`services` are not supported by this runner yet; the job asks for `postgres:16`",
+        ),
+        (clone, "this runner cannot clone the repository yet"),
+    ] {
+        let outcome = bench.run().await;
+        assert_eq!(
+            outcome.failure_reason,
+            Some(FailureReason::RunnerUnsupported)
+        );
+        let log = bench.log();
+        assert!(log.contains(&format!("ERROR: Job failed: {text}")), "{log}");
+        assert!(!log.contains("never-printed"), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn an_image_is_named_when_a_shell_is_asked_for() {
+    let mut bench = Bench::new(&["true"]);
+    bench.payload.image = Some(Image {
+        name: "python:$CI_SERVER".into(),
+        ..Image::default()
+    });
+    let log = bench.succeed().await;
+    let line = "WARNING: image python:yes is not used: this job runs in a shell of this machine\n";
+    assert!(log.contains(line), "{log}");
+}
+
+#[tokio::test]
+async fn a_project_path_that_leads_out_is_refused() {
+    let mut bench = Bench::new(&["true"]);
+    bench.payload.job_info.project_full_path = "../../etc".into();
+    let outcome = bench.run().await;
+    assert_eq!(
+        outcome.failure_reason,
+        Some(FailureReason::RunnerSystemFailure)
+    );
+    assert!(bench.log().contains("`../../etc` is not a project path"));
+}
+
+#[tokio::test]
+async fn a_machine_without_shell_is_named() {
+    let mut bench = Bench::new(&["true"]);
+    bench.config.shell_environment = vec![("PATH".into(), "/nowhere".into())];
+    let outcome = bench.run().await;
+    assert_eq!(
+        outcome.failure_reason,
+        Some(FailureReason::RunnerSystemFailure)
+    );
+    assert!(
+        bench
+            .log()
+            .contains("there is neither `bash` nor `sh` in PATH (/nowhere)")
+    );
+}
+
+#[tokio::test]
+async fn variables_too_large_for_the_system_say_so() {
+    let mut bench = Bench::new(&["true"]);
+    bench.variable("BIG", &"x".repeat(4 << 20));
+    bench.run().await;
+    let log = bench.log();
+    assert!(log.contains("use file variables for long values"), "{log}");
+}
+
+#[tokio::test]
+async fn a_full_disk_fails_the_job_and_says_so() {
+    let mut bench = Bench::new(&["true"]);
+    bench.snapshot(&[("big", &"x".repeat(4 << 20))]);
+    std::fs::create_dir(&bench.config.builds_dir).unwrap();
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=1m", "shipway-test"])
+        .arg(&bench.config.builds_dir)
+        .stderr(std::process::Stdio::null())
+        .status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        let line =
+            b"skipped: tests::shell::a_full_disk_fails_the_job_and_says_so: cannot mount a tmpfs\n";
+        std::io::stderr().write_all(line).unwrap();
+        return;
+    }
+    let outcome = bench.run().await;
+    let log = bench.log();
+    std::process::Command::new("umount")
+        .arg(&bench.config.builds_dir)
+        .status()
+        .unwrap();
+    assert_eq!(
+        outcome.failure_reason,
+        Some(FailureReason::RunnerSystemFailure)
+    );
+    assert!(log.contains("the disk of "), "{log}");
+    assert!(log.contains(" is full"), "{log}");
 }
