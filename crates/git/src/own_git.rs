@@ -97,9 +97,12 @@ fn head_content(head: &Head) -> String {
 
 fn config(repository: &Repository) -> String {
     let sha256 = repository.object_format == "sha256";
+    // In a partial clone git fetches what is missing from the remote that promised it; only
+    // version 1 of the repository format knows that.
+    let partial = repository.config.get("remote.origin.promisor") == Some("true");
     let mut text = format!(
         "[core]\n\trepositoryformatversion = {}\n\tbare = false\n\tlogallrefupdates = true\n",
-        u8::from(sha256)
+        u8::from(sha256 || partial)
     );
     for key in CARRIED_SETTINGS {
         if let Some(value) = repository.config.get(key) {
@@ -115,6 +118,9 @@ fn config(repository: &Repository) -> String {
             "[remote \"origin\"]\n\turl = {}\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n",
             quoted(&without_credentials(&url))
         ));
+    }
+    if partial {
+        text.push_str("\tpromisor = true\n");
     }
     text
 }

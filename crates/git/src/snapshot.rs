@@ -106,7 +106,9 @@ pub struct Snapshot {
     /// The commit they are, or are based on; none before the first commit.
     pub sha: Option<String>,
     /// The snapshot has a `.git` of its own, in which `HEAD` is detached at the commit and
-    /// objects are read from the user's repository.
+    /// objects are read from the user's repository. Without one, for a project below the top,
+    /// whoever runs a job in a copy that lies inside a repository must keep git from finding
+    /// that one (`GIT_CEILING_DIRECTORIES`).
     pub has_git: bool,
     /// What went in.
     pub summary: Summary,

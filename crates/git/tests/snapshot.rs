@@ -459,6 +459,39 @@ fn a_shallow_clone_and_another_object_format_work() {
 }
 
 #[test]
+fn a_partial_clone_fetches_what_a_job_asks_for() {
+    let sandbox = Sandbox::new();
+    sandbox.write("file", "old");
+    sandbox.commit("first");
+    sandbox.write("file", "new");
+    sandbox.commit("second");
+    sandbox.git(&["config", "uploadpack.allowFilter", "true"]);
+    sandbox.git(&["config", "uploadpack.allowAnySHA1InWant", "true"]);
+    let url = format!("file://{}", sandbox.work.display());
+    sandbox.git(&["clone", "--quiet", "--filter=blob:none", &url, "../partial"]);
+    let partial = sandbox.root.join("partial");
+    let repository = sandbox.discover(&partial).unwrap();
+    let into = sandbox.root.join("of-partial");
+    let before = listing(&partial);
+    Snapshot::take(&repository, &partial, Contents::WorkTree, &into, &[]).unwrap();
+    assert_eq!(sandbox.git_in(&into, &["status", "--porcelain"]), "");
+    assert_eq!(sandbox.git_in(&into, &["show", "HEAD~1:file"]), "old");
+    assert_eq!(listing(&partial), before);
+}
+
+#[test]
+fn a_sparse_checkout_is_taken_as_it_is_on_disk() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in/file", "x");
+    sandbox.write("out/file", "x");
+    sandbox.commit("first");
+    sandbox.git(&["sparse-checkout", "set", "in"]);
+    let snapshot = sandbox.snapshot();
+    assert_eq!(names(&snapshot.directory), ["in/file"]);
+    assert_eq!(snapshot.summary.to_string(), "1 file");
+}
+
+#[test]
 fn a_target_that_is_in_use_and_a_project_outside_are_refused() {
     let sandbox = Sandbox::new();
     sandbox.write("file", "x");
