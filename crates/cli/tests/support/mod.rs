@@ -8,20 +8,20 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// A temporary project with a home directory beside it.
-pub struct Sandbox {
+pub(crate) struct Sandbox {
     directory: TempDir,
 }
 
 /// What a command did.
-pub struct Done {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Done {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Sandbox {
     /// A git repository with these files committed.
-    pub fn new(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let sandbox = Self::empty();
         sandbox.git(&["init", "--quiet", "--initial-branch", "main"]);
         for (name, content) in files {
@@ -32,44 +32,44 @@ impl Sandbox {
     }
 
     /// A directory without a repository.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("home")).unwrap();
         std::fs::create_dir(directory.path().join("project")).unwrap();
         Self { directory }
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.directory.path().join("project")
     }
 
-    pub fn home(&self) -> PathBuf {
+    pub(crate) fn home(&self) -> PathBuf {
         self.directory.path().join("home")
     }
 
-    pub fn write(&self, name: &str, content: &str) {
+    pub(crate) fn write(&self, name: &str, content: &str) {
         let path = self.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
     }
 
-    pub fn read(&self, name: impl AsRef<Path>) -> String {
+    pub(crate) fn read(&self, name: impl AsRef<Path>) -> String {
         std::fs::read_to_string(self.path().join(name)).unwrap()
     }
 
-    pub fn commit(&self, message: &str) {
+    pub(crate) fn commit(&self, message: &str) {
         self.git(&["add", "--all"]);
         self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
     }
 
-    pub fn git(&self, args: &[&str]) -> String {
+    pub(crate) fn git(&self, args: &[&str]) -> String {
         let output = self.command("git").args(args).output().unwrap();
         assert!(output.status.success(), "git {args:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// A program in the project's directory with nothing of the tester's environment.
-    pub fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command
             .current_dir(self.path())
@@ -86,7 +86,7 @@ impl Sandbox {
         command
     }
 
-    pub fn shipway(&self, args: &[&str]) -> Done {
+    pub(crate) fn shipway(&self, args: &[&str]) -> Done {
         let output = self
             .command(env!("CARGO_BIN_EXE_shipway"))
             .args(args)
@@ -95,7 +95,7 @@ impl Sandbox {
     }
 
     /// Runs with a report and reads it.
-    pub fn report(&self, args: &[&str]) -> (Done, serde_json::Value) {
+    pub(crate) fn report(&self, args: &[&str]) -> (Done, serde_json::Value) {
         let path = self.directory.path().join("report.json");
         let mut all = vec!["run", "--report", path.to_str().unwrap()];
         all.extend(args);
@@ -106,7 +106,7 @@ impl Sandbox {
     }
 
     /// Everything below the project but git's and our own state, with contents.
-    pub fn listing(&self) -> Vec<(PathBuf, Vec<u8>)> {
+    pub(crate) fn listing(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let mut found = Vec::new();
         let mut queue = vec![self.path()];
         while let Some(directory) = queue.pop() {
@@ -140,20 +140,20 @@ impl From<Output> for Done {
 
 impl Done {
     #[track_caller]
-    pub fn exits(&self, code: i32) -> &Self {
+    pub(crate) fn exits(&self, code: i32) -> &Self {
         assert_eq!(self.code, code, "out:\n{}err:\n{}", self.out, self.err);
         self
     }
 
     #[track_caller]
-    pub fn says(&self, text: &str) -> &Self {
+    pub(crate) fn says(&self, text: &str) -> &Self {
         let all = format!("{}{}", self.out, self.err);
         assert!(all.contains(text), "no {text:?} in:\n{all}");
         self
     }
 
     #[track_caller]
-    pub fn silent_about(&self, text: &str) -> &Self {
+    pub(crate) fn silent_about(&self, text: &str) -> &Self {
         let all = format!("{}{}", self.out, self.err);
         assert!(!all.contains(text), "{text:?} is in:\n{all}");
         self
@@ -162,14 +162,14 @@ impl Done {
 
 /// A job of a report.
 #[track_caller]
-pub fn job<'a>(report: &'a serde_json::Value, name: &str) -> &'a serde_json::Value {
+pub(crate) fn job<'a>(report: &'a serde_json::Value, name: &str) -> &'a serde_json::Value {
     let jobs = report["jobs"].as_array().unwrap();
     let found = jobs.iter().find(|job| job["name"] == name);
     found.unwrap_or_else(|| panic!("no job {name} in {report:#}"))
 }
 
 /// `name status` of all jobs of a report.
-pub fn statuses(report: &serde_json::Value) -> Vec<String> {
+pub(crate) fn statuses(report: &serde_json::Value) -> Vec<String> {
     let jobs = report["jobs"].as_array().unwrap().iter();
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     jobs.map(|job| format!("{} {}", text(&job["name"]), text(&job["status"])))
