@@ -1,11 +1,10 @@
-#!/usr/bin/env python3
 """Measures what a local run costs beside its jobs.
 
 Runs the same pipelines of trivial shell jobs with `shipway run` (release build),
 with gitlab-ci-local, and as bare `bash -c` spawns, in turns, and prints the median
 of several repetitions with the ratios between them.
 
-    benches/local_run.py [--jobs N] [--repeat N] [--no-install]
+    benches/local-run.sh [--jobs N] [--repeat N] [--no-install]
 
 gitlab-ci-local and the Node.js that it needs are installed from npm into
 target/bench, never globally; where that cannot be done the script says so and

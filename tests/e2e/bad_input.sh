@@ -185,7 +185,7 @@ test_a_hundred_megabytes_of_output_neither_hang_nor_fill_memory() {
   new_project <<'END'
 loud:
   script:
-    - yes "a line of a job that says far too much" | head -c 100000000
+    - head -c 100000000 /dev/zero | tr '\0' x | fold
     - echo the end
 END
   SECONDS=0
