@@ -161,4 +161,20 @@ mod tests {
             assert_eq!(format(Duration::from_millis(milliseconds)), expected);
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_written_is_read_again(milliseconds in 0_u64..10_000_000_000) {
+            let duration = Duration::from_millis(milliseconds);
+            proptest::prop_assert_eq!(
+                parse(&format(duration)),
+                Some(GoDuration::Positive(duration))
+            );
+        }
+
+        #[test]
+        fn no_text_panics(text in "[-+0-9.hmsuµ]{0,24}") {
+            parse(&text);
+        }
+    }
 }

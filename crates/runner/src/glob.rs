@@ -372,4 +372,13 @@ mod tests {
         let glob = Glob::parse(&"**/a/".repeat(40)).unwrap();
         assert!(!glob.matches(&"a/".repeat(39)));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_pattern_panics(pattern in "[a*?{},/\\[\\]\\\\!^-]{0,16}", path in "[a/.-]{0,8}") {
+            if let Ok(glob) = Glob::parse(&pattern) {
+                glob.matches(&path);
+            }
+        }
+    }
 }

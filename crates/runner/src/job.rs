@@ -39,7 +39,7 @@ pub(crate) struct Job<'a, S> {
 
 impl<'a, S: JobSource> Job<'a, S> {
     /// Takes the slot and works out the job's variables; trouble shows when it is run.
-    pub(crate) fn new(
+    pub(crate) async fn new(
         config: &'a RunnerConfig,
         payload: &'a JobPayload,
         sources: &'a Sources,
@@ -52,7 +52,10 @@ impl<'a, S: JobSource> Job<'a, S> {
         let deadline = Instant::now() + timeout;
         let kind = Kind::choose(config.executor, payload.image.is_some());
         let full_path = &payload.job_info.project_full_path;
-        let directory = JobDirectory::claim(&config.builds_dir, slot, full_path);
+        let directory = {
+            let (builds, full_path) = (config.builds_dir.clone(), full_path.clone());
+            blocking(move || JobDirectory::claim(&builds, slot, &full_path)).await
+        };
         let paths = match (&directory, kind) {
             (Ok(directory), Kind::Shell) => {
                 JobPaths::on_host(&config.builds_dir, &directory.project, &directory.temporary)
@@ -157,7 +160,9 @@ impl<'a, S: JobSource> Job<'a, S> {
         if let Err(error) = executor.reclaim().await {
             self.log.warning(&with_causes(&error)).await;
         }
-        if !result.as_ref().err().is_some_and(Failure::halts) {
+        // Cancelled before its script, the job has nothing to hand over.
+        let canceled_early = !prepared && result == Err(Failure::Canceled);
+        if !canceled_early && !result.as_ref().err().is_some_and(Failure::halts) {
             // Both look at the same result; the first failure is the job's.
             let success = result.is_ok();
             for archived in [

@@ -29,6 +29,7 @@ impl Log {
             trace: self.trace.clone(),
             masker: self.masker.clone(),
             buffer: Vec::new(),
+            line_is_open: false,
         }
     }
 
@@ -86,19 +87,32 @@ pub(crate) struct Output {
     trace: Trace,
     masker: Masker,
     buffer: Vec<u8>,
+    /// The last byte was no line feed.
+    line_is_open: bool,
 }
 
 impl Output {
     /// Takes the next bytes; waits when the log is slower than the processes.
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
         self.masker.push(bytes, &mut self.buffer);
-        self.trace.write(&self.buffer).await;
-        self.buffer.clear();
+        self.flush().await;
     }
 
-    /// Writes what was held back. The stage has ended.
+    /// Writes what was held back, and ends the last line, so that what the runner says next
+    /// stands on a line of its own. The stage has ended.
     pub(crate) async fn finish(&mut self) {
         self.masker.finish(&mut self.buffer);
+        self.flush().await;
+        if self.line_is_open {
+            self.buffer.push(b'\n');
+            self.flush().await;
+        }
+    }
+
+    async fn flush(&mut self) {
+        if let Some(last) = self.buffer.last() {
+            self.line_is_open = *last != b'\n';
+        }
         self.trace.write(&self.buffer).await;
         self.buffer.clear();
     }

@@ -112,7 +112,8 @@ impl Runner {
                 slot,
                 &trace,
                 inner,
-            );
+            )
+            .await;
             let outcome = job.run().await;
             trace.close();
             outcome

@@ -344,4 +344,11 @@ mod tests {
             assert_eq!(pairs, expected, "{content:?}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics(text in "[${}A1ü*. ]{0,12}") {
+            expand(&text, |name| name.to_owned());
+        }
+    }
 }

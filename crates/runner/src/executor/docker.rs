@@ -254,7 +254,7 @@ impl<'a> DockerExecutor<'a> {
         Ok(())
     }
 
-    async fn create(&mut self, environment: &[(String, String)]) -> Result<(), DockerError> {
+    async fn create(&self, environment: &[(String, String)]) -> Result<Container, DockerError> {
         let entrypoint = self
             .payload
             .image
@@ -277,11 +277,10 @@ impl<'a> DockerExecutor<'a> {
         body.open_stdin = Some(true);
         body.stdin_once = Some(true);
         let id = self.create_from(body, "build").await?;
-        self.container = Some(Container {
+        Ok(Container {
             id,
             environment: environment.iter().cloned().collect(),
-        });
-        Ok(())
+        })
     }
 
     /// What all containers of the job have in common.
@@ -488,13 +487,12 @@ impl Executor for DockerExecutor<'_> {
         output: &mut Output,
         control: &mut Control,
     ) -> Result<StageEnd, ExecutorError> {
-        if self.container.is_none() {
-            self.create(request.environment).await?;
-        }
-        let Some(container) = self.container.take() else {
-            return Ok(StageEnd::Exited(1));
+        let environment = with_safe_directory(request.environment, &self.paths.project);
+        let container = match self.container.take() {
+            Some(container) => container,
+            None => self.create(&environment).await?,
         };
-        let script = exports(&container.environment, request.environment) + request.script;
+        let script = exports(&container.environment, &environment) + request.script;
         let end = self
             .run_once(&container, &script, &request, output, control)
             .await;
@@ -658,6 +656,26 @@ fn is_root(user: &str) -> bool {
     matches!(name, "" | "0" | "root")
 }
 
+/// The environment with which git accepts a project directory that another user owns, the
+/// runner's: it would refuse to work there. A job that configures git this way itself is
+/// left alone.
+fn with_safe_directory(environment: &[(String, String)], project: &str) -> Vec<(String, String)> {
+    let mut environment = environment.to_vec();
+    if !environment
+        .iter()
+        .any(|(name, _)| name == "GIT_CONFIG_COUNT")
+    {
+        for (name, value) in [
+            ("GIT_CONFIG_COUNT", "1"),
+            ("GIT_CONFIG_KEY_0", "safe.directory"),
+            ("GIT_CONFIG_VALUE_0", project),
+        ] {
+            environment.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    environment
+}
+
 /// Commands for a container that was created with `created` and shall see `wanted`.
 fn exports(created: &HashMap<String, String>, wanted: &[(String, String)]) -> String {
     wanted
@@ -685,6 +703,17 @@ mod tests {
             exports(&created, &wanted),
             "export B='it'\\''s'\nexport C=''\n"
         );
+    }
+
+    #[test]
+    fn git_is_told_that_the_project_is_safe_unless_the_job_configures_git() {
+        let environment = with_safe_directory(&[], "/builds/p");
+        assert_eq!(
+            environment[2],
+            ("GIT_CONFIG_VALUE_0".into(), "/builds/p".into())
+        );
+        let own = [("GIT_CONFIG_COUNT".to_owned(), "0".to_owned())];
+        assert_eq!(with_safe_directory(&own, "/builds/p"), own);
     }
 
     #[test]

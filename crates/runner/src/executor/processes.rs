@@ -4,7 +4,8 @@
 //! orphan below it (it is a *child subreaper*), and after each stage looks through its
 //! children for the job's: by the session the shell led, or by the marker variable that
 //! every process of the job inherits. Several jobs run in this process at the same time, so
-//! a process without any of these is only taken for the job's own while no other job runs.
+//! a process without any of these is only taken for the job's own when it started after the
+//! job did and no other job runs.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -49,7 +50,16 @@ fn live() -> MutexGuard<'static, Live> {
 #[derive(Debug)]
 pub(crate) struct JobProcesses {
     marker: String,
-    sessions: Mutex<HashSet<i32>>,
+    started: Mutex<Started>,
+}
+
+/// The shells a job started.
+#[derive(Debug, Default)]
+struct Started {
+    /// Sessions in which something may still run.
+    sessions: HashSet<i32>,
+    /// When the first shell started, in clock ticks since the machine did.
+    first: Option<u64>,
 }
 
 impl JobProcesses {
@@ -64,7 +74,7 @@ impl JobProcesses {
                 slot_directory.display(),
                 std::process::id()
             ),
-            sessions: Mutex::default(),
+            started: Mutex::default(),
         }
     }
 
@@ -82,7 +92,11 @@ impl JobProcesses {
         let child = start()?;
         if let Some(id) = child.id() {
             live.shells.get_or_insert_default().insert(id as i32);
-            self.sessions().insert(id as i32);
+            let mut started = self.started();
+            started.sessions.insert(id as i32);
+            if started.first.is_none() {
+                started.first = Process::read(id as i32).map(|shell| shell.start);
+            }
         }
         Ok(child)
     }
@@ -94,8 +108,8 @@ impl JobProcesses {
         }
     }
 
-    fn sessions(&self) -> MutexGuard<'_, HashSet<i32>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    fn started(&self) -> MutexGuard<'_, Started> {
+        self.started.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Kills and reaps whatever the job left; returns what could not be killed.
@@ -104,6 +118,8 @@ impl JobProcesses {
         for round in 0..SWEEPS {
             left = self.kill_once();
             if left.is_empty() {
+                // Nothing is left in them, and their numbers may be given out again.
+                self.started().sessions.clear();
                 break;
             }
             tokio::time::sleep(SWEEP_PAUSE * (round + 1).min(20)).await;
@@ -147,12 +163,13 @@ impl JobProcesses {
     }
 
     fn owns(&self, process: &Process, alone: bool) -> bool {
-        if self.sessions().contains(&process.session) {
+        let started = self.started();
+        if started.sessions.contains(&process.session) {
             return true;
         }
         match marker_of(process.pid) {
             Some(marker) => marker == self.marker,
-            None => alone,
+            None => alone && started.first.is_some_and(|first| process.start >= first),
         }
     }
 }
@@ -160,7 +177,7 @@ impl JobProcesses {
 impl Drop for JobProcesses {
     fn drop(&mut self) {
         // Usually finds nothing; it matters when a job was given up half-way.
-        let mut shells: Vec<i32> = self.sessions().iter().copied().collect();
+        let mut shells: Vec<i32> = self.started().sessions.iter().copied().collect();
         let mut live = live();
         live.jobs = live.jobs.saturating_sub(1);
         let running = live.shells.get_or_insert_default();
@@ -198,6 +215,8 @@ struct Process {
     parent: i32,
     session: i32,
     is_zombie: bool,
+    /// Clock ticks between the machine's start and its own.
+    start: u64,
 }
 
 impl Process {
@@ -214,11 +233,13 @@ impl Process {
         let state = fields.next()?;
         let parent = fields.next()?.parse().ok()?;
         let session = fields.nth(1)?.parse().ok()?;
+        let start = fields.nth(15)?.parse().ok()?;
         Some(Self {
             pid,
             parent,
             session,
             is_zombie: matches!(state, "Z" | "X"),
+            start,
         })
     }
 }
@@ -293,10 +314,13 @@ mod tests {
 
     #[test]
     fn a_process_name_may_hold_anything() {
-        let process = Process::parse(7, b"7 (a) Z 1 (x)) S 3 4 5 0 -1").unwrap();
-        assert_eq!((process.parent, process.session), (3, 5));
+        let rest = "6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 99 22";
+        let stat = format!("7 (a) Z 1 (x)) S 3 4 5 {rest}");
+        let process = Process::parse(7, stat.as_bytes()).unwrap();
+        assert_eq!((process.parent, process.session, process.start), (3, 5, 99));
         assert!(!process.is_zombie);
-        assert!(Process::parse(7, b"7 (a) Z 3 4 5 0").unwrap().is_zombie);
+        let stat = format!("7 (a) Z 3 4 5 {rest}");
+        assert!(Process::parse(7, stat.as_bytes()).unwrap().is_zombie);
         assert!(Process::parse(7, b"7 (a").is_none());
         assert!(Process::parse(7, b"").is_none());
     }
