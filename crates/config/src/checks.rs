@@ -1,7 +1,7 @@
 //! Jobs held against each other: stages, needs, dependencies, environments. The texts keep
 //! the case of names, unlike those of single keywords.
 
-use crate::keywords::place::{Place, Report};
+use crate::keywords::{place::Place, report::Report};
 use crate::yaml::{Map, Node, get};
 use crate::{Job, Limits, Need, Span, graph, suggest};
 use indexmap::IndexMap;

@@ -1,7 +1,7 @@
 //! The way of a configuration from its text to checked data.
 
 use crate::include::Loader;
-use crate::keywords::place::Report;
+use crate::keywords::report::Report;
 use crate::yaml::Map;
 use crate::{
     Diagnostic, Files, Job, Limits, PrefilledVariable, Source, Span, Variables, Workflow, checks,

@@ -1,6 +1,6 @@
 //! Where a value of the configuration was written.
 
-use crate::keywords::place::flattened;
+use crate::keywords::values::flattened;
 use crate::yaml::{Map, Node, Value, get};
 use crate::{Inherit, Span};
 
@@ -63,7 +63,7 @@ fn inherits(job: &Node, keyword: &str) -> bool {
     };
     match node.as_bool() {
         Some(all) => all,
-        None => match crate::keywords::place::strings(node) {
+        None => match crate::keywords::values::strings(node) {
             Ok(names) => Inherit::Only(names).takes(keyword),
             Err(_) => true,
         },

@@ -65,6 +65,9 @@ fn snippet(files: &Files, file: FileId) -> Snippet<'_, annotate_snippets::Annota
     Snippet::source(files.text(file)).path(files.path(file))
 }
 
+/// The most bytes that are marked; a value may be megabytes long.
+const MARKED: usize = 160;
+
 /// The bytes to mark: on the first line of the value only, and at least one character.
 fn range(files: &Files, span: Span) -> std::ops::Range<usize> {
     let text = files.text(span.file);
@@ -72,7 +75,7 @@ fn range(files: &Files, span: Span) -> std::ops::Range<usize> {
     let line_end = text[start..]
         .find(['\n', '\r'])
         .map_or(text.len(), |end| start + end);
-    let end = text.floor_char_boundary(span.end.clamp(start, line_end));
+    let end = text.floor_char_boundary(span.end.min(start + MARKED).clamp(start, line_end));
     if end > start {
         return start..end;
     }
@@ -102,9 +105,15 @@ fn chain(files: &Files, mut file: FileId) -> Vec<String> {
     lines
 }
 
-/// Text of a file may hold escape sequences; they must not reach the terminal.
+/// The most characters of a text that are shown.
+const SHOWN: usize = 2000;
+
+/// Text of a file may be long, and may hold escape sequences, which must not reach the
+/// terminal.
 fn visible(text: &str) -> String {
-    text.chars()
+    let mut shown: String = text
+        .chars()
+        .take(SHOWN)
         .map(|c| {
             if c.is_control() && c != '\n' {
                 '\u{fffd}'
@@ -112,5 +121,9 @@ fn visible(text: &str) -> String {
                 c
             }
         })
-        .collect()
+        .collect();
+    if shown.len() < text.len() && text.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
 }

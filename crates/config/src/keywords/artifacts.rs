@@ -1,6 +1,7 @@
 //! `artifacts`.
 
-use super::place::{Keys, Place, string_or_strings, strings, value};
+use super::place::{Keys, Place};
+use super::values::{string_or_strings, strings, value};
 use crate::yaml::{Map, Node};
 use crate::{Artifacts, ResultWhen, duration};
 use indexmap::IndexMap;

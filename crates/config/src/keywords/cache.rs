@@ -1,7 +1,8 @@
 //! `cache`.
 
 use super::artifacts::{paths_entry, result_when};
-use super::place::{Keys, Place, value};
+use super::place::{Keys, Place};
+use super::values::value;
 use crate::yaml::{Map, Node, get};
 use crate::{Cache, CacheKey, Limits};
 

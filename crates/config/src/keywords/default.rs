@@ -1,8 +1,10 @@
 //! `default`, the same keywords at the top level (deprecated), and how jobs take them over:
 //! whole, never merged.
 
-use super::place::{Keys, Place, Report, value};
-use super::{artifacts, cache, flow, image, script};
+use super::place::{Keys, Place};
+use super::report::Report;
+use super::values::value;
+use super::{artifacts, cache, failure, flow, image, script};
 use crate::yaml::{Map, get};
 use crate::{Artifacts, Cache, Image, Limits, Retry, Service};
 
@@ -60,7 +62,7 @@ impl Inheritable {
                 .and_then(|node| cache::caches(node, &at.key("cache"), limits)),
             artifacts: value(map, "artifacts")
                 .and_then(|node| artifacts::artifacts(node, &at.key("artifacts"))),
-            retry: value(map, "retry").and_then(|node| flow::retry(node, &at.key("retry"))),
+            retry: value(map, "retry").and_then(|node| failure::retry(node, &at.key("retry"))),
             tags: value(map, "tags").and_then(|node| flow::tags(node, &at.key("tags"), limits)),
             interruptible: value(map, "interruptible")
                 .and_then(|node| flow::interruptible(node, &at.key("interruptible"))),

@@ -1,6 +1,7 @@
 //! `environment`.
 
-use super::place::{Keys, Place, value};
+use super::place::{Keys, Place};
+use super::values::value;
 use crate::yaml::{Map, Node};
 use crate::{Environment, duration};
 

@@ -1,10 +1,10 @@
-//! Keywords that say when a job runs and what its failure means: `when`, `start_in`,
-//! `allow_failure`, `retry`, `timeout`, `interruptible`, `parallel`, `tags`, `coverage`,
-//! `stage`, `inherit`.
+//! Keywords of one value each: `when`, `start_in`, `timeout`, `interruptible`, `parallel`,
+//! `tags`, `coverage`, `stage`.
 
-use super::place::{Keys, Place, string_or_strings, strings, value};
+use super::place::{Keys, Place};
+use super::values::{strings, value, whole_number};
 use crate::yaml::{Map, Node, Value};
-use crate::{AllowFailure, Inherit, Limits, Retry, When, duration, pattern};
+use crate::{Limits, When, duration, pattern};
 
 const WEEK: u64 = 604_800;
 /// The longest time-out GitLab allows: the mean length of a month.
@@ -73,143 +73,6 @@ pub(crate) fn start_in(
     }
 }
 
-/// `allow_failure`: true, false, or exit codes.
-pub(crate) fn allow_failure(map: &Map, at: &Place<'_>) -> Option<AllowFailure> {
-    const KEYS: Keys = Keys {
-        known: &["exit_codes"],
-        later: &[],
-    };
-    let node = value(map, "allow_failure")?;
-    match &node.value {
-        Value::Bool(allowed) => Some(AllowFailure::Always(*allowed)),
-        Value::Map(inner) => {
-            let at = at.key("allow_failure");
-            at.check_keys(inner, &KEYS);
-            exit_codes(inner, &at).map(AllowFailure::ExitCodes)
-        }
-        _ => {
-            at.attribute(node, "allow_failure", "should be a hash or a boolean value");
-            None
-        }
-    }
-}
-
-fn exit_codes(map: &Map, at: &Place<'_>) -> Option<Vec<i32>> {
-    let node = value(map, "exit_codes")?;
-    let code = |node: &Node| match node.value {
-        Value::Integer(code) => i32::try_from(code).ok(),
-        _ => None,
-    };
-    let codes = match node.as_list() {
-        Some(list) => list.iter().map(code).collect(),
-        None => code(node).map(|code| vec![code]),
-    };
-    if codes.is_none() {
-        at.attribute(
-            node,
-            "exit_codes",
-            "should be an array of integers or an integer",
-        );
-    }
-    codes
-}
-
-/// What `retry:when` may name.
-const RETRY_WHEN: [&str; 16] = [
-    "always",
-    "unknown_failure",
-    "script_failure",
-    "api_failure",
-    "stuck_or_timeout_failure",
-    "runner_system_failure",
-    "runner_unsupported",
-    "stale_schedule",
-    "job_execution_timeout",
-    "archived_failure",
-    "unmet_prerequisites",
-    "scheduler_failure",
-    "data_integrity_failure",
-    "runner_configuration_error",
-    "runner_external_dependency_failure",
-    "runner_interrupted",
-];
-
-/// `retry`: a number, or a map.
-pub(crate) fn retry(node: &Node, at: &Place<'_>) -> Option<Retry> {
-    const KEYS: Keys = Keys {
-        known: &["max", "when", "exit_codes"],
-        later: &[],
-    };
-    match &node.value {
-        Value::Integer(_) | Value::Float(_) => Some(Retry {
-            max: number(node, 0, 2, |reason| {
-                at.config(node, reason);
-            })? as u8,
-            ..Retry::default()
-        }),
-        Value::Map(map) => {
-            at.check_keys(map, &KEYS);
-            let max = match value(map, "max") {
-                Some(node) => number(node, 0, 2, |reason| {
-                    at.attribute(node, "max", reason);
-                })?,
-                // GitLab takes a map without `max` for no retries at all.
-                None => 0,
-            };
-            Some(Retry {
-                max: max as u8,
-                when: retry_when(map, at),
-                exit_codes: exit_codes(map, at).unwrap_or_default(),
-            })
-        }
-        _ => {
-            at.form(node, "has to be either an integer or a hash");
-            None
-        }
-    }
-}
-
-fn retry_when(map: &Map, at: &Place<'_>) -> Vec<String> {
-    let Some(node) = value(map, "when") else {
-        return Vec::new();
-    };
-    let Ok(reasons) = string_or_strings(node) else {
-        at.attribute(node, "when", "should be an array of strings or a string");
-        return Vec::new();
-    };
-    let unknown: Vec<&str> = reasons
-        .iter()
-        .map(String::as_str)
-        .filter(|reason| !RETRY_WHEN.contains(reason))
-        .collect();
-    if let Some(first) = unknown.first() {
-        let text = if node.as_list().is_some() {
-            format!("contains unknown values: {}", unknown.join(", "))
-        } else {
-            "is not included in the list".to_owned()
-        };
-        at.attribute(node, "when", &text)
-            .label("no failure reason that can be retried")
-            .did_you_mean(Some(first), &RETRY_WHEN);
-    }
-    reasons
-}
-
-/// A whole number in a range.
-fn number(node: &Node, least: i128, most: i128, wrong: impl FnOnce(&str)) -> Option<i128> {
-    let reason = match node.value {
-        Value::Integer(number) if number < least => {
-            format!("must be greater than or equal to {least}")
-        }
-        Value::Integer(number) if number > most => format!("must be less than or equal to {most}"),
-        Value::Integer(number) => return Some(number),
-        Value::Float(_) => "must be an integer".to_owned(),
-        _ => "is not a number".to_owned(),
-    };
-    wrong(&reason);
-    None
-}
-
 /// `timeout`: seconds.
 pub(crate) fn timeout(node: &Node, at: &Place<'_>) -> Option<u64> {
     match node.as_text().and_then(duration::parse_seconds) {
@@ -244,7 +107,7 @@ pub(crate) fn parallel(node: &Node, at: &Place<'_>, limits: &Limits) -> Option<u
     };
     match &node.value {
         Value::Integer(_) | Value::Float(_) => {
-            number(node, 1, i128::from(limits.parallel), |reason| {
+            whole_number(node, 1, i128::from(limits.parallel), |reason| {
                 at.config(node, reason);
             })
             .map(|number| number as u32)
@@ -318,46 +181,4 @@ pub(crate) fn stage(node: &Node, at: &Place<'_>) -> Option<String> {
         }
         Some(text) => Some(text.to_owned()),
     }
-}
-
-/// `inherit`: which defaults, and which top-level variables.
-pub(crate) fn inherit(node: &Node, at: &Place<'_>) -> (Inherit, Inherit) {
-    const KEYS: Keys = Keys {
-        known: &["default", "variables"],
-        later: &[],
-    };
-    let Some(map) = at.map(node, &KEYS) else {
-        return Default::default();
-    };
-    let part = |key: &str, allowed: Option<&[&str]>| {
-        let Some(node) = value(map, key) else {
-            return Inherit::All;
-        };
-        let place = at.key(key);
-        match node.as_bool() {
-            Some(true) => return Inherit::All,
-            Some(false) => return Inherit::None,
-            None => {}
-        }
-        let Ok(names) = strings(node) else {
-            place.form(node, "should be a bool or array of strings");
-            return Inherit::All;
-        };
-        let unknown: Vec<&str> = names
-            .iter()
-            .map(String::as_str)
-            .filter(|name| allowed.is_some_and(|allowed| !allowed.contains(name)))
-            .collect();
-        if let (Some(first), Some(allowed)) = (unknown.first(), allowed) {
-            let reason = format!("contains unknown values: {}", unknown.join(", "));
-            place
-                .config(node, &reason)
-                .did_you_mean(Some(first), allowed);
-        }
-        Inherit::Only(names)
-    };
-    (
-        part("default", Some(super::default::KEYS.known)),
-        part("variables", None),
-    )
 }

@@ -1,6 +1,7 @@
 //! `image` and `services`.
 
-use super::place::{Keys, Place, string_or_strings, value};
+use super::place::{Keys, Place};
+use super::values::{string_or_strings, value};
 use super::variables;
 use crate::yaml::{Map, Node};
 use crate::{Image, PullPolicy, Service, Variables};

@@ -1,8 +1,10 @@
 //! A job: its keys, and how they fit together.
 
 use super::default::Inheritable;
-use super::place::{Keys, Place, Report, value};
-use super::{environment, flow, needs, policy, rules, script, variables};
+use super::place::{Keys, Place};
+use super::report::Report;
+use super::values::value;
+use super::{environment, failure, flow, inherit, needs, policy, rules, script, variables};
 use crate::yaml::{Entry, Key, Map, Node, get};
 use crate::{Job, Limits, Variables, When};
 
@@ -88,7 +90,7 @@ pub(crate) fn job(
     check_rules_alone(map, &at);
 
     let (inherit_default, inherit_variables) = value(map, "inherit")
-        .map(|node| flow::inherit(node, &at.key("inherit")))
+        .map(|node| inherit::inherit(node, &at.key("inherit")))
         .unwrap_or_default();
     let mut inherited = Inheritable::read(map, &at, around.limits);
     inherited.inherit(around.defaults, |keyword| inherit_default.takes(keyword));
@@ -150,7 +152,7 @@ pub(crate) fn job(
         except: value(map, "except").and_then(|node| policy::policy(node, &at.key("except"))),
         when,
         start_in: start_in(map, when, own_rules.is_some(), entry, &at),
-        allow_failure: flow::allow_failure(map, &at),
+        allow_failure: failure::allow_failure(map, &at),
         needs,
         dependencies,
         artifacts: inherited.artifacts,
@@ -281,7 +283,7 @@ fn start_in(
 
 fn check_extends(map: &Map, at: &Place<'_>) {
     if let Some(node) = value(map, "extends")
-        && let Err(wrong) = super::place::string_or_strings(node)
+        && let Err(wrong) = super::values::string_or_strings(node)
     {
         at.attribute(
             wrong,

@@ -1,6 +1,7 @@
 //! `needs`, of jobs and of rules.
 
-use super::place::{Keys, Place, value};
+use super::place::{Keys, Place};
+use super::values::value;
 use crate::Need;
 use crate::yaml::Node;
 

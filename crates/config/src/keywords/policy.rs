@@ -1,6 +1,7 @@
 //! `only` and `except`.
 
-use super::place::{Keys, Place, strings, value};
+use super::place::{Keys, Place};
+use super::values::{strings, value};
 use crate::yaml::{Map, Node};
 use crate::{Policy, refs};
 

@@ -2,7 +2,8 @@
 
 use super::flow::start_in;
 use super::needs::needs;
-use super::place::{Keys, Place, flattened, value};
+use super::place::{Keys, Place};
+use super::values::{flattened, value};
 use super::variables;
 use crate::yaml::{Map, Node};
 use crate::{Rule, Variables, When};

@@ -1,6 +1,7 @@
 //! `script`, `before_script`, `after_script`.
 
-use super::place::{Place, flattened};
+use super::place::Place;
+use super::values::flattened;
 use crate::yaml::{Node, Value};
 
 const REASON: &str = "should be a string or a nested array of strings up to 10 levels deep";

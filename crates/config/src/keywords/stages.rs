@@ -1,6 +1,7 @@
 //! `stages`.
 
-use super::place::{Place, flattened};
+use super::place::Place;
+use super::values::flattened;
 use crate::yaml::Node;
 
 /// The stages in order, `.pre` first and `.post` last wherever they were listed.

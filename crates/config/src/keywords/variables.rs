@@ -1,6 +1,7 @@
 //! `variables` at the top level, in jobs, rules and services.
 
-use super::place::{Place, strings, value};
+use super::place::Place;
+use super::values::{strings, value};
 use crate::yaml::{Node, Value};
 use crate::{PrefilledVariable, VariableValue, Variables};
 use indexmap::IndexMap;

@@ -1,6 +1,7 @@
 //! `workflow`: which pipelines are created at all.
 
-use super::place::{Keys, Place, flattened, value};
+use super::place::{Keys, Place};
+use super::values::{flattened, value};
 use super::{rules, variables};
 use crate::yaml::{Map, Node};
 use crate::{AutoCancel, Variables, Workflow, WorkflowRule};

@@ -1,231 +1,12 @@
 //! Events of the YAML parser to nodes: anchors, merge keys, limits.
 
+use super::document::Place;
 use super::node::{Entry, Key, KeyKind, Map, Node, Value};
-use super::scalar;
-use crate::{Diagnostic, FileId, Limits, Span};
-use libyaml_safer::{Encoding, EventData, Mark, Parser, ScalarStyle};
-use std::cell::Cell;
+use super::tag;
+use crate::{Diagnostic, Limits, Span};
+use libyaml_safer::{EventData, Mark, ScalarStyle};
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-
-/// The documents of one file.
-#[derive(Debug, Default)]
-pub(crate) struct Parsed {
-    /// The value of each document that has one.
-    pub(crate) documents: Vec<Node>,
-    /// Duplicate keys and the like.
-    pub(crate) warnings: Vec<Diagnostic>,
-}
-
-/// Reads a file. The first fault ends it.
-pub(crate) fn parse(text: &str, file: FileId, limits: &Limits) -> Result<Parsed, Diagnostic> {
-    let whole = Span {
-        file,
-        line: 1,
-        column: 1,
-        ..Span::default()
-    };
-    if text.len() > limits.yaml_bytes {
-        return Err(Diagnostic::error("The parsed YAML is too big", whole)
-            .label(format!("more than {} bytes", limits.yaml_bytes))
-            .hint("split the file with `include`"));
-    }
-    let mut parsed = Parsed::default();
-    for (offset, part) in split_documents(text) {
-        let place = Place::new(text, offset, file);
-        if let Some(node) = parse_document(part, place, limits, &mut parsed.warnings)? {
-            parsed.documents.push(node);
-        }
-    }
-    Ok(parsed)
-}
-
-/// GitLab splits the text before YAML is read: at lines that start with `---` and a blank.
-/// A blank first part is dropped.
-fn split_documents(text: &str) -> Vec<(usize, &str)> {
-    let content = text.len() - text.trim_start_matches('\u{feff}').len();
-    let mut parts = Vec::new();
-    let mut start = content;
-    let mut line = content;
-    while line < text.len() {
-        let rest = &text[line..];
-        if let Some(after) = rest.strip_prefix("---")
-            && after.starts_with(|c: char| c.is_ascii_whitespace())
-        {
-            parts.push((start, &text[start..line]));
-            start = text.len() - after.trim_ascii_start().len();
-            line = start;
-            // A separator straight behind a separator is at the start of a line again.
-            if text[..start].ends_with(['\n', '\r']) {
-                continue;
-            }
-        }
-        line += text[line..]
-            .find('\n')
-            .map_or(text.len() - line, |end| end + 1);
-    }
-    parts.push((start, &text[start..]));
-    if parts.len() > 1 && parts[0].1.trim().is_empty() {
-        parts.remove(0);
-    }
-    parts
-}
-
-/// Reads a file that is one document, without splitting it.
-#[cfg(test)]
-pub(super) fn parse_whole(
-    text: &str,
-    file: FileId,
-    limits: &Limits,
-    warnings: &mut Vec<Diagnostic>,
-) -> Result<Option<Node>, Diagnostic> {
-    parse_document(text, Place::new(text, 0, file), limits, warnings)
-}
-
-/// Where a document stands in its file.
-#[derive(Debug, Clone, Copy)]
-struct Place<'t> {
-    text: &'t str,
-    file: FileId,
-    offset: usize,
-    line: u32,
-    column: u32,
-}
-
-impl<'t> Place<'t> {
-    fn new(text: &'t str, offset: usize, file: FileId) -> Self {
-        let before = text[..offset].trim_start_matches('\u{feff}');
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Self {
-            text,
-            file,
-            offset,
-            line: small(before.matches('\n').count()),
-            column: small(before[line_start..].chars().count()),
-        }
-    }
-
-    fn span(&self, start: Mark, end: Mark) -> Span {
-        let from = self.byte(start);
-        let to = self.byte(end).max(from);
-        let trimmed = self.text.get(from..to).map_or(to, |text| {
-            from + text.trim_end_matches([' ', '\t', '\n', '\r']).len()
-        });
-        Span {
-            file: self.file,
-            start: from,
-            end: trimmed,
-            line: small(start.line) + self.line + 1,
-            column: small(start.column) + 1 + if start.line == 0 { self.column } else { 0 },
-        }
-    }
-
-    fn byte(&self, mark: Mark) -> usize {
-        let at = usize::try_from(mark.index)
-            .unwrap_or(usize::MAX)
-            .saturating_add(self.offset);
-        self.text.floor_char_boundary(at)
-    }
-}
-
-fn small<N: TryInto<u32>>(number: N) -> u32 {
-    number.try_into().unwrap_or(u32::MAX - 2)
-}
-
-fn parse_document(
-    text: &str,
-    place: Place<'_>,
-    limits: &Limits,
-    warnings: &mut Vec<Diagnostic>,
-) -> Result<Option<Node>, Diagnostic> {
-    // The parser panics where a file ends inside a block scalar without a last line break.
-    // It gets one, and the scalar that reaches the end gives it back.
-    let closed = text.is_empty() || text.ends_with('\n');
-    let bytes = if closed {
-        text.as_bytes().to_vec()
-    } else {
-        [text.as_bytes(), b"\n"].concat()
-    };
-    let end_of_text = (!closed).then_some(text.len());
-    let last = Cell::new(None);
-    // It also panics on `!tag,` in a flow list. That is a fault of the file like any other.
-    catch_unwind(AssertUnwindSafe(|| {
-        let mut input = bytes.as_slice();
-        let mut composer = Composer::new(place, limits, end_of_text, warnings);
-        let mut parser = Parser::new();
-        parser.set_encoding(Encoding::Utf8);
-        parser.set_input_string(&mut input);
-        loop {
-            let event = parser
-                .parse()
-                .map_err(|error| syntax_error(&error, &place))?;
-            last.set(Some(event.end_mark));
-            match event.data {
-                EventData::DocumentEnd { .. } | EventData::StreamEnd => {
-                    return composer.fault.map_or(Ok(composer.root), Err);
-                }
-                data => composer.event(data, event.start_mark, event.end_mark)?,
-            }
-        }
-    }))
-    .unwrap_or_else(|_| {
-        let end: Mark = last.get().unwrap_or_default();
-        let span = place.span(end, end);
-        Err(Diagnostic::error(
-            format!(
-                "(<unknown>): did not find expected whitespace or line break at line {} column {}",
-                span.line, span.column
-            ),
-            span,
-        ))
-    })
-}
-
-/// A fault in the words and at the place that Ruby's Psych gives.
-fn syntax_error(error: &libyaml_safer::Error, place: &Place<'_>) -> Diagnostic {
-    let problem_mark = error.problem_mark().unwrap_or_default();
-    let reported = place.span(
-        error.context_mark().unwrap_or(problem_mark),
-        error.context_mark().unwrap_or(problem_mark),
-    );
-    let span = place.span(problem_mark, problem_mark);
-    let context = error
-        .context()
-        .map(|context| format!(" {context}"))
-        .unwrap_or_default();
-    let problem = error.problem();
-    let message = format!(
-        "(<unknown>): {problem}{context} at line {} column {}",
-        reported.line, reported.column
-    );
-    let diagnostic = Diagnostic::error(message, span);
-    match syntax_hint(problem, place.text, span) {
-        Some(hint) => diagnostic.hint(hint),
-        None => diagnostic,
-    }
-}
-
-fn syntax_hint(problem: &str, text: &str, span: Span) -> Option<&'static str> {
-    let line_start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
-    let indentation = &text[line_start..];
-    let indentation = &indentation[..indentation.len() - indentation.trim_start().len()];
-    if indentation.contains('\t') || text[span.start..].starts_with('\t') {
-        return Some("YAML does not allow tabs for indentation; use spaces");
-    }
-    if problem.starts_with("mapping values are not allowed") {
-        return Some("put the value in quotes if it contains `: `, or check the indentation");
-    }
-    if problem.contains("found character that cannot start any token") {
-        return Some("put a value that starts with this character in quotes");
-    }
-    if problem.contains("did not find expected key") {
-        return Some("check the indentation and the quotes of this line and the one before");
-    }
-    problem
-        .contains("control characters are not allowed")
-        .then_some("remove the control characters, or save the file as plain UTF-8 text")
-}
 
 /// A list or map that is not yet closed.
 struct Open {
@@ -276,7 +57,8 @@ enum Shape {
     Alias,
 }
 
-struct Composer<'a, 't> {
+/// Builds the value of one document.
+pub(super) struct Composer<'a, 't> {
     place: Place<'t>,
     limits: &'a Limits,
     /// Length of the text where a line break was added behind it.
@@ -293,7 +75,7 @@ struct Composer<'a, 't> {
 }
 
 impl<'a, 't> Composer<'a, 't> {
-    fn new(
+    pub(super) fn new(
         place: Place<'t>,
         limits: &'a Limits,
         end_of_text: Option<usize>,
@@ -312,7 +94,13 @@ impl<'a, 't> Composer<'a, 't> {
         }
     }
 
-    fn event(&mut self, data: EventData, start: Mark, end: Mark) -> Result<(), Diagnostic> {
+    /// Takes the next event of the document.
+    pub(super) fn event(
+        &mut self,
+        data: EventData,
+        start: Mark,
+        end: Mark,
+    ) -> Result<(), Diagnostic> {
         match data {
             EventData::Scalar {
                 anchor,
@@ -324,7 +112,7 @@ impl<'a, 't> Composer<'a, 't> {
             } => {
                 let span = self.place.span(start, end);
                 let value = self.give_back_line_break(value, style, end);
-                let value = scalar_value(value, tag.as_deref(), quoted_implicit, span)
+                let value = tag::scalar(value, tag.as_deref(), quoted_implicit, span)
                     .unwrap_or_else(|fault| self.later(fault));
                 let node = Node { value, span };
                 if let Some(anchor) = anchor {
@@ -359,6 +147,11 @@ impl<'a, 't> Composer<'a, 't> {
         }
     }
 
+    /// The value of the document, if it has one.
+    pub(super) fn finish_document(self) -> Result<Option<Node>, Diagnostic> {
+        self.fault.map_or(Ok(self.root), Err)
+    }
+
     fn give_back_line_break(&self, mut value: String, style: ScalarStyle, end: Mark) -> String {
         let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
         let at_end = self
@@ -384,7 +177,7 @@ impl<'a, 't> Composer<'a, 't> {
         if let Some(tag) = &tag
             && tag.starts_with("!ruby/")
         {
-            let fault = disallowed(&tag["!ruby/".len()..], self.place.span(start, start));
+            let fault = tag::disallowed(&tag["!ruby/".len()..], self.place.span(start, start));
             self.later(fault);
         }
         // An alias inside an anchored value must not find an older anchor of this name.
@@ -603,55 +396,4 @@ fn mark(written: &mut Vec<bool>, index: usize, value: bool) {
         written.resize(index + 1, false);
     }
     written[index] = value;
-}
-
-fn scalar_value(
-    text: String,
-    tag: Option<&str>,
-    is_text: bool,
-    span: Span,
-) -> Result<Value, Diagnostic> {
-    if is_text {
-        return Ok(Value::Text(text.into()));
-    }
-    match tag {
-        Some("tag:yaml.org,2002:str") => return Ok(Value::Text(text.into())),
-        Some(tag) if tag == "!str" || tag.starts_with("!str:") => {
-            return Ok(Value::Text(text.into()));
-        }
-        Some("!ruby/symbol" | "!ruby/sym") => return Ok(Value::Symbol(text.into())),
-        Some(tag) if tag.starts_with("!ruby/") => {
-            return Err(disallowed(&tag["!ruby/".len()..], span));
-        }
-        Some("!binary" | "tag:yaml.org,2002:binary") => {
-            return Err(Diagnostic::error(
-                "`!binary` is not supported by shipway yet",
-                span,
-            ));
-        }
-        Some("!reference") => {
-            return Err(Diagnostic::error("`!reference` needs a list", span)
-                .hint("write `!reference [job, key]`"));
-        }
-        Some("tag:yaml.org,2002:float" | "!float") => {
-            let number = match scalar::resolve(&text) {
-                Ok(Value::Integer(value)) => Some(value as f64),
-                Ok(Value::Float(value)) => Some(value),
-                _ => text.parse().ok(),
-            };
-            return number.map(Value::Float).ok_or_else(|| {
-                Diagnostic::error(format!("invalid value for Float(): {text:?}"), span)
-            });
-        }
-        _ => {}
-    }
-    scalar::resolve(&text).map_err(|class| {
-        disallowed(class.0, span).hint("put the value in quotes to keep it a text")
-    })
-}
-
-/// `class` is the name of a Ruby class, or the kind of object before it: `object:Foo`.
-fn disallowed(class: &str, span: Span) -> Diagnostic {
-    let class = class.split_once(':').map_or(class, |(_, name)| name);
-    Diagnostic::error(format!("Tried to load unspecified class: {class}"), span)
 }

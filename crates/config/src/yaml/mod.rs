@@ -2,10 +2,12 @@
 //! place of every value.
 
 mod compose;
+mod document;
 mod node;
 mod scalar;
+mod tag;
 
-pub(crate) use compose::parse;
+pub(crate) use document::parse;
 pub(crate) use node::{Entry, Key, Map, Node, Value, get};
 
 #[cfg(test)]

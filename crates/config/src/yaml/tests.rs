@@ -2,7 +2,7 @@
 //! Psych itself; the scripts that did it are beside them.
 
 use super::node::{Node, Value, float_text};
-use super::{compose, parse, scalar};
+use super::{document, parse, scalar};
 use crate::{Diagnostic, FileId, Limits};
 
 /// Undoes Ruby's `dump`.
@@ -99,7 +99,7 @@ fn inspect(node: &Node) -> String {
 }
 
 fn load(text: &str) -> Result<Option<Node>, Diagnostic> {
-    compose::parse_whole(text, FileId(0), &Limits::default(), &mut Vec::new())
+    document::parse_whole(text, FileId(0), &Limits::default(), &mut Vec::new())
 }
 
 #[test]

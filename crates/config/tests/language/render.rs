@@ -70,3 +70,11 @@ fn any_place_can_be_drawn() {
         assert!(!loaded.diagnostics.is_empty(), "{yaml:?}");
     }
 }
+
+#[test]
+fn a_huge_value_is_cut() {
+    let yaml = format!("x:\n  script: m\n  tags: {}\n", "y".repeat(1_000_000));
+    let loaded = load_text(&yaml);
+    let text = render(&loaded.diagnostics[0], &loaded.files, false);
+    assert!(text.len() < 10_000, "{}", text.len());
+}

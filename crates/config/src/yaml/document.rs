@@ -1,0 +1,226 @@
+//! A file to its documents: limits of size, the parser's traps, faults of syntax.
+
+use super::compose::Composer;
+use super::node::Node;
+use crate::{Diagnostic, FileId, Limits, Span};
+use libyaml_safer::{Encoding, EventData, Mark, Parser};
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// The documents of one file.
+#[derive(Debug, Default)]
+pub(crate) struct Parsed {
+    /// The value of each document that has one.
+    pub(crate) documents: Vec<Node>,
+    /// Duplicate keys and the like.
+    pub(crate) warnings: Vec<Diagnostic>,
+}
+
+/// Reads a file. The first fault ends it.
+pub(crate) fn parse(text: &str, file: FileId, limits: &Limits) -> Result<Parsed, Diagnostic> {
+    let whole = Span {
+        file,
+        line: 1,
+        column: 1,
+        ..Span::default()
+    };
+    if text.len() > limits.yaml_bytes {
+        return Err(Diagnostic::error("The parsed YAML is too big", whole)
+            .label(format!("more than {} bytes", limits.yaml_bytes))
+            .hint("split the file with `include`"));
+    }
+    let mut parsed = Parsed::default();
+    for (offset, part) in split_documents(text) {
+        let place = Place::new(text, offset, file);
+        if let Some(node) = parse_document(part, place, limits, &mut parsed.warnings)? {
+            parsed.documents.push(node);
+        }
+    }
+    Ok(parsed)
+}
+
+/// GitLab splits the text before YAML is read: at lines that start with `---` and a blank.
+/// A blank first part is dropped.
+fn split_documents(text: &str) -> Vec<(usize, &str)> {
+    let content = text.len() - text.trim_start_matches('\u{feff}').len();
+    let mut parts = Vec::new();
+    let mut start = content;
+    let mut line = content;
+    while line < text.len() {
+        let rest = &text[line..];
+        if let Some(after) = rest.strip_prefix("---")
+            && after.starts_with(|c: char| c.is_ascii_whitespace())
+        {
+            parts.push((start, &text[start..line]));
+            start = text.len() - after.trim_ascii_start().len();
+            line = start;
+            // A separator straight behind a separator is at the start of a line again.
+            if text[..start].ends_with(['\n', '\r']) {
+                continue;
+            }
+        }
+        line += text[line..]
+            .find('\n')
+            .map_or(text.len() - line, |end| end + 1);
+    }
+    parts.push((start, &text[start..]));
+    if parts.len() > 1 && parts[0].1.trim().is_empty() {
+        parts.remove(0);
+    }
+    parts
+}
+
+/// Reads a file that is one document, without splitting it.
+#[cfg(test)]
+pub(super) fn parse_whole(
+    text: &str,
+    file: FileId,
+    limits: &Limits,
+    warnings: &mut Vec<Diagnostic>,
+) -> Result<Option<Node>, Diagnostic> {
+    parse_document(text, Place::new(text, 0, file), limits, warnings)
+}
+
+/// Where a document stands in its file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'t> {
+    text: &'t str,
+    file: FileId,
+    offset: usize,
+    line: u32,
+    column: u32,
+}
+
+impl<'t> Place<'t> {
+    fn new(text: &'t str, offset: usize, file: FileId) -> Self {
+        let before = text[..offset].trim_start_matches('\u{feff}');
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Self {
+            text,
+            file,
+            offset,
+            line: small(before.matches('\n').count()),
+            column: small(before[line_start..].chars().count()),
+        }
+    }
+
+    pub(super) fn span(&self, start: Mark, end: Mark) -> Span {
+        let from = self.byte(start);
+        let to = self.byte(end).max(from);
+        let trimmed = self.text.get(from..to).map_or(to, |text| {
+            from + text.trim_end_matches([' ', '\t', '\n', '\r']).len()
+        });
+        Span {
+            file: self.file,
+            start: from,
+            end: trimmed,
+            line: small(start.line) + self.line + 1,
+            column: small(start.column) + 1 + if start.line == 0 { self.column } else { 0 },
+        }
+    }
+
+    pub(super) fn byte(&self, mark: Mark) -> usize {
+        let at = usize::try_from(mark.index)
+            .unwrap_or(usize::MAX)
+            .saturating_add(self.offset);
+        self.text.floor_char_boundary(at)
+    }
+}
+
+fn small<N: TryInto<u32>>(number: N) -> u32 {
+    number.try_into().unwrap_or(u32::MAX - 2)
+}
+
+fn parse_document(
+    text: &str,
+    place: Place<'_>,
+    limits: &Limits,
+    warnings: &mut Vec<Diagnostic>,
+) -> Result<Option<Node>, Diagnostic> {
+    // The parser panics where a file ends inside a block scalar without a last line break.
+    // It gets one, and the scalar that reaches the end gives it back.
+    let closed = text.is_empty() || text.ends_with('\n');
+    let bytes = if closed {
+        text.as_bytes().to_vec()
+    } else {
+        [text.as_bytes(), b"\n"].concat()
+    };
+    let end_of_text = (!closed).then_some(text.len());
+    let last = Cell::new(None);
+    // It also panics on `!tag,` in a flow list. That is a fault of the file like any other.
+    catch_unwind(AssertUnwindSafe(|| {
+        let mut input = bytes.as_slice();
+        let mut composer = Composer::new(place, limits, end_of_text, warnings);
+        let mut parser = Parser::new();
+        parser.set_encoding(Encoding::Utf8);
+        parser.set_input_string(&mut input);
+        loop {
+            let event = parser
+                .parse()
+                .map_err(|error| syntax_error(&error, &place))?;
+            last.set(Some(event.end_mark));
+            match event.data {
+                EventData::DocumentEnd { .. } | EventData::StreamEnd => {
+                    return composer.finish_document();
+                }
+                data => composer.event(data, event.start_mark, event.end_mark)?,
+            }
+        }
+    }))
+    .unwrap_or_else(|_| {
+        let end: Mark = last.get().unwrap_or_default();
+        let span = place.span(end, end);
+        Err(Diagnostic::error(
+            format!(
+                "(<unknown>): did not find expected whitespace or line break at line {} column {}",
+                span.line, span.column
+            ),
+            span,
+        ))
+    })
+}
+
+/// A fault in the words and at the place that Ruby's Psych gives.
+fn syntax_error(error: &libyaml_safer::Error, place: &Place<'_>) -> Diagnostic {
+    let problem_mark = error.problem_mark().unwrap_or_default();
+    let reported = place.span(
+        error.context_mark().unwrap_or(problem_mark),
+        error.context_mark().unwrap_or(problem_mark),
+    );
+    let span = place.span(problem_mark, problem_mark);
+    let context = error
+        .context()
+        .map(|context| format!(" {context}"))
+        .unwrap_or_default();
+    let problem = error.problem();
+    let message = format!(
+        "(<unknown>): {problem}{context} at line {} column {}",
+        reported.line, reported.column
+    );
+    let diagnostic = Diagnostic::error(message, span);
+    match syntax_hint(problem, place.text, span) {
+        Some(hint) => diagnostic.hint(hint),
+        None => diagnostic,
+    }
+}
+
+fn syntax_hint(problem: &str, text: &str, span: Span) -> Option<&'static str> {
+    let line_start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+    let indentation = &text[line_start..];
+    let indentation = &indentation[..indentation.len() - indentation.trim_start().len()];
+    if indentation.contains('\t') || text[span.start..].starts_with('\t') {
+        return Some("YAML does not allow tabs for indentation; use spaces");
+    }
+    if problem.starts_with("mapping values are not allowed") {
+        return Some("put the value in quotes if it contains `: `, or check the indentation");
+    }
+    if problem.contains("found character that cannot start any token") {
+        return Some("put a value that starts with this character in quotes");
+    }
+    if problem.contains("did not find expected key") {
+        return Some("check the indentation and the quotes of this line and the one before");
+    }
+    problem
+        .contains("control characters are not allowed")
+        .then_some("remove the control characters, or save the file as plain UTF-8 text")
+}
