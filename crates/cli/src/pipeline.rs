@@ -95,6 +95,12 @@ fn refuse(faults: &[PlanError], config: &Config, project: &Project) -> Fault {
                     .unwrap_or_default();
                 lines.push(format!("{place}: {fault}{reason}"));
             }
+            PlanError::FilteredByWorkflow => {
+                let place = config
+                    .origin(&["workflow", "rules"])
+                    .map_or_else(|| file.clone(), |span| format!("{file}:{}", span.line));
+                lines.push(format!("{place}: {fault}"));
+            }
             PlanError::Empty { skipped } => {
                 lines.push(format!("{file}: {fault}"));
                 lines.extend(

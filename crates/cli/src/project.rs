@@ -38,16 +38,16 @@ impl Project {
             Fault::usage_text(format!("cannot read {}: {cause}", args.directory.display()))
         })?;
         let file = args.file.clone().unwrap_or_else(|| DEFAULT_FILE.into());
-        let top = repository.top().to_owned();
+        let top = repository.top();
         let root = if file.is_absolute() {
-            top.clone()
+            top
         } else {
             (start.ancestors())
-                .take_while(|directory| directory.starts_with(&top))
+                .take_while(|directory| directory.starts_with(top))
                 .find(|directory| directory.join(&file).is_file())
-                .unwrap_or(&top)
-                .to_owned()
+                .unwrap_or(top)
         };
+        let root = root.to_owned();
         let file = match file.strip_prefix(&root) {
             Ok(inside) => inside.to_owned(),
             Err(_) => file,

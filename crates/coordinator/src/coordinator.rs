@@ -84,6 +84,7 @@ impl Coordinator {
             variables: plan.variables.clone(),
             outer: context.outer.iter().cloned().collect(),
             keep_going: run.keep_going,
+            cancel_on_job_failure: plan.cancel_on_job_failure,
         };
         let new = NewPipeline {
             project: context.project_path.clone(),
@@ -92,7 +93,7 @@ impl Coordinator {
             sha: run.sha.clone(),
             source: context.source.as_str().to_owned(),
             status: state.pipeline,
-            name: None,
+            name: plan.name.clone(),
             created_at: now(),
             yaml_errors: None,
             context: json(&shared)?,

@@ -39,7 +39,7 @@ impl Live {
                 })
                 .collect(),
             jobs: jobs.iter().map(job_state).collect::<Result<_, _>>()?,
-            cancel_on_job_failure: false,
+            cancel_on_job_failure: shared.cancel_on_job_failure,
             keep_going: shared.keep_going,
         };
         Ok(Self {
@@ -89,6 +89,7 @@ fn job_state(row: &JobRow) -> Result<JobState, Error> {
         needs,
         triggered: row.triggered,
         retry: spec.retry,
+        resource_group: spec.resource_group,
         retries: u32::try_from(row.attempt - 1).unwrap_or_default(),
     })
 }

@@ -19,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) outer: Vec<Variable>,
     /// Later stages go on after a failure.
     pub(crate) keep_going: bool,
+    /// The first failing job cancels the rest.
+    pub(crate) cancel_on_job_failure: bool,
 }
 
 impl Shared {

@@ -6,7 +6,7 @@ use shipway_config::variables::{Collection, Variable};
 use shipway_git::Facts;
 use shipway_pipeline::{Context, RefKind, Source};
 
-use crate::slug::slug;
+use crate::slug::{environment_slug, slug};
 
 /// What GitLab version the variables speak of. Scripts compare it to learn which features
 /// they may use, so it names the version whose language this is, not our own.
@@ -233,6 +233,7 @@ pub(crate) fn of_job(job: &Job, hand_out: &HandOut<'_>) -> Collection {
     set("CI_RUNNER_TAGS", &tags);
     if let Some(environment) = &job.environment {
         set("CI_ENVIRONMENT_NAME", &environment.name);
+        set("CI_ENVIRONMENT_SLUG", &environment_slug(&environment.name));
         set("CI_ENVIRONMENT_ACTION", &environment.action);
         if let Some(url) = &environment.url {
             set("CI_ENVIRONMENT_URL", url);

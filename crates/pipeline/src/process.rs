@@ -56,6 +56,8 @@ pub struct JobState {
     pub retry: Option<Retry>,
     /// How many attempts came before this one.
     pub retries: u32,
+    /// Jobs of one group never run together.
+    pub resource_group: Option<String>,
 }
 
 impl JobState {
@@ -223,7 +225,7 @@ impl Step {
             Event::Play(job) => match self.state.jobs[*job].status {
                 Status::Manual | Status::Scheduled => {
                     self.state.jobs[*job].triggered = true;
-                    self.set_job(*job, Status::Pending);
+                    self.enqueue(*job);
                     self.revive_dependents(*job);
                 }
                 _ => self.retry(*job, "played")?,
@@ -234,7 +236,7 @@ impl Step {
             }
             Event::Due(job) => {
                 self.expect(*job, "started", |status| status == Status::Scheduled)?;
-                self.set_job(*job, Status::Pending);
+                self.enqueue(*job);
             }
             Event::Retry(job) => self.retry(*job, "retried")?,
             Event::RetryPipeline => self.retry_all(),
@@ -265,6 +267,22 @@ impl Step {
             state.status = status;
             self.changes.push(Change::Job { job, status });
         }
+    }
+
+    /// Puts a job into the queue, or lets it wait while another of its group has the resource.
+    fn enqueue(&mut self, job: JobIndex) {
+        let group = &self.state.jobs[job].resource_group;
+        let holds = |other: &JobState| {
+            other.resource_group == *group
+                && (other.status == Status::Pending || other.status.is_executing())
+        };
+        let busy = group.is_some() && self.state.jobs.iter().any(holds);
+        let status = if busy {
+            Status::WaitingForResource
+        } else {
+            Status::Pending
+        };
+        self.set_job(job, status);
     }
 
     fn fail(&mut self, job: JobIndex, reason: &str, exit_code: Option<i32>) {
@@ -369,8 +387,10 @@ impl Step {
             let mut earlier = StatusSet::default();
             for (stage, jobs) in order.stages.iter().enumerate() {
                 for &job in jobs {
-                    if self.state.jobs[job].status == Status::Created {
-                        self.judge(job, earlier, &order.names);
+                    match self.state.jobs[job].status {
+                        Status::Created => self.judge(job, earlier, &order.names),
+                        Status::WaitingForResource => self.enqueue(job),
+                        _ => {}
                     }
                 }
                 let own = StatusSet::from_iter(jobs.iter().map(|&job| {
@@ -410,16 +430,14 @@ impl Step {
         if !previous.is_completed() {
             return;
         }
-        let status = if starts_after(state.when, previous, state.needs.is_some()) {
-            match state.when {
-                When::Manual if !state.triggered => Status::Manual,
-                When::Delayed if !state.triggered => Status::Scheduled,
-                _ => Status::Pending,
-            }
-        } else {
-            Status::Skipped
-        };
-        self.set_job(job, status);
+        if !starts_after(state.when, previous, state.needs.is_some()) {
+            return self.set_job(job, Status::Skipped);
+        }
+        match state.when {
+            When::Manual if !state.triggered => self.set_job(job, Status::Manual),
+            When::Delayed if !state.triggered => self.set_job(job, Status::Scheduled),
+            _ => self.enqueue(job),
+        }
     }
 
     /// A result of `created` is not stored: a stage keeps the status it had.

@@ -1,7 +1,7 @@
 //! Scenarios of the state machine, written as small scripts.
 //!
 //! A line `name: stage options` declares a job (`manual`, `delayed`, `always`, `on_failure`,
-//! `may_fail`, `must_succeed`, `needs=a+b`, `retry=N`, `codes=1+2`). A line `> event jobs`
+//! `may_fail`, `must_succeed`, `group=name`, `needs=a+b`, `retry=N`, `codes=1+2`). A line `> event jobs`
 //! lets something happen. A line `= pipeline | stage … | job …` is the whole expected state.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -33,6 +33,7 @@ fn job(line: &str, stages: &mut Vec<StageState>) -> JobState {
         triggered: false,
         retry: None,
         retries: 0,
+        resource_group: None,
     };
     let list = |text: &str| -> Vec<String> {
         let items = text.split('+').filter(|item| !item.is_empty());
@@ -49,6 +50,7 @@ fn job(line: &str, stages: &mut Vec<StageState>) -> JobState {
             ("on_failure", _) => job.when = When::OnFailure,
             ("may_fail", _) => job.allow_failure = AllowFailure::Always(true),
             ("must_succeed", _) => job.allow_failure = AllowFailure::Always(false),
+            ("group", name) => job.resource_group = Some(name.to_owned()),
             ("needs", names) => job.needs = Some(list(names)),
             ("retry", max) => {
                 job.retry = Some(Retry {
@@ -373,6 +375,24 @@ fn going_on_after_a_failure_spares_what_needs_it() {
         = running | build failed, test pending | a failed, b pending, c skipped, d pending
         > success b d
         = failed | build failed, test success | a failed, b success, c skipped, d success
+        ",
+    );
+}
+
+#[test]
+fn jobs_of_a_resource_group_take_turns() {
+    scenario(
+        "
+        a: deploy group=prod
+        b: deploy group=prod
+        c: deploy group=other
+        = running | deploy running | a pending, b waiting_for_resource, c pending
+        > run a
+        = running | deploy running | a running, b waiting_for_resource, c pending
+        > drop a
+        = running | deploy running | a failed, b pending, c pending
+        > success b c
+        = failed | deploy failed | a failed, b success, c success
         ",
     );
 }

@@ -68,7 +68,10 @@ impl Worker {
                     running.remove(&job);
                 }
                 notice = notices.recv() => match notice {
-                    Ok(notice) => self.show(progress, &notice)?,
+                    Ok(notice) => {
+                        pass_on(&notice, &running);
+                        self.show(progress, &notice)?;
+                    }
                     // Logs are read from their files, so what was missed comes with the rest.
                     Err(broadcast::error::RecvError::Lagged(_)) => {}
                     Err(broadcast::error::RecvError::Closed) => break,
@@ -186,6 +189,16 @@ impl Worker {
 struct Running {
     slot: u32,
     canceller: Canceller,
+}
+
+/// Tells the runner of a job that the pipeline cancels.
+fn pass_on(notice: &Notice, running: &HashMap<JobId, Running>) {
+    if let Notice::Job(job) = notice
+        && job.status == Status::Canceling
+        && let Some(running) = running.get(&job.id)
+    {
+        running.canceller.cancel();
+    }
 }
 
 /// The lowest number no running job has, so that jobs that follow each other find the same

@@ -102,7 +102,7 @@ fn any_true(conditions: &[String], lookup: &Lookup<'_>) -> bool {
 }
 
 /// The configuration has checked that conditions parse; one that does not is false.
-fn is_true(condition: &str, lookup: &Lookup<'_>) -> bool {
+pub(super) fn is_true(condition: &str, lookup: &Lookup<'_>) -> bool {
     Expression::parse(condition).is_ok_and(|expression| expression.is_true(&|name| lookup(name)))
 }
 

@@ -5,7 +5,9 @@ mod conditions;
 mod context;
 mod plan;
 mod reason;
+mod scope;
 mod select;
+mod workflow;
 
 pub use context::{Context, RefKind, Source, UnknownSource};
 pub use plan::{Plan, PlanError, PlannedJob, SkippedJob, create};

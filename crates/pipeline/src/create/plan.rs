@@ -2,11 +2,10 @@
 
 use std::collections::HashSet;
 
-use shipway_config::variables::{Collection, FileReferences, Undefined, Variable};
 use shipway_config::{AllowFailure, Config, Job, Need, Variables, When};
 
-use super::conditions::{self, Lookup};
-use super::{Context, Excluded, Reason};
+use super::scope::Scope;
+use super::{Context, Excluded, Reason, conditions, workflow};
 use crate::{JobState, StageState, State, Status};
 
 /// The stages at the ends; a pipeline of nothing else is not created.
@@ -21,8 +20,12 @@ pub struct Plan {
     pub jobs: Vec<PlannedJob>,
     /// The jobs that are left out.
     pub skipped: Vec<SkippedJob>,
-    /// The top-level variables.
+    /// The top-level variables, with those of the matching `workflow` rule over them.
     pub variables: Variables,
+    /// `workflow:name`.
+    pub name: Option<String>,
+    /// `workflow:auto_cancel:on_job_failure: all`.
+    pub cancel_on_job_failure: bool,
 }
 
 /// A job of a plan.
@@ -68,6 +71,9 @@ pub enum PlanError {
         /// Why it is not there.
         reason: Option<Excluded>,
     },
+    /// No rule of `workflow` matched, or the one that did says never.
+    #[error("Pipeline filtered out by workflow rules.")]
+    FilteredByWorkflow,
     /// No job is left.
     #[error(
         "The resulting pipeline would have been empty. Review the rules configuration for the relevant jobs."
@@ -84,10 +90,11 @@ pub enum PlanError {
 /// All needs that cannot be met, or [`PlanError::Empty`] when no job outside `.pre` and
 /// `.post` is left (language inventory, 11.A).
 pub fn create(config: &Config, context: &Context) -> Result<Plan, Vec<PlanError>> {
+    let decision = workflow::decide(config, context).map_err(|fault| vec![fault])?;
     let mut jobs = Vec::new();
     let mut skipped = Vec::new();
     for job in config.jobs.values() {
-        match plan_job(job, config, context) {
+        match plan_job(job, &decision.variables, context) {
             Ok(planned) => jobs.push(planned),
             Err(reason) => skipped.push(SkippedJob {
                 name: job.name.clone(),
@@ -108,30 +115,15 @@ pub fn create(config: &Config, context: &Context) -> Result<Plan, Vec<PlanError>
         stages,
         jobs,
         skipped,
-        variables: config.variables.clone(),
+        variables: decision.variables,
+        name: decision.name,
+        cancel_on_job_failure: decision.cancel_on_job_failure,
     })
 }
 
-fn plan_job(job: &Job, config: &Config, context: &Context) -> Result<PlannedJob, Excluded> {
-    let own = job_predefined(job);
-    let lookup = |name: &str| -> Option<&str> {
-        if let Some(found) = context.outer.get(name) {
-            return Some(&found.value);
-        }
-        if let Some(found) = job.variables.get(name) {
-            return Some(&found.value);
-        }
-        if job.inherit_variables.takes(name)
-            && let Some(found) = config.variables.get(name)
-        {
-            return Some(&found.value);
-        }
-        own.get(name)
-            .or_else(|| context.predefined.get(name))
-            .map(|found| found.value.as_str())
-    };
-    let lookup: &Lookup<'_> = &lookup;
-    let (rule, reason) = conditions::decide(job, context, lookup)?;
+fn plan_job(job: &Job, variables: &Variables, context: &Context) -> Result<PlannedJob, Excluded> {
+    let scope = Scope::of_job(context, variables, job);
+    let (rule, reason) = conditions::decide(job, context, &|name| scope.value(name))?;
 
     let mut spec = job.clone();
     let mut when = job.when.unwrap_or_default();
@@ -155,7 +147,7 @@ fn plan_job(job: &Job, config: &Config, context: &Context) -> Result<PlannedJob,
         allow_failure.unwrap_or(AllowFailure::Always(job.when == Some(When::Manual)));
     spec.when = Some(when);
     spec.allow_failure = Some(allow_failure.clone());
-    spec.tags = expand_tags(&spec, config, context, &own);
+    expand_fields(&mut spec, variables, context);
     Ok(PlannedJob {
         spec,
         stage: 0,
@@ -166,35 +158,16 @@ fn plan_job(job: &Job, config: &Config, context: &Context) -> Result<PlannedJob,
     })
 }
 
-/// Predefined variables of one job that exist while rules are evaluated.
-fn job_predefined(job: &Job) -> Collection {
-    let mut variables = Collection::default();
-    variables.push(Variable::new("CI_JOB_NAME", &job.name));
-    variables.push(Variable::new("CI_JOB_STAGE", &job.stage));
-    if let Some(instance) = job.parallel {
-        variables.push(Variable::new("CI_NODE_INDEX", instance.index.to_string()));
-        variables.push(Variable::new("CI_NODE_TOTAL", instance.total.to_string()));
+/// Expands what the server expands when it creates a job (language inventory, 3.4).
+fn expand_fields(spec: &mut Job, variables: &Variables, context: &Context) {
+    let mut expanded = spec.clone();
+    let scope = Scope::of_job(context, variables, spec);
+    expanded.tags = spec.tags.iter().map(|tag| scope.expand(tag)).collect();
+    expanded.resource_group = spec.resource_group.as_ref().map(|key| scope.expand(key));
+    if let Some(environment) = &mut expanded.environment {
+        environment.name = scope.expand(&environment.name);
     }
-    variables
-}
-
-fn expand_tags(job: &Job, config: &Config, context: &Context, own: &Collection) -> Vec<String> {
-    if !job.tags.iter().any(|tag| tag.contains(['$', '%'])) {
-        return job.tags.clone();
-    }
-    let mut variables = context.predefined.clone();
-    variables.extend(own.iter().cloned());
-    for (key, value) in &config.variables {
-        if job.inherit_variables.takes(key) {
-            variables.push(Variable::new(key, &value.value));
-        }
-    }
-    for (key, value) in &job.variables {
-        variables.push(Variable::new(key, &value.value));
-    }
-    variables.extend(context.outer.iter().cloned());
-    let expand = |tag: &String| variables.expand(tag, Undefined::Empty, FileReferences::Content);
-    job.tags.iter().map(expand).collect()
+    *spec = expanded;
 }
 
 /// Takes optional needs that are not there off the lists and complains of the others.
@@ -250,7 +223,7 @@ impl Plan {
             pipeline: Status::Created,
             stages: stages.collect(),
             jobs: self.jobs.iter().map(PlannedJob::state).collect(),
-            cancel_on_job_failure: false,
+            cancel_on_job_failure: self.cancel_on_job_failure,
             keep_going: false,
         }
     }
@@ -270,6 +243,7 @@ impl PlannedJob {
             triggered: self.triggered,
             retry: self.spec.retry.clone(),
             retries: 0,
+            resource_group: self.spec.resource_group.clone(),
         }
     }
 }
