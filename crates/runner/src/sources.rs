@@ -1,5 +1,7 @@
 //! Stage `get_sources`: what the job finds in its project directory.
 
+use shipway_git::CopyMethod;
+
 use crate::control::Request;
 use crate::executor::Executor;
 use crate::failure::Failure;
@@ -63,8 +65,12 @@ impl<S: JobSource> Job<'_, S> {
                 let copied = blocking(move || shipway_git::copy_tree(&from, &to)).await;
                 match copied {
                     Ok(copied) => {
+                        let how = match copied.method {
+                            CopyMethod::Copy => "",
+                            _ => ", sharing blocks with the snapshot",
+                        };
                         self.log
-                            .line(&format!("{} files ({})", copied.files, copied.method))
+                            .line(&format!("Copied {} files{how}", copied.files))
                             .await;
                     }
                     Err(error) => {

@@ -11,6 +11,9 @@ pub(crate) use self::zip::{read_comment, write_zip};
 
 use std::path::{Path, PathBuf};
 
+use crate::config::ExtractLimits;
+use crate::files::Stop;
+
 /// Why an archive was not written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WriteError {
@@ -52,10 +55,6 @@ const COPY_BYTES: usize = 128 * 1024;
 ///
 /// # Errors
 /// When the archive is damaged, leaves the directory or exceeds a limit, or the disk fails.
-pub fn unpack(
-    archive: &std::path::Path,
-    directory: &std::path::Path,
-    limits: crate::config::ExtractLimits,
-) -> Result<(), ExtractError> {
-    extract(archive, directory, limits, &crate::files::Stop::default()).map(|_| ())
+pub fn unpack(archive: &Path, directory: &Path, limits: ExtractLimits) -> Result<(), ExtractError> {
+    extract(archive, directory, limits, &Stop::default()).map(|_| ())
 }

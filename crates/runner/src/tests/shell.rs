@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use shipway_protocol::{FailureReason, Image, Service};
+use shipway_protocol::{ArtifactSpec, FailureReason, Hook, Image, Service, When};
 
 use super::conformance::suite;
 use super::{Bench, eventually, is_running};
@@ -82,6 +82,38 @@ async fn a_hundred_megabytes_on_one_line_are_cut_with_a_notice() {
     let log = bench.source.log();
     assert!(log.len() < 1024 * 1024 + 1024, "{}", log.len());
     assert!(log.contains("Job's log exceeded limit of 1048576 bytes."));
+}
+
+#[tokio::test]
+async fn what_the_runner_says_stands_on_its_own_line() {
+    let bench = Bench::new(&["printf 'no line feed'"]);
+    let log = bench.succeed().await;
+    assert!(log.contains("\nno line feed\nCleaning up"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_cancelled_before_its_script_hands_nothing_over() {
+    let mut bench = Bench::new(&["echo never-printed"]);
+    bench.after_script(&["echo never-printed"]);
+    bench.payload.hooks = vec![Hook {
+        name: "pre_get_sources_script".into(),
+        script: vec!["touch file; echo is-ready; sleep 100".into()],
+    }];
+    bench.payload.artifacts = vec![ArtifactSpec {
+        paths: vec!["file".into()],
+        when: When::Always,
+        ..ArtifactSpec::default()
+    }];
+    let (canceller, control) = control();
+    let (outcome, ()) = tokio::join!(bench.run_under(control), async {
+        eventually("ready", || bench.log().contains("\nis-ready\n")).await;
+        canceller.cancel();
+    });
+    assert!(outcome.canceled);
+    assert!(bench.source.uploads().is_empty());
+    let log = bench.log();
+    assert!(!log.contains("never-printed"), "{log}");
+    assert!(log.ends_with("ERROR: Job failed: canceled\n"), "{log}");
 }
 
 #[tokio::test]
