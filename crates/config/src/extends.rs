@@ -61,7 +61,7 @@ impl<'r> Resolver<'r> {
     ) -> Result<Extended, Box<Diagnostic>> {
         // What is known but too high from here is walked again, to name who is too deep.
         if let Some(done) = self.done.get(name)
-            && ancestors.len() + done.height <= self.levels + 1
+            && ancestors.len() + done.height <= self.levels
         {
             return Ok(done.clone());
         }
@@ -123,11 +123,11 @@ impl<'r> Resolver<'r> {
                 fault(text, at).hint("only an entry with keys of its own can be extended"),
             ));
         }
-        if ancestors.len() > self.levels {
+        if ancestors.len() >= self.levels {
             let text = "nesting too deep in `extends`".to_owned();
             return Err(Box::new(fault(text, extends).hint(format!(
                 "at most {} levels of `extends` are allowed",
-                self.levels + 1
+                self.levels
             ))));
         }
         if ancestors.contains(&name) {

@@ -11,7 +11,7 @@ pub struct Limits {
     pub expanded_nodes: usize,
     /// Included files, nested ones and repetitions counted.
     pub include_files: usize,
-    /// Levels of `extends` above a job.
+    /// How many entries with `extends` may follow each other.
     pub extends_levels: usize,
     /// How deep one `!reference` may lead to another.
     pub reference_levels: usize,
@@ -34,7 +34,7 @@ impl Default for Limits {
             depth: 100,
             expanded_nodes: 1_000_000,
             include_files: 150,
-            extends_levels: 10,
+            extends_levels: 11,
             reference_levels: 10,
             needs: 50,
             parallel: 200,

@@ -5,6 +5,7 @@ use super::needs::needs;
 use super::place::{Keys, Place};
 use super::values::{flattened, value};
 use super::variables;
+use crate::expression::{Expression, Operator, Tree};
 use crate::yaml::{Map, Node};
 use crate::{Rule, Variables, When};
 
@@ -109,13 +110,43 @@ pub(crate) fn condition(map: &Map, at: &Place<'_>) -> Option<String> {
         return None;
     };
     match at.check_expression(text) {
-        Ok(_) => Some(text.to_owned()),
+        Ok(()) => {
+            warn_of_booleans(text, node, at);
+            Some(text.to_owned())
+        }
         Err(error) => {
             at.attribute(node, "if", reason)
                 .label(error.message)
                 .hint(expression_hint(text));
             None
         }
+    }
+}
+
+/// `$A == true` never holds, because the value of a variable is a text.
+fn warn_of_booleans(text: &str, node: &Node, at: &Place<'_>) {
+    fn compares(tree: &Tree) -> bool {
+        match tree {
+            Tree::Binary(Operator::Equals | Operator::NotEquals, left, right) => {
+                matches!(
+                    (&**left, &**right),
+                    (Tree::Variable(_), Tree::Bool(_)) | (Tree::Bool(_), Tree::Variable(_))
+                ) || compares(left)
+                    || compares(right)
+            }
+            Tree::Binary(_, left, right) => compares(left) || compares(right),
+            Tree::Not(operand) => compares(operand),
+            _ => false,
+        }
+    }
+    // Most expressions have no such word and need not be read again.
+    if (text.contains("true") || text.contains("false"))
+        && Expression::parse(text).is_ok_and(|expression| compares(expression.tree()))
+    {
+        at.attribute(node, "if", "compares a variable with a boolean")
+            .warning()
+            .label("variables are texts, so they never equal it")
+            .hint("put it in quotes: `== \"true\"`");
     }
 }
 

@@ -233,3 +233,16 @@ fn a_wrong_expression_shows_where() {
         "4:11 jobs:x:rules:rule if invalid expression syntax",
     )]);
 }
+
+#[test]
+fn a_comparison_with_a_bare_boolean_is_warned_of() {
+    for (condition, expected) in [
+        ("$A == true", true),
+        ("$B && (false != $A)", true),
+        ("$A == \"true\"", false),
+        ("$A == $B || true", false),
+    ] {
+        let yaml = with_job(&format!("rules: [{{if: '{condition}'}}]"));
+        assert_eq!(!warnings(&yaml).is_empty(), expected, "{condition}");
+    }
+}
