@@ -59,8 +59,11 @@ impl Checker<'_> {
     }
 
     fn stage(&self, job: &Job) {
-        // An empty name has been told as a stage that is no text.
-        if job.stage.is_empty() || self.stages.contains_key(job.stage.as_str()) {
+        // An empty name has been told as a stage that is no text, a wrong list as such.
+        if job.stage.is_empty()
+            || self.stages.is_empty()
+            || self.stages.contains_key(job.stage.as_str())
+        {
             return;
         }
         let mut names: Vec<(&str, usize)> = self.stages.iter().map(|(n, i)| (*n, *i)).collect();

@@ -87,9 +87,10 @@ fn reason(error: &regex::Error) -> String {
     line.strip_prefix("error: ").unwrap_or(line).to_owned()
 }
 
-/// RE2's spellings in those of the `regex` crate: `\d`, `\s`, `\w` and `\b` are ASCII only,
+/// An expression of RE2 in the spelling of the `regex` crate, for those who build it with
+/// settings of their own: `\d`, `\s`, `\w` and `\b` are ASCII only,
 /// `\Q…\E` quotes, and inside `[…]` neither `[` nor `&&`, `--`, `~~` is special.
-fn translate(pattern: &str) -> String {
+pub fn translate(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len() + 8);
     let mut chars = pattern.chars().peekable();
     let mut in_class = false;

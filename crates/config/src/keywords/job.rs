@@ -77,14 +77,18 @@ pub(crate) fn job(
     let name = key.as_str();
     let at = Place::job(name, report);
     let is_named = check_name(key, entry, &at);
-    let Some(map) = entry.node.as_map().filter(|map| has_commands(map)) else {
-        if is_named {
-            without_commands(name, entry, &at);
-        }
-        return None;
-    };
-    at.check_keys(map, &KEYS);
-    if name == "pages" && value(map, "pages").and_then(Node::as_bool) != Some(false) {
+    let has_commands = entry.node.as_map().is_some_and(has_commands);
+    if !has_commands && is_named {
+        without_commands(name, entry, &at);
+    }
+    // A job without commands is read on, for the rest of its faults and for the jobs that
+    // need it.
+    let map = entry.node.as_map().filter(|_| is_named)?;
+    if has_commands {
+        at.check_keys(map, &KEYS);
+    }
+    if has_commands && name == "pages" && value(map, "pages").and_then(Node::as_bool) != Some(false)
+    {
         at.unsupported_as("pages", entry.key_span);
     }
     check_rules_alone(map, &at);

@@ -48,6 +48,7 @@ pub(crate) const GLOBALS: [&str; 11] = [
 
 /// A configuration before instances are made and jobs are held against each other.
 pub(crate) struct Read {
+    /// Empty where the list is wrong.
     pub(crate) stages: Vec<String>,
     pub(crate) variables: Variables,
     pub(crate) form: IndexMap<String, PrefilledVariable>,
@@ -91,7 +92,7 @@ pub(crate) fn read(root: &Map, limits: &Limits, report: &Report) -> Read {
         );
     }
     Read {
-        stages: stages::stages(value(root, "stages"), &top("stages")),
+        stages: stages::stages(value(root, "stages"), &top("stages")).unwrap_or_default(),
         variables,
         form,
         workflow,

@@ -283,3 +283,29 @@ fn resource_group_and_dependencies_have_types() {
         ),
     ]);
 }
+
+#[test]
+fn one_fault_does_not_bring_others_after_it() {
+    for (yaml, expected) in [
+        (
+            "build: {stage: build, tags: t}\nx: {script: m, needs: [build]}",
+            &[
+                "1:1 jobs build config should implement the script:, run:, or trigger: keyword",
+                "1:29 jobs:build:tags config should be an array of strings",
+            ][..],
+        ),
+        (
+            "go: {trigger: g/p}\nx: {script: m, needs: [go]}",
+            &["1:6 `trigger` is not supported by shipway yet"],
+        ),
+        (
+            "stages: [one, 2]\nx: {stage: three, script: m}",
+            &[
+                "1:15 stages config should be an array of strings or a nested array of strings up \
+                 to 10 levels deep",
+            ],
+        ),
+    ] {
+        assert_eq!(errors(yaml), expected, "{yaml}");
+    }
+}
