@@ -4,8 +4,10 @@
 //! sources, caches and artifacts in, script, `after_script`, caches and artifacts out,
 //! clean-up. It knows nothing of pipelines, storage or HTTP.
 //!
-//! Reading order: `runner` starts a job, `job` is its life stage by stage, `executor` runs
-//! its commands; `variables`, `script`, `timeouts` and `failure` are the plain decisions;
+//! Reading order: `runner` starts a job, `job` is its life, and `sources`, `cache`,
+//! `artifacts` and `stage` are the parts of it; `executor` runs its commands. `predefined`,
+//! `variables`, `script`, `timeouts`, `failure`, `glob` and `duration` are plain decisions.
+//! `files`, `archive` and `directory` touch what a job left on disk and do not trust it.
 //! `log`, `mask`, `limit` and `trace` are the way of a line of output to the coordinator.
 
 mod archive;

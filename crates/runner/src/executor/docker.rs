@@ -9,20 +9,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bollard::Docker;
-use bollard::errors::Error as EngineError;
-use bollard::exec::{CreateExecOptions, StartExecOptions};
-use bollard::models::{ContainerCreateBody, HostConfig};
+use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType};
 use bollard::query_parameters::{
-    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, KillContainerOptionsBuilder,
-    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
-    WaitContainerOptionsBuilder,
+    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, StartContainerOptions,
 };
 use futures_util::StreamExt;
-use shipway_protocol::{FailureReason, JobPayload};
+use shipway_protocol::JobPayload;
 use tokio::io::AsyncWriteExt;
 
 use super::credentials::find_login;
-use super::images::{self, ImageError, words};
+use super::engine::{DockerError, SLOT_LABEL, ask_to_end, connect, kill, remove, wait_for_exit};
+use super::images::{self, words};
 use super::{Executor, ExecutorError, JobPaths, StageEnd, StageRequest};
 use crate::config::RunnerConfig;
 use crate::control::{Control, Request};
@@ -31,19 +28,12 @@ use crate::log::{Log, Output};
 use crate::script::quote;
 use crate::variables::{Variables, is_shell_name};
 
-const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
-/// The oldest engine this works with: 20.10.
-const OLDEST_API: (usize, usize) = (1, 41);
-/// Seconds for the engine to begin its answer; a pull may prepare for long.
-const ENGINE_TIMEOUT: u64 = 3600;
 /// For asking the processes in a container to end.
 const SIGNAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// For removing containers, also after the job was given up.
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(300);
 /// For output that is still on its way when the container has ended.
 const LAST_READ: Duration = Duration::from_secs(10);
-/// Names the slot a container belongs to, so that a later runner can remove it.
-const SLOT_LABEL: &str = "shipway.slot";
 /// GitLab's own prefix; tools look for these labels.
 const LABEL_PREFIX: &str = "com.gitlab.gitlab-runner";
 /// Runs as the container's command: the first shell there is reads the script. Not a login
@@ -52,72 +42,6 @@ const FIND_SHELL: &str = "for shell in /usr/local/bin/bash /usr/bin/bash /bin/ba
     /usr/local/bin/sh /usr/bin/sh /bin/sh /busybox/sh; do \
     if [ -x \"$shell\" ]; then exec \"$shell\"; fi; done; echo shell not found; exit 1";
 
-/// Why a container could not run a stage.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum DockerError {
-    /// No engine answers.
-    #[error(
-        "no Docker engine answers at {address}: {reason}. Start it (`sudo systemctl start docker`), \
-         let your user talk to it (group `docker`), or run the job without a container (`--executor shell`)"
-    )]
-    NoEngine { address: String, reason: String },
-    /// The engine is on another machine.
-    #[error(
-        "the Docker engine at {address} is not on this machine; only `unix://` addresses are \
-         supported, because the job's files are mounted into its container. Unset DOCKER_HOST"
-    )]
-    Remote { address: String },
-    /// The engine is too old.
-    #[error(
-        "the Docker engine speaks API {found}, at least 1.41 (Docker 20.10) is needed; upgrade it"
-    )]
-    TooOld { found: String },
-    /// There is no image to run.
-    #[error("the job names no image and the runner has no default image; add `image:` to the job")]
-    NoImage,
-    /// The image cannot be had.
-    #[error(transparent)]
-    Image(#[from] ImageError),
-    /// The container cannot be made.
-    #[error("cannot create a container of image {image}: {reason}")]
-    Create { image: String, reason: String },
-    /// The container does not start.
-    #[error(
-        "cannot start a container of image {image}: {reason}{}",
-        start_hint(reason)
-    )]
-    Start { image: String, reason: String },
-    /// The engine broke off while the container ran.
-    #[error("the Docker engine lost the job's container: {reason}")]
-    Lost { reason: String },
-    /// Something of the job's could not be removed.
-    #[error("cannot remove container {container}: {reason}")]
-    Remove { container: String, reason: String },
-    /// Files a container's user made stay that user's.
-    #[error("cannot make the files of the container's user this user's own: {reason}")]
-    Reclaim { reason: String },
-}
-
-fn start_hint(reason: &str) -> &'static str {
-    if reason.contains("executable file not found") || reason.contains("no such file") {
-        ". The image needs a shell (`sh` or `bash`); an entrypoint can be switched off with `entrypoint: [\"\"]`"
-    } else {
-        ""
-    }
-}
-
-impl DockerError {
-    /// The failure reason the job gets.
-    pub(crate) fn failure_reason(&self) -> FailureReason {
-        match self {
-            Self::Remote { .. } | Self::TooOld { .. } => FailureReason::RunnerUnsupported,
-            Self::NoImage => FailureReason::RunnerConfigurationError,
-            Self::Image(error) => error.failure_reason(),
-            _ => FailureReason::RunnerSystemFailure,
-        }
-    }
-}
-
 /// One job's container.
 pub(crate) struct DockerExecutor<'a> {
     config: &'a RunnerConfig,
@@ -125,7 +49,7 @@ pub(crate) struct DockerExecutor<'a> {
     variables: Variables,
     paths: JobPaths,
     slot: PathBuf,
-    binds: Vec<String>,
+    mounts: Vec<Mount>,
     engine: Option<Docker>,
     image: Image,
     container: Option<Container>,
@@ -160,12 +84,12 @@ impl<'a> DockerExecutor<'a> {
         directory: &JobDirectory,
         git_objects: Option<&Path>,
     ) -> Self {
-        let mut binds = vec![
-            bind(&directory.project, &paths.project, ""),
-            bind(&directory.temporary, &paths.temporary, ""),
+        let mut mounts = vec![
+            mount(&directory.project, &paths.project, false),
+            mount(&directory.temporary, &paths.temporary, false),
         ];
         if let Some(objects) = git_objects {
-            binds.push(bind(objects, &objects.to_string_lossy(), ":ro"));
+            mounts.push(mount(objects, &objects.to_string_lossy(), true));
         }
         Self {
             config,
@@ -173,7 +97,7 @@ impl<'a> DockerExecutor<'a> {
             variables: variables.clone(),
             paths: paths.clone(),
             slot: directory.slot.clone(),
-            binds,
+            mounts,
             engine: None,
             image: Image::default(),
             container: None,
@@ -288,7 +212,7 @@ impl<'a> DockerExecutor<'a> {
         ContainerCreateBody {
             image: Some(self.image.id.clone()),
             host_config: Some(HostConfig {
-                binds: Some(self.binds.clone()),
+                mounts: Some(self.mounts.clone()),
                 ..HostConfig::default()
             }),
             ..ContainerCreateBody::default()
@@ -420,8 +344,12 @@ impl<'a> DockerExecutor<'a> {
             end = StageEnd::Aborted;
         }
         kill(engine, id, "SIGKILL").await;
-        exit.await?;
-        Ok(end)
+        match tokio::time::timeout(CLEANUP_TIMEOUT, exit).await {
+            Ok(code) => code.map(|_| end),
+            Err(_) => Err(DockerError::Lost {
+                reason: "it does not end after SIGKILL".to_owned(),
+            }),
+        }
     }
 
     async fn remove_container(&mut self) -> Result<(), DockerError> {
@@ -526,125 +454,15 @@ impl Executor for DockerExecutor<'_> {
     }
 }
 
-/// Removes the containers that runners which died left in this slot; returns how many.
-pub(crate) async fn remove_abandoned(docker_host: Option<&str>, slot: &Path) -> usize {
-    let Ok(engine) = connect(docker_host).await else {
-        return 0;
-    };
-    let label = format!("{SLOT_LABEL}={}", slot.display());
-    let options = ListContainersOptionsBuilder::default()
-        .all(true)
-        .filters(&HashMap::from([("label", vec![label.as_str()])]))
-        .build();
-    let mut removed = 0;
-    for container in engine
-        .list_containers(Some(options))
-        .await
-        .unwrap_or_default()
-    {
-        if let Some(id) = container.id
-            && remove(&engine, &id).await.is_ok()
-        {
-            removed += 1;
-        }
+/// A mount of a directory; unlike a bind's text it may have a colon in its path.
+fn mount(host: &Path, container: &str, read_only: bool) -> Mount {
+    Mount {
+        typ: Some(MountType::BIND),
+        source: Some(host.display().to_string()),
+        target: Some(container.to_owned()),
+        read_only: Some(read_only),
+        ..Mount::default()
     }
-    removed
-}
-
-/// Reaches the engine and settles on a version of its API.
-async fn connect(address: Option<&str>) -> Result<Docker, DockerError> {
-    let address = address
-        .filter(|address| !address.is_empty())
-        .map_or_else(|| format!("unix://{DEFAULT_SOCKET}"), str::to_owned);
-    let Some(socket) = address.strip_prefix("unix://") else {
-        return Err(DockerError::Remote { address });
-    };
-    let unreachable = |error: EngineError| DockerError::NoEngine {
-        address: address.clone(),
-        reason: words(error),
-    };
-    let engine = Docker::connect_with_unix(socket, ENGINE_TIMEOUT, bollard::API_DEFAULT_VERSION)
-        .map_err(unreachable)?;
-    let engine = engine.negotiate_version().await.map_err(unreachable)?;
-    let version = engine.client_version();
-    if (version.major_version, version.minor_version) < OLDEST_API {
-        return Err(DockerError::TooOld {
-            found: format!("{}.{}", version.major_version, version.minor_version),
-        });
-    }
-    Ok(engine)
-}
-
-/// The exit code of a container that was started.
-async fn wait_for_exit(engine: &Docker, id: &str) -> Result<i32, DockerError> {
-    let options = WaitContainerOptionsBuilder::default()
-        .condition("not-running")
-        .build();
-    let mut answers = Box::pin(engine.wait_container(id, Some(options)));
-    let code = match answers.next().await {
-        Some(Ok(answer)) => answer.status_code,
-        // The client reports every exit code but 0 as an error.
-        Some(Err(EngineError::DockerContainerWaitError { code, .. })) => code,
-        Some(Err(error)) => {
-            return Err(DockerError::Lost {
-                reason: words(error),
-            });
-        }
-        None => {
-            return Err(DockerError::Lost {
-                reason: "it closed the connection".to_owned(),
-            });
-        }
-    };
-    Ok(code as i32)
-}
-
-/// Sends SIGTERM to everything in a container. The first process there hears it only with a
-/// handler of its own, as in every container, so the others are told from inside.
-async fn ask_to_end(engine: &Docker, id: &str) {
-    kill(engine, id, "SIGTERM").await;
-    let exec = CreateExecOptions {
-        cmd: Some(vec!["sh", "-c", "kill -TERM -1"]),
-        ..CreateExecOptions::default()
-    };
-    if let Ok(created) = engine.create_exec(id, exec).await {
-        let detached = StartExecOptions {
-            detach: true,
-            ..StartExecOptions::default()
-        };
-        // A container that ended meanwhile needs no signal.
-        let _ = engine.start_exec(&created.id, Some(detached)).await;
-    }
-}
-
-async fn kill(engine: &Docker, id: &str, signal: &str) {
-    let options = KillContainerOptionsBuilder::default()
-        .signal(signal)
-        .build();
-    // A container that ended meanwhile needs no signal.
-    let _ = engine.kill_container(id, Some(options)).await;
-}
-
-/// Removes a container with its anonymous volumes, also a running one.
-async fn remove(engine: &Docker, id: &str) -> Result<(), DockerError> {
-    let options = RemoveContainerOptionsBuilder::default()
-        .force(true)
-        .v(true)
-        .build();
-    match engine.remove_container(id, Some(options)).await {
-        Err(EngineError::DockerResponseServerError {
-            status_code: 404, ..
-        })
-        | Ok(()) => Ok(()),
-        Err(error) => Err(DockerError::Remove {
-            container: id.to_owned(),
-            reason: words(error),
-        }),
-    }
-}
-
-fn bind(host: &Path, container: &str, mode: &str) -> String {
-    format!("{}:{container}{mode}", host.display())
 }
 
 fn label(name: &str, value: &str) -> (String, String) {
@@ -727,26 +545,6 @@ mod tests {
             ("app", false),
         ] {
             assert_eq!(is_root(user), root, "{user}");
-        }
-    }
-
-    #[tokio::test]
-    async fn an_engine_that_cannot_be_used_is_named() {
-        for (address, reason, text) in [
-            (
-                "tcp://h:2375",
-                FailureReason::RunnerUnsupported,
-                "is not on this machine",
-            ),
-            (
-                "unix:///nowhere/docker.sock",
-                FailureReason::RunnerSystemFailure,
-                "no Docker engine answers at unix:///nowhere/docker.sock",
-            ),
-        ] {
-            let error = connect(Some(address)).await.unwrap_err();
-            assert_eq!(error.failure_reason(), reason);
-            assert!(error.to_string().contains(text), "{error}");
         }
     }
 }

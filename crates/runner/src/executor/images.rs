@@ -1,5 +1,7 @@
 //! Getting a job's image: policies in order, logins, and what a failure means.
 
+use std::time::Duration;
+
 use bollard::Docker;
 use bollard::auth::DockerCredentials;
 use bollard::models::ImageInspect;
@@ -10,6 +12,8 @@ use shipway_protocol::FailureReason;
 use crate::config::PullPolicy;
 use crate::log::Log;
 
+/// For the engine to begin its answer to a pull, which it does with the first progress.
+const PULL_TIMEOUT: Duration = Duration::from_secs(3600);
 /// Trouble of the network is tried so many times within one policy.
 const TRIES: usize = 3;
 
@@ -187,6 +191,7 @@ async fn by_policy(
     }
     log.line(&format!("Pulling docker image {image} ...")).await;
     let (from, tag) = split_reference(image);
+    let patient = docker.clone().with_timeout(PULL_TIMEOUT);
     let mut last = String::new();
     for _ in 0..TRIES {
         let mut options = CreateImageOptionsBuilder::default().from_image(from);
@@ -196,7 +201,7 @@ async fn by_policy(
         if !platform.is_empty() {
             options = options.platform(platform);
         }
-        let pulled = docker
+        let pulled = patient
             .create_image(Some(options.build()), None, credentials.cloned())
             .try_for_each(|_| async { Ok(()) })
             .await;

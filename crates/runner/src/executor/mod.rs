@@ -5,6 +5,7 @@
 
 mod credentials;
 mod docker;
+mod engine;
 mod images;
 mod processes;
 mod shell;
@@ -18,7 +19,8 @@ use tokio::time::Instant;
 use crate::control::{Control, Request};
 use crate::log::{Log, Output};
 
-pub(crate) use docker::{DockerExecutor, remove_abandoned as remove_abandoned_containers};
+pub(crate) use docker::DockerExecutor;
+pub(crate) use engine::remove_abandoned as remove_abandoned_containers;
 pub(crate) use processes::end_abandoned as end_abandoned_processes;
 pub(crate) use shell::ShellExecutor;
 
@@ -122,7 +124,7 @@ pub(crate) enum ExecutorError {
     Shell(#[from] shell::ShellError),
     /// Of the Docker executor.
     #[error(transparent)]
-    Docker(#[from] docker::DockerError),
+    Docker(#[from] engine::DockerError),
 }
 
 impl ExecutorError {

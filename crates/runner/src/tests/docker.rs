@@ -142,6 +142,13 @@ async fn the_log_names_the_image_and_nothing_is_left() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_colon_in_a_path_is_no_separator() {
+    let mut bench = bench_or_skip!("a_colon_in_a_path_is_no_separator", &["echo x > file"]);
+    bench.config.builds_dir = bench.path("with:colon");
+    bench.succeed().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_container_is_kept_for_after_script() {
     let mut bench = bench_or_skip!(
         "the_container_is_kept_for_after_script",
