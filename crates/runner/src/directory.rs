@@ -204,6 +204,12 @@ fn open_directories(path: &Path) {
     }
 }
 
+/// Empties a directory.
+pub(crate) fn clear(path: &Path) -> Result<(), DirectoryError> {
+    remove_tree(path)?;
+    create(path)
+}
+
 /// Lets every user read and write a tree: a container's user is not the runner's.
 pub(crate) fn open_to_everyone(path: &Path) -> std::io::Result<()> {
     let metadata = std::fs::symlink_metadata(path)?;

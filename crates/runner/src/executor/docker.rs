@@ -53,6 +53,8 @@ pub(crate) struct DockerExecutor<'a> {
     engine: Option<Docker>,
     image: Image,
     container: Option<Container>,
+    /// A container ran since files were last reclaimed.
+    has_run: bool,
 }
 
 /// The job's image, once it is here.
@@ -101,6 +103,7 @@ impl<'a> DockerExecutor<'a> {
             engine: None,
             image: Image::default(),
             container: None,
+            has_run: false,
         }
     }
 
@@ -363,7 +366,7 @@ impl<'a> DockerExecutor<'a> {
     /// may do that, and only in there this runner is root.
     async fn reclaim_files(&mut self) -> Result<(), DockerError> {
         let (user, group) = (nix::unistd::geteuid(), nix::unistd::getegid());
-        if user.is_root() || self.engine.is_none() || self.image.id.is_empty() {
+        if user.is_root() || !std::mem::take(&mut self.has_run) {
             return Ok(());
         }
         let mut body = self.container_of_image();
@@ -420,6 +423,7 @@ impl Executor for DockerExecutor<'_> {
             Some(container) => container,
             None => self.create(&environment).await?,
         };
+        self.has_run = true;
         let script = exports(&container.environment, &environment) + request.script;
         let end = self
             .run_once(&container, &script, &request, output, control)

@@ -168,11 +168,11 @@ pub(crate) async fn sources_are_a_copy(bench: impl AsyncFn(&[&str]) -> Bench) {
 
 pub(crate) async fn hooks_run_around_the_sources(bench: impl AsyncFn(&[&str]) -> Bench) {
     let mut bench = bench(&["echo script-runs"]).await;
-    bench.snapshot(&[("file", "")]);
+    bench.snapshot(&[("file", ""), ("dir/shipway-test-outside", "")]);
     for (name, line) in [
         (
             "pre_get_sources_script",
-            "[ -e file ] || echo before-sources",
+            "[ -e file ] || echo before-sources; ln -s / dir",
         ),
         (
             "post_get_sources_script",
@@ -188,6 +188,8 @@ pub(crate) async fn hooks_run_around_the_sources(bench: impl AsyncFn(&[&str]) ->
     let order = ["\nbefore-sources\n", "\nafter-sources\n", "\nscript-runs\n"]
         .map(|line| log.find(line).expect(line));
     assert!(order.is_sorted(), "{log}");
+    let outside = std::path::Path::new("/shipway-test-outside");
+    assert!(!outside.exists(), "the copy went through a link");
     bench.source = crate::testing::RecordingSource::default();
     bench.payload.hooks[0].script = vec!["exit 9".into()];
     assert_eq!(bench.run().await.exit_code, Some(9));
