@@ -75,35 +75,60 @@ END
   expect_nothing_left
 }
 
-# Names of what a container run could leave behind.
-engine_inventory() {
-  docker ps --all --format 'container {{.Names}}'
-  docker network ls --format 'network {{.Name}}'
-  docker volume ls --format 'volume {{.Name}}'
-}
-
-test_ctrl_c_leaves_no_container_network_or_volume() {
+# A project with one long job in a container; sets $IMAGE.
+container_project() {
   need_engine
-  local image=$SHIPWAY_TEST_REGISTRY/shipway-test/busybox:latest
-  "$SUPPORT/busybox-image.sh" "$image"
-  at_exit "docker rmi '$image' >/dev/null 2>&1"
+  IMAGE=$SHIPWAY_TEST_REGISTRY/shipway-test/busybox:$$
+  "$SUPPORT/busybox-image.sh" "$IMAGE"
+  at_exit "docker rmi '$IMAGE' >/dev/null 2>&1"
   new_project <<END
 long:
-  image: $image
+  image: $IMAGE
   script:
     - sleep 3600 &
     - echo it has started
     - wait
 END
-  engine_inventory | sort >"$SANDBOX/before"
+  engine_inventory >"$SANDBOX/before"
   start_pipeline
   wait_until 60 grep -aq "it has started" "$OUTPUT"
+  engine_inventory | grep -q container || fail "the job does not run in a container"
+}
+
+# What a run could leave behind in the engine. The image is made for one test
+# alone, so containers of others do not count.
+engine_inventory() {
+  docker ps --all --filter "ancestor=$IMAGE" --format 'container {{.Names}}'
+  docker network ls --format 'network {{.Name}}' | sort
+  docker volume ls --format 'volume {{.Name}}' | sort
+}
+
+expect_clean_engine() {
+  engine_inventory >"$SANDBOX/after"
+  diff "$SANDBOX/before" "$SANDBOX/after" || fail "something was left in the engine (lines with >)"
+}
+
+test_ctrl_c_leaves_no_container_network_or_volume() {
+  container_project
   kill -INT "$SHIPWAY_PID"
   await_pipeline 60
   expect_status 130
-  engine_inventory | sort >"$SANDBOX/after"
-  diff "$SANDBOX/before" "$SANDBOX/after" || fail "something was left in the engine (lines with >)"
+  expect_clean_engine
   expect_untouched_tree
+}
+
+test_after_a_sudden_death_the_next_run_removes_the_container() {
+  container_project
+  kill -KILL "$SHIPWAY_PID"
+  await_pipeline 10
+  cat >.gitlab-ci.yml <<END
+short:
+  image: $IMAGE
+  script: echo fine
+END
+  run_pipeline
+  expect_status 0
+  expect_clean_engine
 }
 
 test_after_a_sudden_death_the_next_run_works_and_cleans_up() {
