@@ -144,6 +144,7 @@ impl<'a, S: JobSource> Job<'a, S> {
     }
 
     async fn stages<E: Executor>(&mut self, executor: &mut E) -> Result<(), Failure> {
+        self.check_time(Request::Cancel)?;
         self.prepare(executor).await?;
         let mut result = self.before_scripts(executor).await;
         let prepared = result.is_ok();

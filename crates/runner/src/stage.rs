@@ -69,10 +69,7 @@ impl<S: JobSource> Job<'_, S> {
     }
 
     /// The job's variables, and what earlier stages wrote to `GITLAB_ENV`.
-    pub(crate) async fn environment(
-        &mut self,
-        status: &str,
-    ) -> Result<Vec<(String, String)>, Failure> {
+    async fn environment(&mut self, status: &str) -> Result<Vec<(String, String)>, Failure> {
         let mut environment = self.variables.environment();
         let mut later = vec![("CI_JOB_STATUS".to_owned(), status.to_owned())];
         let file = self.directory()?.temporary.join(ENV_FILE);
@@ -99,7 +96,7 @@ impl<S: JobSource> Job<'_, S> {
         Ok(environment)
     }
 
-    pub(crate) async fn write_file_variables(&mut self, open: bool) -> Result<(), Failure> {
+    async fn write_file_variables(&mut self, open: bool) -> Result<(), Failure> {
         let directory = self.directory()?.temporary.clone();
         for file in self.variables.files() {
             if !variables::is_shell_name(&file.key) {
@@ -137,7 +134,7 @@ impl<S: JobSource> Job<'_, S> {
         Ok(())
     }
 
-    pub(crate) fn stopped(&self) -> Failure {
+    fn stopped(&self) -> Failure {
         match self.control.requested() {
             Request::Abort => Failure::Aborted,
             _ => Failure::Canceled,

@@ -117,6 +117,24 @@ async fn a_job_cancelled_before_its_script_hands_nothing_over() {
 }
 
 #[tokio::test]
+async fn a_job_cancelled_before_it_starts_does_nothing() {
+    let mut bench = Bench::new(&["echo never-printed"]);
+    bench.after_script(&["echo never-printed"]);
+    for abort in [false, true] {
+        let (canceller, control) = control();
+        match abort {
+            true => canceller.abort(),
+            false => canceller.cancel(),
+        }
+        bench.source = RecordingSource::default();
+        assert!(bench.run_under(control).await.canceled);
+        let log = bench.log();
+        assert!(!log.contains("never-printed"), "{log}");
+        assert!(log.ends_with("ERROR: Job failed: canceled\n"), "{log}");
+    }
+}
+
+#[tokio::test]
 async fn sections_are_marked_where_they_are_wanted() {
     let mut bench = Bench::new(&["true"]);
     bench.payload.features.trace_sections = true;
