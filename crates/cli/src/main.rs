@@ -21,6 +21,7 @@ use args::{Cli, Command};
 use error::Fault;
 
 fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(report_panic));
     let cli = Cli::parse();
     output::choose_color(cli.color);
     let done = match cli.command {
@@ -40,6 +41,23 @@ fn main() -> ExitCode {
             ExitCode::from(fault.code)
         }
     }
+}
+
+/// A fault of ours, said as such. The YAML scanner panics on a few malformed inputs; that is
+/// caught, and reported as a fault of the file.
+fn report_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic
+        .location()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    if place.contains("libyaml-safer") {
+        return;
+    }
+    let text = panic.payload_as_str().unwrap_or("no reason given");
+    anstream::eprintln!(
+        "{} this should not happen, please report it: {text} ({place})",
+        style::paint(style::ERROR, "internal error:")
+    );
 }
 
 fn print_fault(fault: &Fault) {

@@ -148,21 +148,31 @@ impl Collection {
         out
     }
 
-    /// Expands every value, in the order of the references. The result is in that order.
+    /// Expands every value, in the order of the references. The result is in that order and
+    /// has only the variables that win.
     ///
     /// A variable that refers to its own name means the earlier one of that name.
+    ///
+    /// # Errors
+    /// When values refer to each other in a circle.
     pub fn expand_all(
         &self,
         undefined: Undefined,
         files: FileReferences,
     ) -> Result<Self, CircularReference> {
+        let mut known = Self::new();
         let mut expanded = Self::new();
         for index in self.sorted()? {
             let mut variable = self.variables[index].clone();
             if !variable.raw {
-                variable.value = expanded.expand(&variable.value, undefined, files);
+                variable.value = known.expand(&variable.value, undefined, files);
             }
-            expanded.push(variable);
+            // An overridden one may come behind the winner here, because something the winner
+            // refers to refers to it; it is known to what follows and does not win.
+            if self.by_key.get(&variable.key) == Some(&index) {
+                expanded.push(variable.clone());
+            }
+            known.push(variable);
         }
         Ok(expanded)
     }

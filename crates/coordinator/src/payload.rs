@@ -55,10 +55,7 @@ pub(crate) fn variables(
         all.push(Variable::new(key, value));
     }
     all.extend(shared.outer.iter().cloned());
-    // Overridden variables are dropped before expansion, so that a reference means the
-    // winner wherever it stands.
-    let winners: Collection = all.winners().cloned().collect();
-    let expanded = winners.expand_all_or_keep(Undefined::Keep, FileReferences::Keep);
+    let expanded = all.expand_all_or_keep(Undefined::Keep, FileReferences::Keep);
     let expanded = expanded.winners().map(|variable| protocol::Variable {
         key: variable.key.clone(),
         value: variable.value.clone(),
@@ -290,5 +287,112 @@ fn when(when: ResultWhen) -> When {
         ResultWhen::OnSuccess => When::OnSuccess,
         ResultWhen::OnFailure => When::OnFailure,
         ResultWhen::Always => When::Always,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hand_out() -> HandOut<'static> {
+        HandOut {
+            pipeline: 7,
+            pipeline_iid: 3,
+            pipeline_created_at: "2026-01-01T00:00:00Z",
+            job: 11,
+            started_at: "2026-01-01T00:00:01Z",
+            timeout: 60,
+            token: "secret-token",
+            manual: false,
+            project_url: "https://host/group/project",
+            runner: "here",
+        }
+    }
+
+    fn values(pairs: &[(&str, &str)]) -> Variables {
+        let value = |text: &str| shipway_config::VariableValue {
+            value: text.to_owned(),
+            raw: false,
+        };
+        (pairs.iter())
+            .map(|(key, text)| ((*key).to_owned(), value(text)))
+            .collect()
+    }
+
+    #[test]
+    fn levels_override_each_other_and_references_mean_the_winner() {
+        let job = Job {
+            name: "test".to_owned(),
+            variables: values(&[
+                ("B", "job"),
+                ("SELF", "$SELF more"),
+                ("USES", "$E $MISSING"),
+            ]),
+            ..Job::default()
+        };
+        let shared = Shared {
+            predefined: vec![Variable::new("A", "predefined"), Variable::new("E", "low")],
+            variables: values(&[("B", "global"), ("C", "global $A"), ("SELF", "first")]),
+            outer: vec![Variable::new("E", "outer")],
+            ..Shared::default()
+        };
+        let dotenv = vec![("D".to_owned(), "dotenv".to_owned())];
+        let all = variables(&job, &shared, dotenv, &hand_out());
+        let value = |key: &str| {
+            let mut found = all.iter().filter(|variable| variable.key == key);
+            let variable = found.next().unwrap();
+            assert!(found.next().is_none(), "{key} twice");
+            variable.value.as_str()
+        };
+        assert_eq!(value("B"), "job");
+        assert_eq!(value("C"), "global predefined");
+        assert_eq!(value("D"), "dotenv");
+        assert_eq!(value("E"), "outer");
+        assert_eq!(value("SELF"), "first more");
+        assert_eq!(value("USES"), "outer $MISSING");
+        assert_eq!(value("CI_JOB_URL"), "https://host/group/project/-/jobs/11");
+        let token = all
+            .iter()
+            .find(|variable| variable.key == "CI_JOB_TOKEN")
+            .unwrap();
+        assert!(token.masked && !token.public);
+    }
+
+    #[test]
+    fn reports_follow_the_archive_and_caches_know_the_ref() {
+        let mut artifacts = shipway_config::Artifacts {
+            paths: vec!["out".to_owned()],
+            ..shipway_config::Artifacts::default()
+        };
+        artifacts
+            .reports
+            .insert("junit".to_owned(), vec!["*.xml".to_owned()]);
+        let job = Job {
+            before_script: vec!["a".to_owned()],
+            script: vec!["b".to_owned()],
+            after_script: vec!["c".to_owned()],
+            artifacts: Some(artifacts),
+            cache: vec![Cache::default()],
+            ..Job::default()
+        };
+        let of = |protected: &str| {
+            let shared = Shared {
+                predefined: vec![Variable::new("CI_COMMIT_REF_PROTECTED", protected)],
+                ..Shared::default()
+            };
+            payload(&job, Vec::new(), Vec::new(), &shared, &hand_out())
+        };
+        let payload = of("true");
+        let kinds: Vec<_> = (payload.artifacts.iter())
+            .map(|spec| (spec.artifact_type.as_str(), spec.when))
+            .collect();
+        assert_eq!(
+            kinds,
+            [("archive", When::OnSuccess), ("junit", When::Always)]
+        );
+        assert_eq!(payload.steps[0].script, ["a", "b"]);
+        assert_eq!(payload.steps[1].name, "after_script");
+        assert_eq!(payload.cache[0].key, "default-protected");
+        assert_eq!(of("false").cache[0].key, "default-non_protected");
     }
 }

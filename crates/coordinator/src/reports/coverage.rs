@@ -7,14 +7,13 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::LazyLock;
 
-use regex::bytes::{Regex, RegexBuilder};
+use regex::Regex;
+use shipway_config::pattern;
 
 /// Bytes read at once while walking a log from its end.
 const BLOCK: usize = 64 * 1024;
 /// A longer line is looked at only in its last part; nobody prints a total this far out.
 const LINE_LIMIT: usize = 1024 * 1024;
-/// Compiled size of a pattern; larger ones count as no pattern.
-const PATTERN_SIZE: usize = 1024 * 1024;
 
 static NUMBER: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\d+(\.\d+)?").expect("a constant pattern"));
@@ -25,7 +24,7 @@ static NUMBER: LazyLock<Regex> =
 /// # Errors
 /// Only when the file cannot be read.
 pub fn from_log(pattern: &str, log: &Path) -> io::Result<Option<f64>> {
-    let Ok(pattern) = RegexBuilder::new(pattern).size_limit(PATTERN_SIZE).build() else {
+    let Ok(pattern) = pattern::compile(pattern, "") else {
         return Ok(None);
     };
     let mut lines = LinesFromEnd::open(log)?;
@@ -38,14 +37,14 @@ pub fn from_log(pattern: &str, log: &Path) -> io::Result<Option<f64>> {
 }
 
 fn in_line(pattern: &Regex, line: &[u8]) -> Option<f64> {
-    let line = strip_timestamp(line);
-    let last = pattern.captures_iter(line).last()?;
+    let line = String::from_utf8_lossy(strip_timestamp(line));
+    let last = pattern.captures_iter(&line).last()?;
     let text = match last.len() {
         1 => last.get(0),
         groups => last.get(groups - 1),
     }?;
-    let number = NUMBER.find(text.as_bytes())?;
-    std::str::from_utf8(number.as_bytes()).ok()?.parse().ok()
+    let number = NUMBER.find(text.as_str())?;
+    number.as_str().parse().ok()
 }
 
 /// Takes off the 32 bytes that `FF_TIMESTAMPS` puts before a line (runner protocol, I.4).
@@ -143,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_last_line_that_matches_decides() {
-        let table: [(&str, &str, Option<f64>); 14] = [
+        let table: [(&str, &str, Option<f64>); 15] = [
             (
                 r"TOTAL.*\s+(\d+%)$",
                 "TOTAL  12  0  0  0   100%\n",
@@ -177,6 +176,7 @@ mod tests {
             (r"(unclosed", "50%\n", None),
             (r"\d+%", "50%", Some(50.0)),
             (r"\d+%$", "50%\r\n", Some(50.0)),
+            (r"\d+%", "٥٠% 7%", Some(7.0)),
             (
                 r"^TOTAL (\d+)%",
                 "2026-08-01T10:00:00.123456Z 01O TOTAL 64%\n",
