@@ -3,18 +3,19 @@
 mod interrupt;
 mod progress;
 mod report;
+mod sandbox;
 mod source;
 mod summary;
 mod worker;
 
 use std::io::{self, IsTerminal, Write};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
 
 use shipway_coordinator::{Coordinator, NewRun, PipelineView};
-use shipway_git::{Contents, Facts, Snapshot};
-use shipway_pipeline::{Plan, SelectError, Selection, Status};
+use shipway_git::Facts;
+use shipway_pipeline::{Context, Plan, SelectError, Selection, Status};
 use shipway_runner::{ExecutorChoice, ExtractLimits, Runner, RunnerConfig, Sources};
 
 use crate::args::{Executor, RunArgs};
@@ -25,6 +26,7 @@ use crate::project::{self, Project};
 use crate::state;
 use crate::style::{self, paint};
 use progress::{Mode, Progress};
+use sandbox::Sandbox;
 use worker::Worker;
 
 /// Exit code after Ctrl-C.
@@ -33,38 +35,73 @@ const INTERRUPTED: u8 = 130;
 /// Runs the command.
 pub(crate) fn run(args: &RunArgs) -> Result<u8, Fault> {
     let project = Project::find(&args.project)?;
-    let facts = project.facts(args.context.reference.as_deref())?;
+    let own_state = args.project.state_dir.is_some();
+    let builds = project::builds_dir(&project.root, &project.state_dir, own_state);
+    let prepared = prepare(args, &project, &builds)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(Fault::other)?;
-    runtime.block_on(execute(args, &project, &facts))
+    runtime.block_on(execute(args, &project, &builds, prepared))
 }
 
-async fn execute(args: &RunArgs, project: &Project, facts: &Facts) -> Result<u8, Fault> {
-    let interrupts = interrupt::listen()?;
-    let mode = mode(args);
-    let occasion = pipeline::occasion(&args.context, project)?;
-    let own_state = args.project.state_dir.is_some();
-    let builds = project::builds_dir(&project.root, &project.state_dir, own_state);
+/// What a run needs before its first job.
+struct Prepared {
+    facts: Facts,
+    plan: Plan,
+    context: Context,
+    snapshot: Sandbox,
+}
 
-    // A commit's configuration is the commit's, so its files come first then.
-    let (planned, snapshot) = if args.committed || args.context.reference.is_some() {
-        let snapshot = Sandbox::take(args, project, &builds)?;
-        let planned = pipeline::plan(snapshot.path(), project, facts, &occasion)?;
-        (planned, snapshot)
+fn prepare(args: &RunArgs, project: &Project, builds: &Path) -> Result<Prepared, Fault> {
+    let occasion = pipeline::occasion(&args.context, project)?;
+    let reference = args.context.reference.as_deref();
+    let (facts, planned, snapshot) = if args.committed || reference.is_some() {
+        // A commit's configuration is the commit's, so its files come first.
+        let facts = project.facts(reference)?;
+        let snapshot = Sandbox::take(args, project, builds)?;
+        let planned = pipeline::plan(snapshot.path(), project, &facts, &occasion)?;
+        (facts, planned, snapshot)
     } else {
-        let planned = pipeline::plan(&project.root, project, facts, &occasion)?;
-        let plan = planned.plan.clone();
-        select(args, plan)?;
-        (planned, Sandbox::take(args, project, &builds)?)
+        // The copy does not depend on what the configuration says; it goes on beside it.
+        std::thread::scope(|scope| {
+            let copying = scope.spawn(|| Sandbox::take(args, project, builds));
+            let facts = project.facts(None)?;
+            let planned = pipeline::plan(&project.root, project, &facts, &occasion)?;
+            let snapshot = copying
+                .join()
+                .unwrap_or_else(|panic| resume_unwind(panic))?;
+            Ok((facts, planned, snapshot))
+        })?
     };
     let Planned { plan, context } = planned;
     let mut plan = select(args, plan)?;
     shipway_coordinator::resolve_cache_keys(&mut plan, snapshot.path()).map_err(|cause| {
         Fault::usage_text(format!("cannot read a file of `cache:key:files`: {cause}"))
     })?;
+    Ok(Prepared {
+        facts,
+        plan,
+        context,
+        snapshot,
+    })
+}
+
+async fn execute(
+    args: &RunArgs,
+    project: &Project,
+    builds: &Path,
+    prepared: Prepared,
+) -> Result<u8, Fault> {
+    let Prepared {
+        facts,
+        plan,
+        context,
+        snapshot,
+    } = prepared;
+    let interrupts = interrupt::listen()?;
+    let mode = mode(args);
 
     let store = state::open(&project.state_dir).await?;
     let coordinator = Arc::new(Coordinator::new(store));
@@ -78,9 +115,9 @@ async fn execute(args: &RunArgs, project: &Project, facts: &Facts) -> Result<u8,
         let text = format!("Run {pipeline} was left by a process that died; it is canceled now.");
         note(&mut progress, &paint(style::WARNING, text))?;
     }
-    note(&mut progress, &header(facts, &plan, &snapshot))?;
+    note(&mut progress, &header(&facts, &plan, &snapshot))?;
 
-    let runner = Runner::new(runner_config(args, project, &builds));
+    let runner = Runner::new(runner_config(args, project, builds));
     runner.sweep().await;
     let notices = coordinator.subscribe();
     let run = NewRun {
@@ -245,65 +282,4 @@ fn copy_report(from: &Path, to: &Path) -> io::Result<()> {
         io::copy(&mut { source }, &mut target)?;
     }
     Ok(())
-}
-
-/// The snapshot of one run; removed when the run is over.
-struct Sandbox {
-    snapshot: Snapshot,
-    objects: Option<PathBuf>,
-    _directory: tempfile::TempDir,
-    seconds: f64,
-}
-
-impl Sandbox {
-    fn take(args: &RunArgs, project: &Project, builds: &Path) -> Result<Self, Fault> {
-        let started = Instant::now();
-        let parent = builds.join("snapshots");
-        let fault = |cause: io::Error| {
-            Fault::usage_text(format!("cannot write to {}: {cause}", parent.display())).hint(
-                "jobs get their copies of the files there; `--state-dir DIR` puts it elsewhere",
-            )
-        };
-        std::fs::create_dir_all(&parent).map_err(fault)?;
-        let directory = tempfile::Builder::new().prefix("run-").tempdir_in(&parent);
-        let directory = directory.map_err(fault)?;
-        let contents = match (&args.context.reference, args.committed) {
-            (Some(reference), _) => Contents::Commit(reference.clone()),
-            (None, true) => Contents::Commit("HEAD".to_owned()),
-            (None, false) => Contents::WorkTree,
-        };
-        let path = directory.path().join("project");
-        let excluded = [project.state_dir.clone(), builds.to_owned()];
-        let snapshot = Snapshot::take(
-            &project.repository,
-            &project.root,
-            contents,
-            &path,
-            &excluded,
-        )
-        .map_err(Fault::usage)?;
-        let objects = snapshot.has_git.then(|| project.repository.objects_dir());
-        Ok(Self {
-            snapshot,
-            objects,
-            _directory: directory,
-            seconds: started.elapsed().as_secs_f64(),
-        })
-    }
-
-    fn path(&self) -> &Path {
-        &self.snapshot.directory
-    }
-
-    fn git_objects(&self) -> Option<PathBuf> {
-        self.objects.clone()
-    }
-
-    fn summary(&self) -> String {
-        if self.seconds > 1.0 {
-            format!("{} ({:.1}s to copy)", self.snapshot.summary, self.seconds)
-        } else {
-            self.snapshot.summary.to_string()
-        }
-    }
 }
