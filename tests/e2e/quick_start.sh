@@ -2,13 +2,15 @@
 # What README.md tells a newcomer to type, in a fresh clone of this repository.
 source "$(dirname "${BASH_SOURCE[0]}")/../support/e2e.sh"
 
-# The files of this work tree as a fresh repository. Compiled dependencies are
-# shared with the other tests; the workspace itself is built anew.
+# The files of this work tree as a fresh repository. It lies at the same place each
+# time and keeps the files' times, so that cargo compiles only what has changed.
 fresh_clone() {
-  mkdir clone
+  local clone=$ROOT/target/test/clone
+  rm -rf "$clone"
+  mkdir -p "$clone"
   (cd "$ROOT" && git ls-files -z --cached --others --exclude-standard) |
-    tar -C "$ROOT" --null --files-from=- --ignore-failed-read -c 2>/dev/null | tar -C clone -x
-  cd clone
+    tar -C "$ROOT" --null --files-from=- --ignore-failed-read -c 2>/dev/null | tar -C "$clone" -x
+  cd "$clone"
   commit_all
   export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target}
 }

@@ -99,8 +99,13 @@ step_failed() {
   failed=$((failed + 1))
   failures+=("$name ($how)")
   say "FAILED   $name ($(since "$started") s, $how)"
-  tail -n 100 "$log" | sed 's/^/    /'
+  tail -n 100 "$log" | printable | sed 's/^/    /'
   echo "    whole log: $log"
+}
+
+# Drops control characters, which would act on the reader's terminal.
+printable() {
+  tr -d '\000-\010\013-\037'
 }
 
 # The Rust tests, counted one by one. A test that found that it cannot run counts
@@ -126,7 +131,7 @@ rust_tests() {
   elif ((bad > 0)); then
     failures+=("rust tests ($bad)")
     say "FAILED   rust tests ($(since "$started") s, $bad of $((ok + bad)))"
-    rust_failures "$log" | sed 's/^/    /'
+    rust_failures "$log" | printable | sed 's/^/    /'
     echo "    whole log: $log"
   else
     say "ok       rust tests ($(since "$started") s, $ok tests)"
