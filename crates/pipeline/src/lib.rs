@@ -5,6 +5,7 @@
 mod composite;
 mod create;
 mod id;
+mod matching;
 mod process;
 mod retry;
 mod status;
@@ -15,6 +16,7 @@ pub use create::{
     SkippedJob, Source, UnknownSource, create,
 };
 pub use id::{JobId, PipelineId};
+pub use matching::{Candidate, Obstacle, Reach, Wanted, why_stuck};
 pub use process::{Change, Event, IllegalTransition, JobIndex, JobState, StageState, State};
 pub use retry::retries_again;
 pub use status::{Status, UnknownStatus};
