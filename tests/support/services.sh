@@ -107,6 +107,7 @@ wait_for() {
 }
 
 stop_services() {
+  remove_test_images
   if [[ -n $registry_pid ]]; then
     kill "$registry_pid" 2>/dev/null || true
     registry_pid=
@@ -115,6 +116,13 @@ stop_services() {
     as_root kill "$engine_pid" 2>/dev/null || true
     wait_for 20 process_gone "$engine_pid" || as_root kill -KILL "$engine_pid" 2>/dev/null || true
     engine_pid=
+  fi
+}
+
+# The images that the Rust tests make have names of their own.
+remove_test_images() {
+  if [[ -z ${SHIPWAY_TEST_NO_ENGINE-none} ]]; then
+    docker images --quiet 'shipway-test/*' | xargs --no-run-if-empty docker rmi --force >/dev/null 2>&1 || true
   fi
 }
 

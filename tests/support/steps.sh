@@ -108,8 +108,9 @@ printable() {
   tr -d '\000-\010\013-\037'
 }
 
-# The Rust tests, counted one by one. A test that found that it cannot run counts
-# as skipped, though cargo calls it passed.
+# The Rust tests, counted one by one. A test that found that it cannot run counts as
+# skipped, though cargo calls it passed; it says so in a line `skipped: NAME: REASON`
+# on standard error, past the capture of the test harness.
 rust_tests() {
   local log code=0 started=$EPOCHREALTIME skips_before
   log=$(log_of "rust tests")
@@ -117,6 +118,7 @@ rust_tests() {
   announce "rust tests"
   run_limited 3600 "$log" cargo test --locked --workspace --no-fail-fast || code=$?
 
+  sed -n 's/^\(test .* \.\.\. \)\{0,1\}skipped: //p' "$log" >>"$SHIPWAY_TEST_SKIPS"
   local ok bad ignored skips
   ok=$(sum_of passed "$log")
   bad=$(sum_of failed "$log")
