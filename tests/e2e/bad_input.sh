@@ -25,27 +25,23 @@ test_outside_a_repository_the_error_says_so() {
   echo 'job: { script: "true" }' >.gitlab-ci.yml
   run_pipeline
   expect_status 2
-  expect_output '[Gg]it'
+  expect_output 'not.*git repository|no git repository'
 }
 
 test_a_bare_repository_is_refused() {
   git init --quiet --bare project.git
   run_pipeline -C project.git
   expect_status 2
-  expect_output 'bare|work tree|\.gitlab-ci\.yml'
+  expect_output 'bare repository'
 }
 
-test_a_repository_without_commits_has_a_defined_result() {
+test_a_repository_without_commits_runs_its_untracked_files() {
   mkdir project && cd project && git init --quiet
   echo 'job: { script: "echo ran" }' >.gitlab-ci.yml
   run_pipeline
-  if [[ $STATUS == 0 ]]; then
-    expect_report "report['status'] == 'success'"
-  else
-    expect_status 2
-    expect_output 'commit'
-  fi
-  expect_no_panic
+  expect_status 0
+  expect_report "b'ran' in open(job['log'], 'rb').read()"
+  expect_output 'no commit yet'
 }
 
 test_every_fault_of_a_configuration_is_reported_with_its_place() {
@@ -91,7 +87,7 @@ test_without_git_the_error_says_so() {
   reduced=$(path_without git)
   PATH=$reduced run_pipeline
   expect_status 2
-  expect_output '[Gg]it'
+  expect_output 'git is not installed'
 }
 
 test_a_directory_without_permission_is_named() {
@@ -162,23 +158,27 @@ leaks:
       - linked/file.txt
 END
   run_pipeline --artifacts "$SANDBOX/out"
-  [[ $STATUS == 0 || $STATUS == 1 || $STATUS == 2 ]] || fail "exit code $STATUS"
-  expect_no_panic
+  expect_status 0
+  expect_file "$(find "$SANDBOX/out" -name own.txt)" own
+  expect_output '\.\./beside\.txt: .*not a subpath of project directory'
+  expect_output 'linked/file\.txt: .*symbolic link'
   # Neither in what was copied out nor in what is kept; a link kept as a link is no leak.
   ! grep -rlaF SECRET-OUTSIDE --include='*.txt' "$SANDBOX/out" 2>/dev/null | grep . ||
     fail "a file from outside the project is among the artifacts"
   python3 - "$STATE" <<'END' || fail "a file from outside the project is in a kept archive"
 import pathlib, sys, zipfile
 
+names = []
 for path in pathlib.Path(sys.argv[1]).rglob("*"):
     if path.is_file() and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
+            names += archive.namelist()
             for entry in archive.infolist():
                 assert ".." not in entry.filename.split("/"), entry.filename
                 assert not entry.filename.startswith("/"), entry.filename
                 assert b"SECRET-OUTSIDE" not in archive.read(entry), entry.filename
+assert "own.txt" in names, names
 END
-  expect_output '\.\.|outside'
 }
 
 test_a_hundred_megabytes_of_output_neither_hang_nor_fill_memory() {
