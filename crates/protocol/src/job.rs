@@ -1,16 +1,17 @@
 //! The job a runner receives: the body of `201 POST /api/v4/jobs/request`.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Everything a runner needs to execute one job.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct JobPayload {
     /// The job's id, unique on the coordinator.
     pub id: i64,
     /// The job token: authenticates trace, update and artifact calls of this job.
     pub token: String,
     /// `true`: the default `GIT_STRATEGY` is `fetch`, else `clone`.
-    #[serde(default)]
     pub allow_git_fetch: bool,
     /// Which job of which project this is.
     pub job_info: JobInfo,
@@ -21,32 +22,83 @@ pub struct JobPayload {
     /// The job's variables in order; a later one of the same key wins.
     pub variables: Vec<Variable>,
     /// `script`, optional others, `after_script`.
-    #[serde(default)]
     pub steps: Vec<Step>,
     /// `pre_get_sources_script` and `post_get_sources_script`.
-    #[serde(default)]
     pub hooks: Vec<Hook>,
     /// The container image, where the job names one.
-    #[serde(default)]
     pub image: Option<Image>,
     /// Service containers beside the job.
-    #[serde(default)]
     pub services: Vec<Service>,
     /// What to upload afterwards, the archive and the reports.
-    #[serde(default)]
     pub artifacts: Vec<ArtifactSpec>,
     /// What to restore before and save after.
-    #[serde(default)]
     pub cache: Vec<CacheSpec>,
     /// Logins for registries.
-    #[serde(default)]
     pub credentials: Vec<Credential>,
     /// Jobs whose archives are downloaded before the script, in order.
-    #[serde(default)]
     pub dependencies: Vec<Dependency>,
     /// What the coordinator understands.
-    #[serde(default)]
     pub features: Features,
+}
+
+/// Why the body of a job could not be used.
+#[derive(Debug)]
+pub struct DecodeError {
+    /// The job's id and token, where at least these could be read: enough to report that it
+    /// cannot be run.
+    pub job: Option<(i64, String)>,
+    cause: serde_json::Error,
+}
+
+impl std::fmt::Display for DecodeError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("the coordinator sent a job this runner does not understand")
+    }
+}
+
+impl std::error::Error for DecodeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+impl JobPayload {
+    /// Reads the body of a 201. Unknown keys are ignored; an absent key and `null` are the
+    /// default; a value of another type makes the whole job unusable, and so does a job
+    /// without id or token.
+    pub fn decode(body: &[u8]) -> Result<Self, DecodeError> {
+        let unusable = |job, cause| DecodeError { job, cause };
+        let mut value: Value =
+            serde_json::from_slice(body).map_err(|cause| unusable(None, cause))?;
+        drop_nulls(&mut value);
+        let id = value
+            .get("id")
+            .and_then(Value::as_i64)
+            .filter(|id| *id != 0);
+        let token = value.get("token").and_then(Value::as_str);
+        let job = id.zip(token.filter(|token| !token.is_empty()).map(str::to_owned));
+        let payload = serde_json::from_value(value);
+        match (payload, job) {
+            (Ok(payload), Some(_)) => Ok(payload),
+            (Ok(_), None) => {
+                let cause = serde::de::Error::custom("`id` or `token` is missing");
+                Err(unusable(None, cause))
+            }
+            (Err(cause), job) => Err(unusable(job, cause)),
+        }
+    }
+}
+
+/// Takes out every key whose value is `null`, which then is as if it were absent.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            object.retain(|_, value| !value.is_null());
+            object.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(list) => list.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
 }
 
 /// Which job of which project this is.
@@ -109,6 +161,7 @@ pub enum RefType {
 
 /// Limits the coordinator sets for this job.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RunnerInfo {
     /// The job's time limit in seconds; 0 or less means 7200.
     pub timeout: i64,
@@ -116,27 +169,25 @@ pub struct RunnerInfo {
 
 /// One variable of a job.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Variable {
     /// The name.
     pub key: String,
     /// The value, already expanded by the coordinator as far as it can.
     pub value: String,
     /// Also exported to service containers.
-    #[serde(default)]
     pub public: bool,
     /// Replaced by `[MASKED]` in the log.
-    #[serde(default)]
     pub masked: bool,
     /// The value goes into a file and the variable holds its path.
-    #[serde(default)]
     pub file: bool,
     /// Not expanded by the runner.
-    #[serde(default)]
     pub raw: bool,
 }
 
 /// One group of commands; `after_script` is a step of that name.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Step {
     /// `script`, `after_script` or `release`.
     pub name: String,
@@ -176,6 +227,7 @@ impl When {
 
 /// Commands around the fetching of sources.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Hook {
     /// `pre_get_sources_script` or `post_get_sources_script`.
     pub name: String,
@@ -325,6 +377,7 @@ pub struct CacheSpec {
 
 /// A registry login.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Credential {
     /// `registry`; other types are ignored.
     #[serde(rename = "type")]
@@ -339,6 +392,7 @@ pub struct Credential {
 
 /// A job whose archive is downloaded before the script.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Dependency {
     /// That job's id.
     pub id: i64,
@@ -347,12 +401,13 @@ pub struct Dependency {
     /// The token that may download it.
     pub token: String,
     /// Absent when the job has no archive; such an entry is skipped.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub artifacts_file: Option<ArtifactsFile>,
 }
 
 /// Name and size of an archive.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ArtifactsFile {
     /// The archive's file name.
     pub filename: String,
@@ -370,4 +425,53 @@ pub struct Features {
     pub failure_reasons: Vec<String>,
     /// More token prefixes to mask.
     pub token_mask_prefixes: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sparse_job_is_understood() {
+        let body = br#"{"id":7,"token":"t","job_info":null,"git_info":{"ref":"main","protected":null},
+            "variables":[{"key":"A","value":null,"invented":1}],"steps":[{"name":"script","script":["true"]}],
+            "services":null,"cache":null,"hooks":null,"image":{"name":"i","entrypoint":null},
+            "dependencies":[{"id":1,"artifacts_file":null}],"run":null,"inputs":[],"invented":{"a":[null]}}"#;
+        let job = JobPayload::decode(body).unwrap();
+        assert_eq!((job.id, job.token.as_str()), (7, "t"));
+        assert_eq!(job.git_info.ref_name, "main");
+        assert_eq!(job.variables[0].value, "");
+        assert_eq!(job.steps[0].timeout, 0);
+        assert!(job.services.is_empty() && job.dependencies[0].artifacts_file.is_none());
+    }
+
+    #[test]
+    fn an_unusable_job_can_still_be_reported() {
+        for (body, job) in [
+            ("", None),
+            ("[]", None),
+            (r#"{"id":7}"#, None),
+            (r#"{"id":0,"token":"t"}"#, None),
+            (
+                r#"{"id":7,"token":"t","steps":{}}"#,
+                Some((7, "t".to_owned())),
+            ),
+        ] {
+            let error = JobPayload::decode(body.as_bytes()).unwrap_err();
+            assert_eq!(error.job, job, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_sent_is_read_back() {
+        let job = JobPayload {
+            id: 1,
+            token: "t".into(),
+            image: Some(Image::default()),
+            dependencies: vec![Dependency::default()],
+            ..JobPayload::default()
+        };
+        let body = serde_json::to_vec(&job).unwrap();
+        assert_eq!(JobPayload::decode(&body).unwrap(), job);
+    }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::runner::RunnerDetails;
+
 /// A job's state as a runner reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -43,6 +45,18 @@ pub enum FailureReason {
     RunnerUnsupported,
 }
 
+impl JobState {
+    /// The name on the wire, such as `running`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Success => "success",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 impl FailureReason {
     /// The name on the wire, such as `script_failure`.
     pub fn as_str(self) -> &'static str {
@@ -71,6 +85,45 @@ pub struct JobUpdate {
     /// The script's exit code, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+}
+
+/// The body of `PUT /api/v4/jobs/:id`, sent as a heartbeat and with the job's result.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JobUpdateRequest {
+    /// What the runner is and can do.
+    pub info: RunnerDetails,
+    /// The job token; also in the header `JOB-TOKEN`.
+    pub token: String,
+    /// `running`, `pending`, `success` or `failed`; the coordinator refuses other texts.
+    pub state: String,
+    /// Only with `failed`. A text, because runners of other versions know other reasons.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure_reason: Option<String>,
+    /// An older place of `output.checksum`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<String>,
+    /// What of the log there is so far.
+    pub output: TraceOutput,
+    /// The script's exit code, where it is not 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+}
+
+/// Size and checksum of all log bytes made so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TraceOutput {
+    /// `crc32:` and eight hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<String>,
+    /// Bytes; left out when 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub bytesize: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The coordinator's answer to a piece of log: what it has on disk.
