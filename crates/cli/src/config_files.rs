@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use shipway_config::{Config, Limits, Loaded, Source, SourceError};
+use shipway_config::{Config, FileId, Files, Limits, Loaded, Source, SourceError};
 
 use crate::error::Fault;
 use crate::project::DEFAULT_FILE;
@@ -110,13 +110,34 @@ fn missing(file: &Path, place: &str) -> Fault {
     }
 }
 
+/// A configuration without faults and the files it came from.
+pub(crate) struct Checked {
+    pub(crate) config: Config,
+    files: Files,
+}
+
+impl Checked {
+    /// `file:line:column` of a value, or just the main file where that is not known.
+    pub(crate) fn place(&self, path: &[&str]) -> String {
+        match self.config.origin(path) {
+            Some(span) => {
+                let file = self.files.path(span.file);
+                format!("{file}:{}:{}", span.line, span.column)
+            }
+            None => self.files.path(FileId::default()).to_owned(),
+        }
+    }
+}
+
 /// Prints what is wrong; the configuration where nothing is.
-pub(crate) fn report(loaded: Loaded, color: bool) -> Result<Config, Fault> {
+pub(crate) fn report(loaded: Loaded, color: bool) -> Result<Checked, Fault> {
     for diagnostic in &loaded.diagnostics {
         anstream::eprintln!(
             "{}",
             shipway_config::render(diagnostic, &loaded.files, color)
         );
     }
-    loaded.config.ok_or_else(Fault::printed)
+    let files = loaded.files;
+    let config = loaded.config.ok_or_else(Fault::printed)?;
+    Ok(Checked { config, files })
 }

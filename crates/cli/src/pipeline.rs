@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use shipway_config::Config;
 use shipway_coordinator::{Occasion, context};
 use shipway_git::Facts;
 use shipway_pipeline::{Context, Plan, PlanError};
 
 use crate::args::{ContextArgs, variable};
-use crate::config_files;
+use crate::config_files::{self, Checked};
 use crate::error::Fault;
 use crate::output::color_on_stderr;
 use crate::project::Project;
@@ -19,6 +18,8 @@ pub(crate) struct Planned {
     pub(crate) plan: Plan,
     /// What it was made for.
     pub(crate) context: Context,
+    /// What it was made of.
+    pub(crate) checked: Checked,
 }
 
 /// What makes the pipeline, from the command line.
@@ -71,44 +72,41 @@ pub(crate) fn plan(
         format!("the commit {}", facts.ref_name)
     };
     let loaded = config_files::load(root, &project.file, &place)?;
-    let config = config_files::report(loaded, color_on_stderr())?;
+    let checked = config_files::report(loaded, color_on_stderr())?;
     let context = context(facts, occasion);
-    let plan = shipway_pipeline::create(&config, &context)
-        .map_err(|faults| refuse(&faults, &config, project))?;
-    Ok(Planned { plan, context })
+    let plan = shipway_pipeline::create(&checked.config, &context)
+        .map_err(|faults| refuse(&faults, &checked))?;
+    Ok(Planned {
+        plan,
+        context,
+        checked,
+    })
 }
 
-/// Prints why there is no plan.
-fn refuse(faults: &[PlanError], config: &Config, project: &Project) -> Fault {
-    let file = project.file_name();
+/// Says why there is no plan, each fault with its place.
+fn refuse(faults: &[PlanError], checked: &Checked) -> Fault {
     let mut lines: Vec<String> = Vec::new();
     for fault in faults {
+        let place = match fault {
+            PlanError::MissingNeed { job, .. } => {
+                let key = (checked.config.jobs.get(job)).map_or(job, |job| &job.key);
+                checked.place(&["jobs", key, "needs"])
+            }
+            PlanError::FilteredByWorkflow => checked.place(&["workflow", "rules"]),
+            PlanError::Empty { .. } => checked.place(&[]),
+        };
+        lines.push(format!("{place}: {fault}"));
         match fault {
-            PlanError::MissingNeed { job, reason, .. } => {
-                let place = config.origin(&["jobs", job, "needs"]).map_or_else(
-                    || file.clone(),
-                    |span| format!("{file}:{}:{}", span.line, span.column),
-                );
-                let reason = reason
-                    .as_ref()
-                    .map(|reason| format!(" (it is left out: {reason})"))
-                    .unwrap_or_default();
-                lines.push(format!("{place}: {fault}{reason}"));
-            }
-            PlanError::FilteredByWorkflow => {
-                let place = config
-                    .origin(&["workflow", "rules"])
-                    .map_or_else(|| file.clone(), |span| format!("{file}:{}", span.line));
-                lines.push(format!("{place}: {fault}"));
-            }
+            PlanError::MissingNeed {
+                need,
+                reason: Some(reason),
+                ..
+            } => lines.push(format!("  {need} is left out: {reason}")),
             PlanError::Empty { skipped } => {
-                lines.push(format!("{file}: {fault}"));
-                lines.extend(
-                    skipped
-                        .iter()
-                        .map(|job| format!("  {}: {}", job.name, job.reason)),
-                );
+                let names = skipped.iter();
+                lines.extend(names.map(|job| format!("  {}: {}", job.name, job.reason)));
             }
+            _ => {}
         }
     }
     Fault::usage_text(lines.join("\n"))

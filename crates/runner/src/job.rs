@@ -200,6 +200,11 @@ impl<'a, S: JobSource> Job<'a, S> {
                 ))
                 .await;
         }
+        if self.kind == Kind::Shell && !self.payload.services.is_empty() {
+            self.log
+                .warning("services are not started: this job runs in a shell of this machine")
+                .await;
+        }
         self.log.close_section("prepare_executor").await;
         prepared?;
         self.log
@@ -218,7 +223,7 @@ impl<'a, S: JobSource> Job<'a, S> {
                 message: message.to_owned(),
             })
         };
-        if let Some(service) = self.payload.services.first() {
+        if let (Kind::Docker, Some(service)) = (self.kind, self.payload.services.first()) {
             return unsupported(&format!(
                 "`services` are not supported by this runner yet; the job asks for `{}`",
                 service.name

@@ -7,6 +7,7 @@ use shipway_protocol::{ArtifactSpec, FailureReason, Hook, Image, Service, When};
 
 use super::conformance::suite;
 use super::{Bench, eventually, is_running};
+use crate::config::ExecutorChoice;
 use crate::control::control;
 use crate::runner::Sources;
 use crate::testing::RecordingSource;
@@ -233,6 +234,7 @@ async fn a_coordinator_that_takes_no_log_ends_the_job() {
 #[tokio::test]
 async fn what_is_not_supported_is_refused_before_anything_runs() {
     let mut services = Bench::new(&["echo never-printed"]);
+    services.config.executor = ExecutorChoice::Docker;
     services.payload.services = vec![Service {
         name: "postgres:16".into(),
         ..Service::default()
@@ -267,6 +269,14 @@ async fn an_image_is_named_when_a_shell_is_asked_for() {
     let log = bench.succeed().await;
     let line = "WARNING: image python:yes is not used: this job runs in a shell of this machine\n";
     assert!(log.contains(line), "{log}");
+}
+
+#[tokio::test]
+async fn services_are_not_started_for_a_shell() {
+    let mut bench = Bench::new(&["true"]);
+    bench.payload.services = vec![Service::default()];
+    let log = bench.succeed().await;
+    assert!(log.contains("WARNING: services are not started"), "{log}");
 }
 
 #[tokio::test]
