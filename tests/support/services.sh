@@ -33,7 +33,7 @@ launch_engine() {
   log=$(log_of "dockerd")
   echo "Starting a Docker engine (log: $log)"
   as_root setsid dockerd --host unix:///var/run/docker.sock --group "$(id -g)" \
-    --pidfile "$pidfile" >"$log" 2>&1 </dev/null &
+    --pidfile "$pidfile" >"$log" 2>&1 </dev/null {lock}>&- &
   if wait_for 60 engine_answers; then
     engine_pid=$(cat "$pidfile")
   else
@@ -66,7 +66,7 @@ http:
   addr: 127.0.0.1:$port
 END
   echo "Starting a registry on localhost:$port (log: $log)"
-  setsid docker-registry serve "$work/registry.yml" >"$log" 2>&1 </dev/null &
+  setsid docker-registry serve "$work/registry.yml" >"$log" 2>&1 </dev/null {lock}>&- &
   registry_pid=$!
   if wait_for 30 port_open "$port"; then
     SHIPWAY_TEST_REGISTRY=localhost:$port

@@ -10,6 +10,13 @@ step_pid=
 # file that SHIPWAY_TEST_SKIPS names.
 start_steps() {
   work=$1
+  mkdir -p "$work"
+  # Only this process holds the lock: what it starts gets no handle of it.
+  exec {lock}>"$work/lock"
+  if ! flock --nonblock "$lock"; then
+    echo "./test: another run of this checkout is under way." >&2
+    exit 2
+  fi
   rm -rf "$work/logs"
   mkdir -p "$work/logs"
   export SHIPWAY_TEST_SKIPS=$work/skips
@@ -49,7 +56,7 @@ run_limited() {
   local limit=$1 log=$2 code=0
   shift 2
   set -m
-  timeout --kill-after=10 "$limit" "$@" >"$log" 2>&1 </dev/null &
+  timeout --kill-after=10 "$limit" "$@" >"$log" 2>&1 </dev/null {lock}>&- &
   step_pid=$!
   set +m
   wait "$step_pid" || code=$?
