@@ -8,6 +8,7 @@
 //! `artifacts` and `stage` are the parts of it; `executor` runs its commands. `predefined`,
 //! `variables`, `script`, `timeouts`, `failure`, `glob` and `duration` are plain decisions.
 //! `files`, `archive` and `directory` touch what a job left on disk and do not trust it.
+//! `remote`, behind the feature of that name, gets jobs over HTTP.
 //! `log`, `mask`, `limit` and `trace` are the way of a line of output to the coordinator.
 
 mod archive;
@@ -26,6 +27,8 @@ mod limit;
 mod log;
 mod mask;
 mod predefined;
+#[cfg(feature = "remote")]
+pub mod remote;
 mod runner;
 mod script;
 mod source;

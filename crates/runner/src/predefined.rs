@@ -74,7 +74,7 @@ pub(crate) fn job_variables(
 }
 
 /// The processor's name as Go, and so GitLab, spells it.
-fn architecture() -> &'static str {
+pub(crate) fn architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
