@@ -9,7 +9,7 @@ use crate::reference::{Kind, Reference, ReferenceError, Refs, commit_sha};
 use crate::repository::Repository;
 
 /// Id, parents, author's name and address, date of the commit, whole message.
-const COMMIT_FORMAT: &str = "--format=%H%x00%P%x00%an%x00%ae%x00%cI%x00%B";
+pub(crate) const COMMIT_FORMAT: &str = "--format=%H%x00%P%x00%an%x00%ae%x00%cI%x00%B";
 
 /// Why the facts could not be told.
 #[derive(Debug, thiserror::Error)]
@@ -257,16 +257,16 @@ impl Repository {
 
 /// What `git log` told of one commit.
 #[derive(Debug, Clone, Default)]
-struct Commit {
-    sha: String,
-    first_parent: Option<String>,
-    author: String,
-    timestamp: String,
-    message: String,
+pub(crate) struct Commit {
+    pub(crate) sha: String,
+    pub(crate) first_parent: Option<String>,
+    pub(crate) author: String,
+    pub(crate) timestamp: String,
+    pub(crate) message: String,
 }
 
 impl Commit {
-    fn parse(output: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(output: &[u8]) -> Option<Self> {
         let mut fields = records(output).map(|field| String::from_utf8_lossy(field).into_owned());
         let sha = fields.next().filter(|sha| !sha.is_empty())?;
         let parents = fields.next()?;

@@ -7,11 +7,15 @@
 //!
 //! Reading order: [`Repository::discover`] finds the work tree, [`Repository::facts`] tells
 //! what is checked out, [`Snapshot::take`] copies it, [`copy_tree`] copies it again for a job.
+//!
+//! With the feature `hosting` the module of that name keeps bare repositories and serves them.
 
 mod command;
 mod config;
 mod copy;
 mod facts;
+#[cfg(feature = "hosting")]
+pub mod hosting;
 mod listing;
 mod message;
 mod own_git;

@@ -1,0 +1,240 @@
+//! Running `git` on a hosted repository, without blocking and without the machine's own
+//! configuration.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, Command};
+
+use crate::command::GitError;
+
+/// What git gets of our environment: where programs and temporary files are. Everything else
+/// (`GIT_DIR`, `HOME`, `GIT_TRACE`, …) could lead it elsewhere.
+const KEPT_VARIABLES: &[&str] = &["PATH", "LD_LIBRARY_PATH", "TMPDIR", "GIT_EXEC_PATH"];
+
+/// Settings of every call.
+const SETTINGS: &[&str] = &[
+    // The data folder may belong to another user than the one who runs the server; the hooks
+    // and configuration in it are ours.
+    "safe.directory=*",
+    "core.hooksPath=/dev/null",
+    "core.quotePath=false",
+    // A push that was acknowledged is on disk, its refs too.
+    "core.fsync=committed,reference",
+    // Housekeeping has its own time (`BareRepository::housekeeping`), not a request's.
+    "gc.auto=0",
+    "maintenance.auto=false",
+    // As GitLab sets it: a clone must not take all memory.
+    "pack.windowMemory=100m",
+];
+
+/// Git's own words are kept up to this many bytes.
+const LONGEST_COMPLAINT: u64 = 64 * 1024;
+
+/// One call of git, being put together.
+pub(super) struct Call {
+    command: Command,
+    directory: PathBuf,
+    shown: String,
+}
+
+impl Call {
+    /// A call that runs in a bare repository, or in the directory of all repositories.
+    pub(super) fn new(directory: &Path) -> Self {
+        let mut command = Command::new("git");
+        command
+            .env_clear()
+            .envs(
+                KEPT_VARIABLES
+                    .iter()
+                    .filter_map(|name| Some((*name, std::env::var_os(name)?))),
+            )
+            .env("LC_ALL", "C")
+            .env("HOME", "/nonexistent")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_NO_LAZY_FETCH", "1")
+            .env("GIT_NO_REPLACE_OBJECTS", "1")
+            .current_dir(directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        command.args(["--no-pager", "--literal-pathspecs"]);
+        let call = Self {
+            command,
+            directory: directory.to_owned(),
+            shown: "git".to_owned(),
+        };
+        SETTINGS
+            .iter()
+            .fold(call, |call, setting| call.setting(setting))
+    }
+
+    /// A setting for this call, `name=value`. Settings come before arguments.
+    pub(super) fn setting(mut self, setting: &str) -> Self {
+        self.command.arg("-c").arg(setting);
+        self
+    }
+
+    /// Adds arguments.
+    pub(super) fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        for arg in args {
+            self.shown.push(' ');
+            self.shown.push_str(&arg.as_ref().to_string_lossy());
+            self.command.arg(arg);
+        }
+        self
+    }
+
+    /// Sets a variable of git's environment.
+    pub(super) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Starts the process with a pipe as its input.
+    pub(super) fn spawn_with_input(mut self) -> Result<Process, GitError> {
+        self.command.stdin(Stdio::piped());
+        self.spawn()
+    }
+
+    /// Starts the process.
+    pub(super) fn spawn(mut self) -> Result<Process, GitError> {
+        match self.command.spawn() {
+            Ok(child) => Ok(Process {
+                child,
+                directory: self.directory,
+                shown: self.shown,
+            }),
+            Err(error)
+                if error.kind() == std::io::ErrorKind::NotFound && self.directory.is_dir() =>
+            {
+                Err(GitError::NotInstalled)
+            }
+            Err(source) => Err(GitError::Run {
+                command: self.shown,
+                directory: self.directory,
+                source,
+            }),
+        }
+    }
+
+    /// Runs to the end and returns standard output.
+    pub(super) async fn output(self) -> Result<Vec<u8>, GitError> {
+        self.spawn()?.output(b"").await
+    }
+
+    /// Runs to the end with `input` as standard input.
+    pub(super) async fn output_with_input(self, input: &[u8]) -> Result<Vec<u8>, GitError> {
+        self.spawn_with_input()?.output(input).await
+    }
+
+    /// As [`Call::output`], with `None` where git ran and refused.
+    pub(super) async fn answer(self) -> Result<Option<Vec<u8>>, GitError> {
+        match self.output().await {
+            Ok(output) => Ok(Some(output)),
+            Err(GitError::Failed { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A started git. Dropped before its end it is killed with everything it started.
+pub(super) struct Process {
+    pub(super) child: Child,
+    directory: PathBuf,
+    shown: String,
+}
+
+impl Process {
+    async fn output(mut self, input: &[u8]) -> Result<Vec<u8>, GitError> {
+        let (stdin, stdout) = (self.child.stdin.take(), self.child.stdout.take());
+        let stderr = self.child.stderr.take();
+        let write = async {
+            if let Some(mut stdin) = stdin {
+                // A broken pipe means that git ended early; its own message says why.
+                stdin.write_all(input).await.ok();
+            }
+        };
+        let read = async {
+            let mut output = Vec::new();
+            if let Some(mut stdout) = stdout {
+                stdout.read_to_end(&mut output).await?;
+            }
+            Ok::<_, std::io::Error>(output)
+        };
+        let ((), output, complaint) = tokio::join!(write, read, complaint(stderr));
+        let output = output.map_err(|source| self.run_error(source))?;
+        self.end(complaint).await?;
+        Ok(output)
+    }
+
+    /// Waits for the end and judges it.
+    pub(super) async fn end(&mut self, complaint: String) -> Result<(), GitError> {
+        let status = self.child.wait().await;
+        let status = status.map_err(|source| self.run_error(source))?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(GitError::Failed {
+            command: self.shown.clone(),
+            directory: self.directory.clone(),
+            code: status.code(),
+            stderr: complaint,
+        })
+    }
+
+    pub(super) fn run_error(&self, source: std::io::Error) -> GitError {
+        GitError::Run {
+            command: self.shown.clone(),
+            directory: self.directory.clone(),
+            source,
+        }
+    }
+
+    /// The group to signal, as long as git has not been waited for: after that its number may
+    /// belong to somebody else.
+    pub(super) fn group(&self) -> Option<Group> {
+        let id = i32::try_from(self.child.id()?).ok()?;
+        Some(Group(Pid::from_raw(id)))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(group) = self.group() {
+            group.signal(Signal::SIGKILL);
+        }
+    }
+}
+
+/// The process group of a started git.
+#[derive(Clone, Copy)]
+pub(super) struct Group(Pid);
+
+impl Group {
+    /// Signals git and everything it started; that they are gone already is no fault.
+    pub(super) fn signal(self, signal: Signal) {
+        killpg(self.0, signal).ok();
+    }
+}
+
+/// Reads what git complains about, to its end, and keeps the beginning.
+pub(super) async fn complaint(stderr: Option<impl AsyncRead + Unpin>) -> String {
+    let mut kept = Vec::new();
+    if let Some(mut stderr) = stderr {
+        let mut limited = (&mut stderr).take(LONGEST_COMPLAINT);
+        limited.read_to_end(&mut kept).await.ok();
+        tokio::io::copy(&mut stderr, &mut tokio::io::sink())
+            .await
+            .ok();
+    }
+    String::from_utf8_lossy(&kept).into_owned()
+}
