@@ -97,6 +97,9 @@ impl Coordinator {
             created_at: now(),
             yaml_errors: None,
             context: json(&shared)?,
+            project_id: None,
+            user_id: None,
+            protected: false,
         };
         let stages: Vec<NewStage> = (state.stages.iter().enumerate())
             .map(|(position, stage)| NewStage {

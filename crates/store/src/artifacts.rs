@@ -1,9 +1,12 @@
-//! Statements on artifacts.
+//! Artifacts: the rows; their files are in [`crate::Blobs`].
 
 use shipway_pipeline::{JobId, PipelineId};
-use sqlx::SqliteExecutor;
 
+use crate::error::StoreError;
 use crate::rows::{ArtifactRow, NewArtifact};
+use crate::sql::query;
+use crate::store::Store;
+use crate::transaction::Transaction;
 
 const INSERT: &str = "INSERT INTO artifacts \
     (job_id, file_type, format, file_name, size, expires_at, path) \
@@ -14,42 +17,82 @@ const OF_JOB: &str = "SELECT * FROM artifacts WHERE job_id = $1 ORDER BY id";
 const OF_PIPELINE: &str = "SELECT artifacts.* FROM artifacts \
     JOIN jobs ON jobs.id = artifacts.job_id WHERE jobs.pipeline_id = $1 ORDER BY artifacts.id";
 
+const EXPIRED: &str = "SELECT * FROM artifacts WHERE expires_at <= $1 \
+    ORDER BY expires_at, id LIMIT $2";
+
+const SET_EXPIRY: &str = "UPDATE artifacts SET expires_at = $2 WHERE job_id = $1";
+
 const DELETE: &str = "DELETE FROM artifacts WHERE id = $1";
 
-pub(crate) async fn insert(
-    executor: impl SqliteExecutor<'_>,
-    new: &NewArtifact,
-) -> sqlx::Result<ArtifactRow> {
-    sqlx::query_as(INSERT)
-        .bind(new.job_id.0)
-        .bind(new.file_type.as_str())
-        .bind(new.format.as_str())
-        .bind(new.file_name.as_str())
-        .bind(new.size)
-        .bind(new.expires_at)
-        .bind(new.path.as_str())
-        .fetch_one(executor)
-        .await
+impl Store {
+    /// The job's artifacts in the order in which they were stored.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn artifacts_of(&self, job: JobId) -> Result<Vec<ArtifactRow>, StoreError> {
+        self.all(query(OF_JOB).bind(job.0)).await
+    }
+
+    /// The artifacts of all of a pipeline's jobs.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn artifacts_of_pipeline(
+        &self,
+        pipeline: PipelineId,
+    ) -> Result<Vec<ArtifactRow>, StoreError> {
+        self.all(query(OF_PIPELINE).bind(pipeline.0)).await
+    }
+
+    /// The artifacts that may be removed at `now`, the longest expired first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn expired_artifacts(
+        &self,
+        now: i64,
+        limit: i64,
+    ) -> Result<Vec<ArtifactRow>, StoreError> {
+        self.all(query(EXPIRED).bind(now).bind(limit)).await
+    }
 }
 
-pub(crate) async fn of_job(
-    executor: impl SqliteExecutor<'_>,
-    job: JobId,
-) -> sqlx::Result<Vec<ArtifactRow>> {
-    sqlx::query_as(OF_JOB).bind(job.0).fetch_all(executor).await
-}
+impl Transaction {
+    /// Stores an artifact whose file is in place.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn insert_artifact(&mut self, new: &NewArtifact) -> Result<ArtifactRow, StoreError> {
+        let insert = query(INSERT)
+            .bind(new.job_id.0)
+            .bind(&new.file_type)
+            .bind(&new.format)
+            .bind(&new.file_name)
+            .bind(new.size)
+            .bind(new.expires_at)
+            .bind(&new.path);
+        self.one(insert).await
+    }
 
-pub(crate) async fn of_pipeline(
-    executor: impl SqliteExecutor<'_>,
-    pipeline: PipelineId,
-) -> sqlx::Result<Vec<ArtifactRow>> {
-    sqlx::query_as(OF_PIPELINE)
-        .bind(pipeline.0)
-        .fetch_all(executor)
-        .await
-}
+    /// Lets all of a job's artifacts expire at another time, or never; returns how many
+    /// there are.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn set_artifact_expiry(
+        &mut self,
+        job: JobId,
+        expires_at: Option<i64>,
+    ) -> Result<u64, StoreError> {
+        self.execute(query(SET_EXPIRY).bind(job.0).bind(expires_at))
+            .await
+    }
 
-pub(crate) async fn delete(executor: impl SqliteExecutor<'_>, id: i64) -> sqlx::Result<()> {
-    sqlx::query(DELETE).bind(id).execute(executor).await?;
-    Ok(())
+    /// Forgets an artifact; its file stays.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn delete_artifact(&mut self, id: i64) -> Result<(), StoreError> {
+        self.execute(query(DELETE).bind(id)).await.map(drop)
+    }
 }

@@ -80,6 +80,14 @@ pub enum StoreError {
         /// The database file.
         path: PathBuf,
     },
+    /// Another row has the name, path, key or token already.
+    #[error("the database `{}` has such a row already; choose another name", path.display())]
+    Taken {
+        /// The database file.
+        path: PathBuf,
+        /// What the database said, which names the columns.
+        source: sqlx::Error,
+    },
     /// Anything else.
     #[error("the database `{}` did not answer", path.display())]
     Query {
@@ -101,6 +109,11 @@ impl StoreError {
     /// Sorts a fault of the database by what a person would do next.
     pub(crate) fn classify(path: &Path, source: sqlx::Error) -> Self {
         let path = path.to_owned();
+        if let Some(error) = source.as_database_error()
+            && error.is_unique_violation()
+        {
+            return Self::Taken { path, source };
+        }
         // The primary code is the low byte of the extended one.
         match primary_code(&source) {
             Some(code::BUSY | code::LOCKED) => Self::Busy {

@@ -1,16 +1,31 @@
-//! Statements on jobs.
+//! Jobs, whoever runs them. Those that wait for runners of a server are in [`crate::queue`].
 
 use shipway_pipeline::{JobId, PipelineId, Status};
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection, SqliteExecutor};
 
+use crate::error::StoreError;
+use crate::ids::ProjectId;
+use crate::page::{Page, Paged};
 use crate::rows::{JobRow, JobUpdate, NewJob};
+use crate::sql::{Query, query};
+use crate::store::Store;
+use crate::transaction::Transaction;
 
-const INSERT: &str = "INSERT INTO jobs (pipeline_id, stage, name, status, run_when, \
-    allow_failure, scheduling, needs, spec, tags, attempt, triggered, environment, reason) ";
+const INSERT: &str = "INSERT INTO jobs (pipeline_id, project_id, protected, stage, name, status, \
+    run_when, allow_failure, scheduling, needs, spec, tags, attempt, triggered, environment, \
+    reason) VALUES";
+
+/// What jobs take over from their pipeline.
+const OF_THE_PIPELINE: &str = "SELECT project_id, protected FROM pipelines WHERE id = $1";
 
 const FIND: &str = "SELECT * FROM jobs WHERE id = $1";
 
 const OF_PIPELINE: &str = "SELECT * FROM jobs WHERE pipeline_id = $1 ORDER BY id";
+
+const PAGE: &str = "SELECT * FROM jobs WHERE project_id = $1 AND ($2 IS NULL OR status = $2) \
+    ORDER BY id DESC LIMIT $3 OFFSET $4";
+
+const COUNT: &str = "SELECT count(*) FROM jobs \
+    WHERE project_id = $1 AND ($2 IS NULL OR status = $2)";
 
 const UPDATE: &str = "UPDATE jobs SET status = COALESCE($2, status), \
     failure_reason = COALESCE($3, failure_reason), exit_code = COALESCE($4, exit_code), \
@@ -24,131 +39,194 @@ const UPDATE: &str = "UPDATE jobs SET status = COALESCE($2, status), \
 
 const MARK_RETRIED: &str = "UPDATE jobs SET retried = TRUE WHERE id = $1";
 
-/// Rows of one INSERT, each of 14 values: under SQLite's limit of 32766 values.
+/// Rows of one INSERT, each of 16 values: under SQLite's limit of 32766 values.
 const ROWS_PER_INSERT: usize = 1000;
 
 /// Rows of one UPDATE.
 const ROWS_PER_UPDATE: usize = 1000;
 
-/// Returns the ids in the order of `jobs`.
-pub(crate) async fn insert(
-    connection: &mut SqliteConnection,
-    pipeline: PipelineId,
-    jobs: &[NewJob],
-) -> sqlx::Result<Vec<JobId>> {
-    let mut ids = Vec::with_capacity(jobs.len());
-    for chunk in jobs.chunks(ROWS_PER_INSERT) {
-        let mut insert: QueryBuilder<Sqlite> = QueryBuilder::new(INSERT);
-        insert.push_values(chunk, |mut row, job| {
-            row.push_bind(pipeline.0)
-                .push_bind(job.stage)
-                .push_bind(job.name.as_str())
-                .push_bind(job.status.as_str())
-                .push_bind(job.when.as_str())
-                .push_bind(job.allow_failure)
-                .push_bind(job.scheduling.as_str())
-                .push_bind(job.needs.as_str())
-                .push_bind(job.spec.as_str())
-                .push_bind(job.tags.as_str())
-                .push_bind(job.attempt)
-                .push_bind(job.triggered)
-                .push_bind(job.environment.as_deref())
-                .push_bind(job.reason.as_str());
-        });
-        insert.push(" RETURNING id");
-        let mut chunk_ids: Vec<i64> = insert
-            .build_query_scalar()
-            .persistent(false)
-            .fetch_all(&mut *connection)
-            .await?;
-        // Ids are given in the order of the values, but RETURNING promises none.
-        chunk_ids.sort_unstable();
-        ids.extend(chunk_ids.into_iter().map(JobId));
+impl Store {
+    /// The job, if there is one of this id.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn job(&self, id: JobId) -> Result<Option<JobRow>, StoreError> {
+        self.optional(query(FIND).bind(id.0)).await
     }
-    Ok(ids)
+
+    /// The pipeline's jobs, all attempts, in the order in which they were stored.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn jobs(&self, pipeline: PipelineId) -> Result<Vec<JobRow>, StoreError> {
+        self.all(query(OF_PIPELINE).bind(pipeline.0)).await
+    }
+
+    /// A project's jobs, newest first, in one status where it is given.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn jobs_of_project(
+        &self,
+        project: ProjectId,
+        status: Option<Status>,
+        page: Page,
+    ) -> Result<Paged<JobRow>, StoreError> {
+        let status = status.map(Status::as_str);
+        let rows = query(PAGE).bind(project).bind(status);
+        Ok(Paged {
+            rows: self.all(rows.bind(page.limit).bind(page.offset)).await?,
+            total: self.number(query(COUNT).bind(project).bind(status)).await?,
+        })
+    }
 }
 
-pub(crate) async fn find(
-    executor: impl SqliteExecutor<'_>,
-    id: JobId,
-) -> sqlx::Result<Option<JobRow>> {
-    sqlx::query_as(FIND)
-        .bind(id.0)
-        .fetch_optional(executor)
-        .await
-}
+impl Transaction {
+    /// The job as it stands.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or when the database does not answer.
+    pub async fn job(&mut self, id: JobId) -> Result<JobRow, StoreError> {
+        self.existing_row(query(FIND).bind(id.0), "job", id.0).await
+    }
 
-pub(crate) async fn of_pipeline(
-    executor: impl SqliteExecutor<'_>,
-    pipeline: PipelineId,
-) -> sqlx::Result<Vec<JobRow>> {
-    sqlx::query_as(OF_PIPELINE)
-        .bind(pipeline.0)
-        .fetch_all(executor)
-        .await
-}
+    /// The pipeline's jobs, all attempts, in the order in which they were stored.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn jobs(&mut self, pipeline: PipelineId) -> Result<Vec<JobRow>, StoreError> {
+        self.all(query(OF_PIPELINE).bind(pipeline.0)).await
+    }
 
-/// Returns whether there is such a job.
-pub(crate) async fn update(
-    executor: impl SqliteExecutor<'_>,
-    id: JobId,
-    update: &JobUpdate,
-) -> sqlx::Result<bool> {
-    let done = sqlx::query(UPDATE)
-        .bind(id.0)
-        .bind(update.status.map(Status::as_str))
-        .bind(update.failure_reason.as_deref())
-        .bind(update.exit_code)
-        .bind(update.queued_at)
-        .bind(update.started_at)
-        .bind(update.finished_at)
-        .bind(update.scheduled_at)
-        .bind(update.allow_failure)
-        .bind(update.triggered)
-        .bind(update.when.as_deref())
-        .bind(update.coverage)
-        .bind(update.tests.as_deref())
-        .bind(update.runner.as_deref())
-        .bind(update.trace_bytes)
-        .bind(update.environment.as_deref())
-        .execute(executor)
-        .await?;
-    Ok(done.rows_affected() > 0)
-}
-
-/// Gives many jobs one status; a pipeline of thousands may be skipped or cancelled at once.
-pub(crate) async fn set_statuses(
-    connection: &mut SqliteConnection,
-    ids: &[JobId],
-    status: Status,
-) -> sqlx::Result<u64> {
-    let mut changed = 0;
-    for chunk in ids.chunks(ROWS_PER_UPDATE) {
-        let mut update: QueryBuilder<Sqlite> = QueryBuilder::new("UPDATE jobs SET status = ");
-        update.push_bind(status.as_str()).push(" WHERE id IN (");
-        let mut list = update.separated(", ");
-        for id in chunk {
-            list.push_bind(id.0);
+    /// Stores jobs, thousands at once; the ids come in the order of `new`. Project and
+    /// protection are the pipeline's.
+    ///
+    /// # Errors
+    /// When the database does not take them.
+    pub async fn insert_jobs(
+        &mut self,
+        pipeline: PipelineId,
+        new: &[NewJob],
+    ) -> Result<Vec<JobId>, StoreError> {
+        let found: Option<(Option<ProjectId>, bool)> = self
+            .optional(query(OF_THE_PIPELINE).bind(pipeline.0))
+            .await?;
+        // Without a pipeline the database refuses the rows.
+        let (project, protected) = found.unwrap_or_default();
+        let mut ids = Vec::with_capacity(new.len());
+        for chunk in new.chunks(ROWS_PER_INSERT) {
+            let rows = chunk.iter().map(|job| {
+                [
+                    pipeline.0.into(),
+                    project.into(),
+                    protected.into(),
+                    job.stage.into(),
+                    (&job.name).into(),
+                    job.status.as_str().into(),
+                    (&job.when).into(),
+                    job.allow_failure.into(),
+                    (&job.scheduling).into(),
+                    (&job.needs).into(),
+                    (&job.spec).into(),
+                    (&job.tags).into(),
+                    job.attempt.into(),
+                    job.triggered.into(),
+                    (&job.environment).into(),
+                    (&job.reason).into(),
+                ]
+            });
+            let insert = Query::rows(INSERT, rows, " RETURNING id");
+            let mut chunk_ids: Vec<(i64,)> = self.all(insert).await?;
+            // Ids are given in the order of the values, but RETURNING promises none.
+            chunk_ids.sort_unstable();
+            ids.extend(chunk_ids.into_iter().map(|(id,)| JobId(id)));
         }
-        update.push(")");
-        let done = update
-            .build()
-            .persistent(false)
-            .execute(&mut *connection)
-            .await?;
-        changed += done.rows_affected();
+        Ok(ids)
     }
-    Ok(changed)
-}
 
-/// Returns whether there is such a job.
-pub(crate) async fn mark_retried(
-    executor: impl SqliteExecutor<'_>,
-    id: JobId,
-) -> sqlx::Result<bool> {
-    let done = sqlx::query(MARK_RETRIED)
-        .bind(id.0)
-        .execute(executor)
-        .await?;
-    Ok(done.rows_affected() > 0)
+    /// Stores one job: a new attempt.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn insert_job(
+        &mut self,
+        pipeline: PipelineId,
+        new: &NewJob,
+    ) -> Result<JobId, StoreError> {
+        let ids = self
+            .insert_jobs(pipeline, std::slice::from_ref(new))
+            .await?;
+        ids.first().copied().ok_or_else(|| self.not_found("job", 0))
+    }
+
+    /// Gives the job a status, and what else of `update` is set.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or when the database does not take it.
+    pub async fn set_job_status(
+        &mut self,
+        id: JobId,
+        status: Status,
+        update: JobUpdate,
+    ) -> Result<(), StoreError> {
+        let update = JobUpdate {
+            status: Some(status),
+            ..update
+        };
+        self.update_job(id, &update).await
+    }
+
+    /// Changes what of `update` is set.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or when the database does not take it.
+    pub async fn update_job(&mut self, id: JobId, update: &JobUpdate) -> Result<(), StoreError> {
+        let statement = query(UPDATE)
+            .bind(id.0)
+            .bind(update.status.map(Status::as_str))
+            .bind(&update.failure_reason)
+            .bind(update.exit_code)
+            .bind(update.queued_at)
+            .bind(update.started_at)
+            .bind(update.finished_at)
+            .bind(update.scheduled_at)
+            .bind(update.allow_failure)
+            .bind(update.triggered)
+            .bind(&update.when)
+            .bind(update.coverage)
+            .bind(&update.tests)
+            .bind(&update.runner)
+            .bind(update.trace_bytes)
+            .bind(&update.environment);
+        self.change(statement, "job", id.0).await
+    }
+
+    /// Gives many jobs one status, and returns how many there were; a pipeline of thousands
+    /// may be skipped or cancelled at once.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn set_job_statuses(
+        &mut self,
+        ids: &[JobId],
+        status: Status,
+    ) -> Result<u64, StoreError> {
+        let mut changed = 0;
+        for chunk in ids.chunks(ROWS_PER_UPDATE) {
+            let head = "UPDATE jobs SET status = $1 WHERE id IN";
+            let list = chunk.iter().map(|id| id.0.into());
+            let update = Query::list(head, vec![status.as_str().into()], list);
+            changed += self.execute(update).await?;
+        }
+        Ok(changed)
+    }
+
+    /// Notes that a newer attempt takes the job's place.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or when the database does not take it.
+    pub async fn mark_retried(&mut self, id: JobId) -> Result<(), StoreError> {
+        self.change(query(MARK_RETRIED).bind(id.0), "job", id.0)
+            .await
+    }
 }

@@ -10,25 +10,65 @@
 
 mod artifacts;
 mod blobs;
+mod credentials;
+mod environments;
 mod error;
 mod hold;
+mod ids;
 mod jobs;
 mod logs;
+mod members;
+mod names;
+mod namespaces;
+mod page;
 mod pipelines;
+mod projects;
+mod protected_refs;
 mod prune;
+mod queue;
+mod registration_tokens;
 mod rows;
+mod runners;
+mod schedules;
 mod schema;
+mod sql;
 mod store;
 mod transaction;
+mod triggers;
+mod users;
+mod variables;
 
 pub use blobs::{Blob, BlobError, Blobs};
+pub use credentials::{AccessTokenRow, NewAccessToken, SessionRow};
+pub use environments::{DeploymentRow, EnvironmentRow, NewDeployment, NewEnvironment};
 pub use error::StoreError;
 pub use hold::Hold;
+pub use ids::{
+    AccessTokenId, DeploymentId, EnvironmentId, NamespaceId, ProjectId, RunnerId, ScheduleId,
+    TriggerId, UserId, VariableId,
+};
 pub use logs::{LogError, Logs};
+pub use members::MemberRow;
+pub use names::{
+    DeploymentStatus, EnvironmentState, Level, MemberSource, NamespaceKind, RefKind, RunnerKind,
+    UnknownName, UserState, VariableType, Visibility,
+};
+pub use namespaces::{NamespaceRow, NewNamespace};
+pub use page::{Page, Paged};
+pub use pipelines::PipelineFilter;
+pub use projects::{NewProject, ProjectFilter, ProjectRow, Viewer};
+pub use protected_refs::ProtectedRefRow;
 pub use prune::{PruneError, Pruned, Usage, tree_size};
+pub use queue::{BusyProject, Claim, QueuedJob};
+pub use registration_tokens::RegistrationTokenRow;
 pub use rows::{
     ArtifactRow, JobRow, JobUpdate, NewArtifact, NewJob, NewPipeline, NewStage, PipelineRow,
     PipelineUpdate, StageRow,
 };
+pub use runners::{NewRunner, RunnerManagerRow, RunnerRow};
+pub use schedules::{NewSchedule, ScheduleRow};
 pub use store::{Durability, Options, Store};
 pub use transaction::Transaction;
+pub use triggers::{NewTrigger, TriggerRow};
+pub use users::{NewUser, UserRow};
+pub use variables::{NewVariable, VariableRow};

@@ -1,20 +1,61 @@
-//! Statements on pipelines and their stages.
+//! Pipelines and their stages.
 
 use shipway_pipeline::{PipelineId, Status};
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection, SqliteExecutor};
 
+use crate::error::StoreError;
+use crate::ids::ProjectId;
+use crate::page::{Page, Paged};
 use crate::rows::{NewPipeline, NewStage, PipelineRow, PipelineUpdate, StageRow};
+use crate::sql::{Query, query};
+use crate::store::Store;
+use crate::transaction::Transaction;
 
-const NEXT_IID: &str = "INSERT INTO projects (path, last_iid) VALUES ($1, 1) \
-    ON CONFLICT (path) DO UPDATE SET last_iid = projects.last_iid + 1 RETURNING last_iid";
+/// Which of a project's pipelines are wanted; the default is all of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PipelineFilter {
+    /// Of this branch or tag.
+    pub ref_name: Option<String>,
+    /// Of this commit.
+    pub sha: Option<String>,
+    /// In this status.
+    pub status: Option<Status>,
+    /// Set off by this.
+    pub source: Option<String>,
+}
+
+const NEXT_IID: &str = "INSERT INTO pipeline_numbers (path, last_iid) VALUES ($1, 1) \
+    ON CONFLICT (path) DO UPDATE SET last_iid = pipeline_numbers.last_iid + 1 RETURNING last_iid";
 
 const INSERT: &str = "INSERT INTO pipelines \
-    (iid, project, ref_name, ref_kind, sha, source, status, name, created_at, yaml_errors, context) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING *";
+    (iid, project, ref_name, ref_kind, sha, source, status, name, created_at, yaml_errors, \
+    context, project_id, user_id, protected) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING *";
 
 const FIND: &str = "SELECT * FROM pipelines WHERE id = $1";
 
+const BY_IID: &str = "SELECT * FROM pipelines WHERE project_id = $1 AND iid = $2";
+
 const NEWEST: &str = "SELECT * FROM pipelines ORDER BY id DESC LIMIT $1";
+
+const NEWEST_OF_REF: &str = "SELECT * FROM pipelines WHERE project_id = $1 AND ref_name = $2 \
+    ORDER BY id DESC LIMIT 1";
+
+macro_rules! of_project {
+    ($what:literal, $end:literal) => {
+        concat!(
+            "SELECT ",
+            $what,
+            " FROM pipelines WHERE project_id = $1 AND ($2 IS NULL OR ref_name = $2) \
+            AND ($3 IS NULL OR sha = $3) AND ($4 IS NULL OR status = $4) \
+            AND ($5 IS NULL OR source = $5) ",
+            $end
+        )
+    };
+}
+
+const PAGE: &str = of_project!("*", "ORDER BY id DESC LIMIT $6 OFFSET $7");
+
+const COUNT: &str = of_project!("count(*)", "");
 
 const UNFINISHED: &str = "SELECT * FROM pipelines WHERE finished_at IS NULL ORDER BY id";
 
@@ -33,126 +74,204 @@ const UPDATE_STAGE: &str = "UPDATE stages SET status = $3 WHERE pipeline_id = $1
 /// Rows of one INSERT; engines limit the values of one statement.
 const ROWS_PER_INSERT: usize = 1000;
 
-pub(crate) async fn insert(
-    connection: &mut SqliteConnection,
-    new: &NewPipeline,
-) -> sqlx::Result<PipelineRow> {
-    let iid: i64 = sqlx::query_scalar(NEXT_IID)
-        .bind(new.project.as_str())
-        .fetch_one(&mut *connection)
-        .await?;
-    sqlx::query_as(INSERT)
-        .bind(iid)
-        .bind(new.project.as_str())
-        .bind(new.ref_name.as_str())
-        .bind(new.ref_kind.as_str())
-        .bind(new.sha.as_deref())
-        .bind(new.source.as_str())
-        .bind(new.status.as_str())
-        .bind(new.name.as_deref())
-        .bind(new.created_at)
-        .bind(new.yaml_errors.as_deref())
-        .bind(new.context.as_str())
-        .fetch_one(connection)
-        .await
-}
-
-pub(crate) async fn find(
-    executor: impl SqliteExecutor<'_>,
-    id: PipelineId,
-) -> sqlx::Result<Option<PipelineRow>> {
-    sqlx::query_as(FIND)
-        .bind(id.0)
-        .fetch_optional(executor)
-        .await
-}
-
-pub(crate) async fn newest(
-    executor: impl SqliteExecutor<'_>,
-    limit: i64,
-) -> sqlx::Result<Vec<PipelineRow>> {
-    sqlx::query_as(NEWEST).bind(limit).fetch_all(executor).await
-}
-
-pub(crate) async fn unfinished(
-    executor: impl SqliteExecutor<'_>,
-) -> sqlx::Result<Vec<PipelineRow>> {
-    sqlx::query_as(UNFINISHED).fetch_all(executor).await
-}
-
-pub(crate) async fn all_ids(executor: impl SqliteExecutor<'_>) -> sqlx::Result<Vec<i64>> {
-    sqlx::query_scalar(ALL_IDS).fetch_all(executor).await
-}
-
-/// Returns whether there is such a pipeline.
-pub(crate) async fn update(
-    executor: impl SqliteExecutor<'_>,
-    id: PipelineId,
-    status: Status,
-    update: &PipelineUpdate,
-) -> sqlx::Result<bool> {
-    let done = sqlx::query(UPDATE)
-        .bind(id.0)
-        .bind(status.as_str())
-        .bind(update.started_at)
-        .bind(update.finished_at)
-        .bind(update.coverage)
-        .execute(executor)
-        .await?;
-    Ok(done.rows_affected() > 0)
-}
-
-/// Deletes the pipeline with its stages, jobs and artifacts.
-pub(crate) async fn delete(executor: impl SqliteExecutor<'_>, id: PipelineId) -> sqlx::Result<()> {
-    sqlx::query(DELETE).bind(id.0).execute(executor).await?;
-    Ok(())
-}
-
-pub(crate) async fn insert_stages(
-    connection: &mut SqliteConnection,
-    pipeline: PipelineId,
-    stages: &[NewStage],
-) -> sqlx::Result<()> {
-    for chunk in stages.chunks(ROWS_PER_INSERT) {
-        let mut insert: QueryBuilder<Sqlite> =
-            QueryBuilder::new("INSERT INTO stages (pipeline_id, position, name, status) ");
-        insert.push_values(chunk, |mut row, stage| {
-            row.push_bind(pipeline.0)
-                .push_bind(stage.position)
-                .push_bind(stage.name.as_str())
-                .push_bind(stage.status.as_str());
-        });
-        insert
-            .build()
-            .persistent(false)
-            .execute(&mut *connection)
-            .await?;
+impl Store {
+    /// The pipeline, if there is one of this id.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn pipeline(&self, id: PipelineId) -> Result<Option<PipelineRow>, StoreError> {
+        self.optional(query(FIND).bind(id.0)).await
     }
-    Ok(())
+
+    /// The project's pipeline of this number.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn pipeline_by_iid(
+        &self,
+        project: ProjectId,
+        iid: i64,
+    ) -> Result<Option<PipelineRow>, StoreError> {
+        self.optional(query(BY_IID).bind(project).bind(iid)).await
+    }
+
+    /// The newest pipelines of all projects, newest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn pipelines(&self, limit: u32) -> Result<Vec<PipelineRow>, StoreError> {
+        self.all(query(NEWEST).bind(i64::from(limit))).await
+    }
+
+    /// The newest pipeline of a project's branch or tag.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn newest_pipeline(
+        &self,
+        project: ProjectId,
+        ref_name: &str,
+    ) -> Result<Option<PipelineRow>, StoreError> {
+        self.optional(query(NEWEST_OF_REF).bind(project).bind(ref_name))
+            .await
+    }
+
+    /// A project's pipelines, newest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn pipelines_of_project(
+        &self,
+        project: ProjectId,
+        filter: &PipelineFilter,
+        page: Page,
+    ) -> Result<Paged<PipelineRow>, StoreError> {
+        let bound = |text: &'static str| -> Query<'_> {
+            query(text)
+                .bind(project)
+                .bind(&filter.ref_name)
+                .bind(&filter.sha)
+                .bind(filter.status.map(Status::as_str))
+                .bind(&filter.source)
+        };
+        Ok(Paged {
+            rows: self
+                .all(bound(PAGE).bind(page.limit).bind(page.offset))
+                .await?,
+            total: self.number(bound(COUNT)).await?,
+        })
+    }
+
+    /// The pipelines without an end, oldest first: those that run, wait for a person, or were
+    /// left by a process that died ([`Store::is_held`] tells).
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn unfinished_pipelines(&self) -> Result<Vec<PipelineRow>, StoreError> {
+        self.all(query(UNFINISHED)).await
+    }
+
+    pub(crate) async fn pipeline_ids(&self) -> Result<Vec<PipelineId>, StoreError> {
+        let rows: Vec<(i64,)> = self.all(query(ALL_IDS)).await?;
+        Ok(rows.into_iter().map(|(id,)| PipelineId(id)).collect())
+    }
+
+    /// The pipeline's stages in order.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn stages(&self, pipeline: PipelineId) -> Result<Vec<StageRow>, StoreError> {
+        self.all(query(STAGES).bind(pipeline.0)).await
+    }
 }
 
-pub(crate) async fn stages(
-    executor: impl SqliteExecutor<'_>,
-    pipeline: PipelineId,
-) -> sqlx::Result<Vec<StageRow>> {
-    sqlx::query_as(STAGES)
-        .bind(pipeline.0)
-        .fetch_all(executor)
-        .await
-}
+impl Transaction {
+    /// The pipeline as it stands.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or when the database does not answer.
+    pub async fn pipeline(&mut self, id: PipelineId) -> Result<PipelineRow, StoreError> {
+        self.existing_row(query(FIND).bind(id.0), "pipeline", id.0)
+            .await
+    }
 
-/// Returns whether there is such a stage.
-pub(crate) async fn update_stage(
-    executor: impl SqliteExecutor<'_>,
-    pipeline: PipelineId,
-    position: i64,
-    status: Status,
-) -> sqlx::Result<bool> {
-    let done = sqlx::query(UPDATE_STAGE)
-        .bind(pipeline.0)
-        .bind(position)
-        .bind(status.as_str())
-        .execute(executor)
-        .await?;
-    Ok(done.rows_affected() > 0)
+    /// The pipeline's stages in order.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn stages(&mut self, pipeline: PipelineId) -> Result<Vec<StageRow>, StoreError> {
+        self.all(query(STAGES).bind(pipeline.0)).await
+    }
+
+    /// Stores a pipeline under the next number of its project.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn insert_pipeline(&mut self, new: &NewPipeline) -> Result<PipelineRow, StoreError> {
+        let (iid,): (i64,) = self.one(query(NEXT_IID).bind(&new.project)).await?;
+        let insert = query(INSERT)
+            .bind(iid)
+            .bind(&new.project)
+            .bind(&new.ref_name)
+            .bind(&new.ref_kind)
+            .bind(&new.sha)
+            .bind(&new.source)
+            .bind(new.status.as_str())
+            .bind(&new.name)
+            .bind(new.created_at)
+            .bind(&new.yaml_errors)
+            .bind(&new.context)
+            .bind(new.project_id)
+            .bind(new.user_id)
+            .bind(new.protected);
+        self.one(insert).await
+    }
+
+    /// Stores a pipeline's stages.
+    ///
+    /// # Errors
+    /// When the database does not take them.
+    pub async fn insert_stages(
+        &mut self,
+        pipeline: PipelineId,
+        stages: &[NewStage],
+    ) -> Result<(), StoreError> {
+        for chunk in stages.chunks(ROWS_PER_INSERT) {
+            let rows = chunk.iter().map(|stage| {
+                [
+                    pipeline.0.into(),
+                    stage.position.into(),
+                    (&stage.name).into(),
+                    stage.status.as_str().into(),
+                ]
+            });
+            let head = "INSERT INTO stages (pipeline_id, position, name, status) VALUES";
+            self.execute(Query::rows(head, rows, "")).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives the pipeline a status, and what else of `update` is set.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or when the database does not take it.
+    pub async fn set_pipeline_status(
+        &mut self,
+        id: PipelineId,
+        status: Status,
+        update: &PipelineUpdate,
+    ) -> Result<(), StoreError> {
+        let update = query(UPDATE)
+            .bind(id.0)
+            .bind(status.as_str())
+            .bind(update.started_at)
+            .bind(update.finished_at)
+            .bind(update.coverage);
+        self.change(update, "pipeline", id.0).await
+    }
+
+    /// Gives a stage a status.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or when the database does not take it.
+    pub async fn set_stage_status(
+        &mut self,
+        pipeline: PipelineId,
+        position: i64,
+        status: Status,
+    ) -> Result<(), StoreError> {
+        let update = query(UPDATE_STAGE)
+            .bind(pipeline.0)
+            .bind(position)
+            .bind(status.as_str());
+        self.change(update, "stage", position).await
+    }
+
+    /// Forgets a pipeline with its stages, jobs and artifacts; their files stay.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn delete_pipeline(&mut self, id: PipelineId) -> Result<(), StoreError> {
+        self.execute(query(DELETE).bind(id.0)).await.map(drop)
+    }
 }

@@ -10,7 +10,6 @@ use crate::blobs::PARTIAL_PREFIX;
 use crate::error::StoreError;
 use crate::rows::PipelineRow;
 use crate::store::Store;
-use crate::{artifacts, pipelines};
 
 /// Pruning or measuring failed; what was pruned until then stays pruned.
 #[derive(Debug, thiserror::Error)]
@@ -99,13 +98,11 @@ impl Store {
             orphans: self.sweep().await?,
             ..Pruned::default()
         };
-        let fault = |error| self.fault(error);
         let mut used = self.usage()?.total();
-        for id in pipelines::all_ids(self.readers()).await.map_err(fault)? {
+        for id in self.pipeline_ids().await? {
             if used <= budget {
                 break;
             }
-            let id = PipelineId(id);
             if self.delete_if_over(id).await? {
                 used = used.saturating_sub(self.remove_files(id)?);
                 pruned.pipelines.push(id);
@@ -159,19 +156,14 @@ impl Store {
     /// Removes what a killed process left: directories of pipelines without a row, and files
     /// without a row in pipelines that nobody works on. Returns the number of files.
     async fn sweep(&self) -> Result<usize, PruneError> {
-        let fault = |error| self.fault(error);
         let mut on_disk = pipelines_on_disk(self.logs().directory())?;
         on_disk.extend(pipelines_on_disk(self.blobs().directory())?);
         // The rows are read after the directories: a pipeline's row comes before its files.
-        let rows: BTreeSet<i64> = pipelines::all_ids(self.readers())
-            .await
-            .map_err(fault)?
-            .into_iter()
-            .collect();
+        let rows: BTreeSet<PipelineId> = self.pipeline_ids().await?.into_iter().collect();
         let mut removed = 0;
         for id in on_disk {
             let id = PipelineId(id);
-            if !rows.contains(&id.0) {
+            if !rows.contains(&id) {
                 for directory in [self.logs().directory(), self.blobs().directory()] {
                     removed += files(&directory.join(id.to_string()))?.len();
                 }
@@ -187,8 +179,7 @@ impl Store {
     }
 
     async fn sweep_artifacts(&self, id: PipelineId) -> Result<usize, PruneError> {
-        let rows = artifacts::of_pipeline(self.readers(), id).await;
-        let rows = rows.map_err(|error| self.fault(error))?;
+        let rows = self.artifacts_of_pipeline(id).await?;
         let known: BTreeSet<PathBuf> = rows
             .iter()
             .map(|row| self.blobs().directory().join(&row.path))

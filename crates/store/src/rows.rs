@@ -1,8 +1,10 @@
-//! The rows, as plain data.
+//! The rows of pipelines, stages, jobs and artifacts, as plain data.
 
 use shipway_pipeline::{JobId, PipelineId, Status};
-use sqlx::error::BoxDynError;
-use sqlx::{Database, Decode, Type};
+use sqlx::Type;
+
+use crate::ids::{ProjectId, RunnerId, UserId};
+use crate::sql::decoded_from_text;
 
 /// A number that identifies a row.
 #[derive(Type)]
@@ -24,27 +26,15 @@ impl From<Key> for JobId {
 /// A status as the column holds it, by GitLab's name.
 pub(crate) struct StatusText(Status);
 
-impl<DB: Database> Type<DB> for StatusText
-where
-    String: Type<DB>,
-{
-    fn type_info() -> DB::TypeInfo {
-        String::type_info()
-    }
+impl std::str::FromStr for StatusText {
+    type Err = <Status as std::str::FromStr>::Err;
 
-    fn compatible(info: &DB::TypeInfo) -> bool {
-        String::compatible(info)
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        name.parse().map(Self)
     }
 }
 
-impl<'r, DB: Database> Decode<'r, DB> for StatusText
-where
-    String: Decode<'r, DB>,
-{
-    fn decode(value: DB::ValueRef<'r>) -> Result<Self, BoxDynError> {
-        Ok(Self(String::decode(value)?.parse()?))
-    }
-}
+decoded_from_text!(StatusText);
 
 impl From<StatusText> for Status {
     fn from(text: StatusText) -> Self {
@@ -75,6 +65,12 @@ pub struct NewPipeline {
     pub yaml_errors: Option<String>,
     /// JSON: whatever the coordinator wants to keep, variables for instance.
     pub context: String,
+    /// The project; none for a local run.
+    pub project_id: Option<ProjectId>,
+    /// Who set it off; none for a local run.
+    pub user_id: Option<UserId>,
+    /// Its ref is protected.
+    pub protected: bool,
 }
 
 /// A stored pipeline.
@@ -112,6 +108,12 @@ pub struct PipelineRow {
     pub context: String,
     /// Per cent.
     pub coverage: Option<f64>,
+    /// The project; none for a local run.
+    pub project_id: Option<ProjectId>,
+    /// Who set it off; none for a local run, and when the user is deleted.
+    pub user_id: Option<UserId>,
+    /// Its ref is protected.
+    pub protected: bool,
 }
 
 /// What changes of a pipeline along with its status; `None` leaves a column as it is.
@@ -241,6 +243,22 @@ pub struct JobRow {
     pub environment: Option<String>,
     /// Why it is in the pipeline.
     pub reason: String,
+    /// The pipeline's project; none for a local run.
+    pub project_id: Option<ProjectId>,
+    /// The pipeline's ref is protected.
+    pub protected: bool,
+    /// SHA-256 of the job's token, since it was handed out.
+    pub token_digest: Option<Vec<u8>>,
+    /// The runner that has it; none before, and when the runner is deleted.
+    pub runner_id: Option<RunnerId>,
+    /// Which of the runner's machines has it.
+    pub system_id: Option<String>,
+    /// When the runner first said that it works on it.
+    pub acknowledged_at: Option<i64>,
+    /// When the runner last said so.
+    pub contacted_at: Option<i64>,
+    /// Its log may show secrets.
+    pub debug_trace: bool,
 }
 
 /// What changes of a job; `None` leaves a column as it is.

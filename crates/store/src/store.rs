@@ -1,19 +1,20 @@
-//! One state directory: opening it, and reading its rows.
+//! One state directory, and opening it.
+//!
+//! Reading is methods of [`Store`] beside the rows that they read.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use shipway_pipeline::{JobId, PipelineId};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::blobs::Blobs;
 use crate::error::StoreError;
 use crate::logs::Logs;
-use crate::rows::{ArtifactRow, JobRow, PipelineRow, StageRow};
+use crate::schema;
+use crate::sql::{Query, Row};
 use crate::transaction::Transaction;
-use crate::{artifacts, jobs, pipelines, schema};
 
 /// How long a statement waits for another process that writes.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -158,10 +159,6 @@ impl Store {
         &self.writer
     }
 
-    pub(crate) fn readers(&self) -> &SqlitePool {
-        &self.readers
-    }
-
     /// The logs of jobs.
     pub fn logs(&self) -> &Logs {
         &self.logs
@@ -184,80 +181,20 @@ impl Store {
         Ok(Transaction::new(inner, self.database.clone()))
     }
 
-    /// The pipeline, if there is one of this id.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn pipeline(&self, id: PipelineId) -> Result<Option<PipelineRow>, StoreError> {
-        let row = pipelines::find(&self.readers, id).await;
-        row.map_err(|error| self.fault(error))
+    pub(crate) async fn all<T: Row>(&self, query: Query<'_>) -> Result<Vec<T>, StoreError> {
+        let rows = async { query.all(&mut *self.readers.acquire().await?).await };
+        rows.await.map_err(|error| self.fault(error))
     }
 
-    /// The newest pipelines, newest first.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn pipelines(&self, limit: u32) -> Result<Vec<PipelineRow>, StoreError> {
-        let rows = pipelines::newest(&self.readers, limit.into()).await;
-        rows.map_err(|error| self.fault(error))
+    pub(crate) async fn optional<T: Row>(&self, query: Query<'_>) -> Result<Option<T>, StoreError> {
+        let row = async { query.optional(&mut *self.readers.acquire().await?).await };
+        row.await.map_err(|error| self.fault(error))
     }
 
-    /// The pipelines without an end, oldest first: those that run, wait for a person, or were
-    /// left by a process that died ([`Store::is_held`] tells).
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn unfinished_pipelines(&self) -> Result<Vec<PipelineRow>, StoreError> {
-        let rows = pipelines::unfinished(&self.readers).await;
-        rows.map_err(|error| self.fault(error))
-    }
-
-    /// The pipeline's stages in order.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn stages(&self, pipeline: PipelineId) -> Result<Vec<StageRow>, StoreError> {
-        let rows = pipelines::stages(&self.readers, pipeline).await;
-        rows.map_err(|error| self.fault(error))
-    }
-
-    /// The pipeline's jobs, all attempts, in the order in which they were stored.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn jobs(&self, pipeline: PipelineId) -> Result<Vec<JobRow>, StoreError> {
-        let rows = jobs::of_pipeline(&self.readers, pipeline).await;
-        rows.map_err(|error| self.fault(error))
-    }
-
-    /// The job, if there is one of this id.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn job(&self, id: JobId) -> Result<Option<JobRow>, StoreError> {
-        let row = jobs::find(&self.readers, id).await;
-        row.map_err(|error| self.fault(error))
-    }
-
-    /// The job's artifacts in the order in which they were stored.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn artifacts_of(&self, job: JobId) -> Result<Vec<ArtifactRow>, StoreError> {
-        let rows = artifacts::of_job(&self.readers, job).await;
-        rows.map_err(|error| self.fault(error))
-    }
-
-    /// The artifacts of all of a pipeline's jobs.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn artifacts_of_pipeline(
-        &self,
-        pipeline: PipelineId,
-    ) -> Result<Vec<ArtifactRow>, StoreError> {
-        let rows = artifacts::of_pipeline(&self.readers, pipeline).await;
-        rows.map_err(|error| self.fault(error))
+    /// The number that a statement gives: a count.
+    pub(crate) async fn number(&self, query: Query<'_>) -> Result<i64, StoreError> {
+        let row: Option<(i64,)> = self.optional(query).await?;
+        Ok(row.map_or(0, |(number,)| number))
     }
 
     /// Waits for running statements and closes the database. Not needed for durability: a

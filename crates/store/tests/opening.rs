@@ -140,9 +140,18 @@ async fn damage_inside_the_database_is_found_when_it_is_read() {
     let id = stored(&store, Status::Success, &[job("a")]).await;
     store.close().await;
     let database = directory.path().join("state/shipway.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&database);
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let page: i64 =
+        sqlx::query_scalar("SELECT rootpage FROM sqlite_schema WHERE name = 'pipelines'")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+    pool.close().await;
     let mut bytes = std::fs::read(&database).unwrap();
-    // The first page holds the version and the names of the tables; the rows come after it.
-    bytes[4096..].fill(0xee);
+    // The pages that hold version and tables stay, so that opening works.
+    let start = (usize::try_from(page).unwrap() - 1) * 4096;
+    bytes[start..start + 4096].fill(0xee);
     std::fs::write(&database, bytes).unwrap();
     let store = Store::open(&directory.path().join("state")).await.unwrap();
     let error = store.pipeline(id).await.unwrap_err();
@@ -161,6 +170,41 @@ async fn meddle(store: &Store, statement: &'static str) {
         .await
         .expect("meddle");
     pool.close().await;
+}
+
+/// The database that the first version of Shipway made, with one pipeline.
+const FIRST_VERSION: &str = concat!(
+    include_str!("../src/schema/1_pipelines.sql"),
+    "PRAGMA user_version = 1;
+    INSERT INTO projects VALUES ('group/app', 7);
+    INSERT INTO pipelines (id, iid, project, ref_name, ref_kind, source, status, created_at, \
+        context) VALUES (3, 7, 'group/app', 'main', 'branch', 'push', 'success', 1, '{}');
+    INSERT INTO jobs (pipeline_id, stage, name, status, run_when, allow_failure, scheduling, \
+        needs, spec, tags, attempt, triggered, reason) VALUES (3, 0, 'a', 'success', \
+        'on_success', FALSE, 'stage', '[]', '{}', '[]', 1, FALSE, 'no rules');",
+);
+
+#[tokio::test]
+async fn an_older_schema_is_brought_up_to_date() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(directory.path().join("shipway.db"))
+        .create_if_missing(true);
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    sqlx::raw_sql(FIRST_VERSION).execute(&pool).await.unwrap();
+    pool.close().await;
+
+    let store = Store::open(directory.path()).await.unwrap();
+    let pipeline = store.pipeline(PipelineId(3)).await.unwrap().unwrap();
+    assert_eq!(
+        (pipeline.iid, pipeline.project_id, pipeline.protected),
+        (7, None, false)
+    );
+    let jobs = store.jobs(pipeline.id).await.unwrap();
+    assert_eq!((jobs[0].project_id, jobs[0].debug_trace), (None, false));
+    // The numbers go on.
+    let next = stored(&store, Status::Created, &[]).await;
+    assert_eq!(store.pipeline(next).await.unwrap().unwrap().iid, 8);
 }
 
 #[tokio::test]

@@ -2,8 +2,10 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod server;
+
 use shipway_pipeline::{PipelineId, Status};
-use shipway_store::{NewJob, NewPipeline, NewStage, PipelineUpdate, Store};
+use shipway_store::{NewJob, NewPipeline, NewStage, PipelineUpdate, ProjectId, Store};
 use tempfile::TempDir;
 
 pub(crate) async fn store() -> (TempDir, Store) {
@@ -26,6 +28,9 @@ pub(crate) fn pipeline(project: &str) -> NewPipeline {
         created_at: 1_700_000_000_000_000,
         yaml_errors: None,
         context: r#"{"variables":{"A":"ü"}}"#.to_owned(),
+        project_id: None,
+        user_id: None,
+        protected: false,
     }
 }
 
@@ -57,11 +62,28 @@ pub(crate) fn stage(position: i64, name: &str) -> NewStage {
 
 /// A pipeline with the given status and jobs.
 pub(crate) async fn stored(store: &Store, status: Status, jobs: &[NewJob]) -> PipelineId {
+    stored_as(store, pipeline("group/app"), status, jobs).await
+}
+
+/// A running pipeline of a server's project.
+pub(crate) async fn stored_in(
+    store: &Store,
+    project: ProjectId,
+    path: &str,
+    protected: bool,
+    jobs: &[NewJob],
+) -> PipelineId {
+    let new = NewPipeline {
+        project_id: Some(project),
+        protected,
+        ..pipeline(path)
+    };
+    stored_as(store, new, Status::Running, jobs).await
+}
+
+async fn stored_as(store: &Store, new: NewPipeline, status: Status, jobs: &[NewJob]) -> PipelineId {
     let mut transaction = store.begin().await.expect("begin");
-    let row = transaction
-        .insert_pipeline(&pipeline("group/app"))
-        .await
-        .expect("pipeline");
+    let row = transaction.insert_pipeline(&new).await.expect("pipeline");
     transaction
         .insert_stages(row.id, &[stage(0, "test")])
         .await

@@ -1,0 +1,290 @@
+//! Environments, and the deployments to them.
+
+use shipway_pipeline::JobId;
+
+use crate::error::StoreError;
+use crate::ids::{DeploymentId, EnvironmentId, ProjectId};
+use crate::names::{DeploymentStatus, EnvironmentState};
+use crate::page::{Page, Paged};
+use crate::rows::Key;
+use crate::sql::{query, row};
+use crate::store::Store;
+use crate::transaction::Transaction;
+
+row! {
+    /// A place that jobs deploy to.
+    NewEnvironment => EnvironmentRow {
+        id: EnvironmentId,
+        /// Whose it is.
+        project_id: ProjectId,
+        /// Unique in its project.
+        name: String,
+        /// The name, fit for a host name.
+        slug: String,
+        /// Whether it is in use.
+        state: EnvironmentState,
+        /// Where people see it.
+        external_url: Option<String>,
+        /// `production`, `staging`, `testing`, `development` or `other`.
+        tier: String,
+        /// When it was made.
+        created_at: i64,
+    }
+}
+
+/// A deployment to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDeployment {
+    /// In which project.
+    pub project_id: ProjectId,
+    /// Where to.
+    pub environment_id: EnvironmentId,
+    /// Which job deploys.
+    pub job_id: JobId,
+    /// What is deployed.
+    pub sha: String,
+    /// The branch or tag.
+    pub ref_name: String,
+    /// Where it stands.
+    pub status: DeploymentStatus,
+    /// When it was made.
+    pub created_at: i64,
+}
+
+/// A stored deployment.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct DeploymentRow {
+    /// Unique in the store, never used again.
+    pub id: DeploymentId,
+    /// Counts the project's deployments from 1.
+    pub iid: i64,
+    /// In which project.
+    pub project_id: ProjectId,
+    /// Where to.
+    pub environment_id: EnvironmentId,
+    /// Which job deploys.
+    #[sqlx(try_from = "Key")]
+    pub job_id: JobId,
+    /// What is deployed.
+    pub sha: String,
+    /// The branch or tag.
+    pub ref_name: String,
+    /// Where it stands.
+    pub status: DeploymentStatus,
+    /// When it was made.
+    pub created_at: i64,
+    /// When it ended.
+    pub finished_at: Option<i64>,
+}
+
+/// The first to deploy makes the environment; a slug or tier that is given once stays.
+const ENSURE: &str = "INSERT INTO environments \
+    (project_id, name, slug, state, external_url, tier, created_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (project_id, name) DO UPDATE SET \
+    state = excluded.state, \
+    external_url = COALESCE(excluded.external_url, environments.external_url) RETURNING *";
+
+const FIND: &str = "SELECT * FROM environments WHERE id = $1";
+
+const BY_NAME: &str = "SELECT * FROM environments WHERE project_id = $1 AND name = $2";
+
+const PAGE: &str = "SELECT * FROM environments WHERE project_id = $1 ORDER BY name, id \
+    LIMIT $2 OFFSET $3";
+
+const COUNT: &str = "SELECT count(*) FROM environments WHERE project_id = $1";
+
+const UPDATE: &str = "UPDATE environments SET name = $2, slug = $3, state = $4, \
+    external_url = $5, tier = $6 WHERE id = $1";
+
+const DELETE: &str = "DELETE FROM environments WHERE id = $1";
+
+/// Two that deploy at once would take the same number; the transaction keeps them apart, on
+/// an engine with many writers by the project's row.
+const LOCK_PROJECT: &str = "UPDATE projects SET name = name WHERE id = $1";
+
+const INSERT_DEPLOYMENT: &str = "INSERT INTO deployments \
+    (iid, project_id, environment_id, job_id, sha, ref_name, status, created_at) \
+    VALUES ((SELECT COALESCE(max(iid), 0) + 1 FROM deployments WHERE project_id = $1), \
+    $1, $2, $3, $4, $5, $6, $7) RETURNING *";
+
+const DEPLOYMENT: &str = "SELECT * FROM deployments WHERE id = $1";
+
+const OF_JOB: &str = "SELECT * FROM deployments WHERE job_id = $1 ORDER BY id DESC LIMIT 1";
+
+const DEPLOYMENTS: &str = "SELECT * FROM deployments WHERE project_id = $1 \
+    AND ($2 IS NULL OR environment_id = $2) ORDER BY id DESC LIMIT $3 OFFSET $4";
+
+const COUNT_DEPLOYMENTS: &str = "SELECT count(*) FROM deployments WHERE project_id = $1 \
+    AND ($2 IS NULL OR environment_id = $2)";
+
+const LAST_SUCCESS: &str = "SELECT * FROM deployments WHERE environment_id = $1 \
+    AND status = 'success' ORDER BY id DESC LIMIT 1";
+
+const SET_STATUS: &str = "UPDATE deployments SET status = $2, finished_at = $3 WHERE id = $1";
+
+impl Store {
+    /// The environment, if there is one of this id.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn environment(
+        &self,
+        id: EnvironmentId,
+    ) -> Result<Option<EnvironmentRow>, StoreError> {
+        self.optional(query(FIND).bind(id)).await
+    }
+
+    /// The project's environment of this name.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn environment_by_name(
+        &self,
+        project: ProjectId,
+        name: &str,
+    ) -> Result<Option<EnvironmentRow>, StoreError> {
+        self.optional(query(BY_NAME).bind(project).bind(name)).await
+    }
+
+    /// The project's environments by name.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn environments(
+        &self,
+        project: ProjectId,
+        page: Page,
+    ) -> Result<Paged<EnvironmentRow>, StoreError> {
+        let rows = query(PAGE).bind(project).bind(page.limit).bind(page.offset);
+        Ok(Paged {
+            rows: self.all(rows).await?,
+            total: self.number(query(COUNT).bind(project)).await?,
+        })
+    }
+
+    /// The project's deployments, newest first, of one environment where it is given.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn deployments(
+        &self,
+        project: ProjectId,
+        environment: Option<EnvironmentId>,
+        page: Page,
+    ) -> Result<Paged<DeploymentRow>, StoreError> {
+        let rows = query(DEPLOYMENTS).bind(project).bind(environment);
+        let count = query(COUNT_DEPLOYMENTS).bind(project).bind(environment);
+        Ok(Paged {
+            rows: self.all(rows.bind(page.limit).bind(page.offset)).await?,
+            total: self.number(count).await?,
+        })
+    }
+
+    /// The deployment, if there is one of this id.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn deployment(&self, id: DeploymentId) -> Result<Option<DeploymentRow>, StoreError> {
+        self.optional(query(DEPLOYMENT).bind(id)).await
+    }
+
+    /// The job's deployment, if it deploys.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn deployment_of_job(&self, job: JobId) -> Result<Option<DeploymentRow>, StoreError> {
+        self.optional(query(OF_JOB).bind(job.0)).await
+    }
+
+    /// What is deployed to the environment now.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn last_successful_deployment(
+        &self,
+        environment: EnvironmentId,
+    ) -> Result<Option<DeploymentRow>, StoreError> {
+        self.optional(query(LAST_SUCCESS).bind(environment)).await
+    }
+}
+
+impl Transaction {
+    /// Makes an environment; if the project has one of this name, gives that the state and
+    /// the URL.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn ensure_environment(
+        &mut self,
+        new: &NewEnvironment,
+    ) -> Result<EnvironmentRow, StoreError> {
+        let ensure = query(ENSURE)
+            .bind(new.project_id)
+            .bind(&new.name)
+            .bind(&new.slug)
+            .bind(new.state)
+            .bind(&new.external_url)
+            .bind(&new.tier)
+            .bind(new.created_at);
+        self.one(ensure).await
+    }
+
+    /// Writes all columns of an environment but its id, its project and the time it was made.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Taken`] when another has the name.
+    pub async fn update_environment(&mut self, row: &EnvironmentRow) -> Result<(), StoreError> {
+        let update = query(UPDATE)
+            .bind(row.id)
+            .bind(&row.name)
+            .bind(&row.slug)
+            .bind(row.state)
+            .bind(&row.external_url)
+            .bind(&row.tier);
+        self.change(update, "environment", row.id.0).await
+    }
+
+    /// Forgets an environment with its deployments.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn delete_environment(&mut self, id: EnvironmentId) -> Result<(), StoreError> {
+        self.change(query(DELETE).bind(id), "environment", id.0)
+            .await
+    }
+
+    /// Stores a deployment under the next number of its project.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is no such project.
+    pub async fn insert_deployment(
+        &mut self,
+        new: &NewDeployment,
+    ) -> Result<DeploymentRow, StoreError> {
+        let lock = query(LOCK_PROJECT).bind(new.project_id);
+        self.change(lock, "project", new.project_id.0).await?;
+        let insert = query(INSERT_DEPLOYMENT)
+            .bind(new.project_id)
+            .bind(new.environment_id)
+            .bind(new.job_id.0)
+            .bind(&new.sha)
+            .bind(&new.ref_name)
+            .bind(new.status)
+            .bind(new.created_at);
+        self.one(insert).await
+    }
+
+    /// Gives a deployment a status, and the time it ended.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn set_deployment_status(
+        &mut self,
+        id: DeploymentId,
+        status: DeploymentStatus,
+        finished_at: Option<i64>,
+    ) -> Result<(), StoreError> {
+        let set = query(SET_STATUS).bind(id).bind(status).bind(finished_at);
+        self.change(set, "deployment", id.0).await
+    }
+}

@@ -1,0 +1,263 @@
+//! A statement of the database: its text and its values, whichever engine runs it.
+//!
+//! Statements are constants of common SQL with `$1`, `$2`, …; only the schema differs between
+//! engines.
+
+use sqlx::encode::Encode;
+use sqlx::error::BoxDynError;
+use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
+use sqlx::{Arguments, AssertSqlSafe, Database, FromRow, SqlSafeStr, SqlStr, Type};
+
+/// A value of a statement.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Value<'q> {
+    Integer(Option<i64>),
+    Real(Option<f64>),
+    Boolean(Option<bool>),
+    Text(Option<&'q str>),
+    Bytes(Option<&'q [u8]>),
+}
+
+macro_rules! value_from {
+    ($($type:ty => $variant:ident;)*) => {$(
+        impl<'q> From<$type> for Value<'q> {
+            fn from(value: $type) -> Self {
+                Self::$variant(Some(value))
+            }
+        }
+
+        impl<'q> From<Option<$type>> for Value<'q> {
+            fn from(value: Option<$type>) -> Self {
+                Self::$variant(value)
+            }
+        }
+    )*};
+}
+
+value_from! {
+    i64 => Integer;
+    f64 => Real;
+    bool => Boolean;
+    &'q str => Text;
+    &'q [u8] => Bytes;
+}
+
+impl<'q> From<&'q String> for Value<'q> {
+    fn from(value: &'q String) -> Self {
+        Self::Text(Some(value))
+    }
+}
+
+impl<'q> From<&'q Option<String>> for Value<'q> {
+    fn from(value: &'q Option<String>) -> Self {
+        Self::Text(value.as_deref())
+    }
+}
+
+impl<'q> From<&'q Vec<u8>> for Value<'q> {
+    fn from(value: &'q Vec<u8>) -> Self {
+        Self::Bytes(Some(value))
+    }
+}
+
+/// Decodes a type by its [`FromStr`](std::str::FromStr) from a column of text.
+macro_rules! decoded_from_text {
+    ($type:ty) => {
+        impl<DB: sqlx::Database> sqlx::Type<DB> for $type
+        where
+            String: sqlx::Type<DB>,
+        {
+            fn type_info() -> DB::TypeInfo {
+                <String as sqlx::Type<DB>>::type_info()
+            }
+
+            fn compatible(info: &DB::TypeInfo) -> bool {
+                <String as sqlx::Type<DB>>::compatible(info)
+            }
+        }
+
+        impl<'r, DB: sqlx::Database> sqlx::Decode<'r, DB> for $type
+        where
+            String: sqlx::Decode<'r, DB>,
+        {
+            fn decode(value: DB::ValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+                Ok(<String as sqlx::Decode<'r, DB>>::decode(value)?.parse()?)
+            }
+        }
+    };
+}
+pub(crate) use decoded_from_text;
+
+/// Two structures with the same columns: what is given to be stored, and what is stored.
+macro_rules! row {
+    ($(#[$meta:meta])* $new:ident => $row:ident {
+        id: $id:ty,
+        $($(#[$doc:meta])* $field:ident: $type:ty,)*
+    }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+        pub struct $row {
+            /// Unique in the store, never used again.
+            pub id: $id,
+            $($(#[$doc])* pub $field: $type,)*
+        }
+
+        #[doc = concat!("What becomes a [`", stringify!($row), "`] when it is stored.")]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct $new {
+            $($(#[$doc])* pub $field: $type,)*
+        }
+    };
+}
+pub(crate) use row;
+
+/// What can be read from a row of any engine.
+pub(crate) trait Row: for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
+impl<T: for<'r> FromRow<'r, SqliteRow> + Send + Unpin> Row for T {}
+
+/// A statement with its values.
+#[derive(Debug)]
+pub(crate) struct Query<'q> {
+    text: SqlStr,
+    values: Vec<Value<'q>>,
+    /// Engines keep such statements prepared.
+    constant: bool,
+}
+
+/// A statement that is always the same but for its values.
+pub(crate) fn query<'q>(text: &'static str) -> Query<'q> {
+    Query {
+        text: text.into_sql_str(),
+        values: Vec::new(),
+        constant: true,
+    }
+}
+
+impl<'q> Query<'q> {
+    /// Gives the next of `$1`, `$2`, … its value.
+    pub(crate) fn bind(mut self, value: impl Into<Value<'q>>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    /// `head (row), (row), … tail`. The caller keeps the number of values below what engines
+    /// take in one statement: 32766.
+    pub(crate) fn rows<const N: usize>(
+        head: &str,
+        rows: impl IntoIterator<Item = [Value<'q>; N]>,
+        tail: &str,
+    ) -> Self {
+        let mut text = head.to_owned();
+        let mut values = Vec::new();
+        for row in rows {
+            text.push_str(if values.is_empty() { " (" } else { ", (" });
+            push_list(&mut text, &mut values, row);
+            text.push(')');
+        }
+        text.push_str(tail);
+        Self::built(text, values)
+    }
+
+    /// `head (value, value, …)`, the first values being those of the head.
+    pub(crate) fn list(
+        head: &str,
+        mut values: Vec<Value<'q>>,
+        list: impl IntoIterator<Item = Value<'q>>,
+    ) -> Self {
+        let mut text = format!("{head} (");
+        push_list(&mut text, &mut values, list);
+        text.push(')');
+        Self::built(text, values)
+    }
+
+    /// `text` is made of constants and of `$1`, `$2`, … in this order only.
+    fn built(text: String, values: Vec<Value<'q>>) -> Self {
+        Self {
+            text: AssertSqlSafe(text).into_sql_str(),
+            values,
+            constant: false,
+        }
+    }
+
+    /// The text as SQLite likes it. `$1` is a name there, which it looks up in a list: with
+    /// thousands of them that takes seconds, and `?` takes none.
+    fn sqlite_text(&self) -> SqlStr {
+        if self.constant {
+            return self.text.clone();
+        }
+        let mut pieces = self.text.as_str().split('$');
+        let mut text = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            text.push('?');
+            text.push_str(piece.trim_start_matches(|c: char| c.is_ascii_digit()));
+        }
+        AssertSqlSafe(text).into_sql_str()
+    }
+
+    /// All rows.
+    pub(crate) async fn all<T: Row>(self, on: &mut SqliteConnection) -> sqlx::Result<Vec<T>> {
+        let arguments = arguments::<Sqlite>(&self.values);
+        sqlx::query_as_with(self.sqlite_text(), arguments.map_err(sqlx::Error::Encode)?)
+            .persistent(self.constant)
+            .fetch_all(on)
+            .await
+    }
+
+    /// The row, if there is one.
+    pub(crate) async fn optional<T: Row>(
+        self,
+        on: &mut SqliteConnection,
+    ) -> sqlx::Result<Option<T>> {
+        let arguments = arguments::<Sqlite>(&self.values);
+        sqlx::query_as_with(self.sqlite_text(), arguments.map_err(sqlx::Error::Encode)?)
+            .persistent(self.constant)
+            .fetch_optional(on)
+            .await
+    }
+
+    /// Returns the number of rows that changed.
+    pub(crate) async fn execute(self, on: &mut SqliteConnection) -> sqlx::Result<u64> {
+        let arguments = arguments::<Sqlite>(&self.values);
+        let done = sqlx::query_with(self.sqlite_text(), arguments.map_err(sqlx::Error::Encode)?)
+            .persistent(self.constant)
+            .execute(on)
+            .await?;
+        Ok(done.rows_affected())
+    }
+}
+
+fn push_list<'q>(
+    text: &mut String,
+    values: &mut Vec<Value<'q>>,
+    list: impl IntoIterator<Item = Value<'q>>,
+) {
+    for (position, value) in list.into_iter().enumerate() {
+        if position > 0 {
+            text.push_str(", ");
+        }
+        values.push(value);
+        text.push('$');
+        text.push_str(&values.len().to_string());
+    }
+}
+
+fn arguments<'q, DB: Database>(values: &[Value<'q>]) -> Result<DB::Arguments, BoxDynError>
+where
+    Option<i64>: Encode<'q, DB> + Type<DB>,
+    Option<f64>: Encode<'q, DB> + Type<DB>,
+    Option<bool>: Encode<'q, DB> + Type<DB>,
+    Option<&'q str>: Encode<'q, DB> + Type<DB>,
+    Option<&'q [u8]>: Encode<'q, DB> + Type<DB>,
+{
+    let mut arguments = DB::Arguments::default();
+    for value in values {
+        match *value {
+            Value::Integer(value) => arguments.add(value),
+            Value::Real(value) => arguments.add(value),
+            Value::Boolean(value) => arguments.add(value),
+            Value::Text(value) => arguments.add(value),
+            Value::Bytes(value) => arguments.add(value),
+        }?;
+    }
+    Ok(arguments)
+}
