@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(report_panic));
     let cli = Cli::parse();
     output::choose_color(cli.color);
+    output::start_logging();
     let done = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Lint(args) => commands::lint(&args),

@@ -16,6 +16,23 @@ pub(crate) fn choose_color(color: Color) {
     }
 }
 
+/// Prints what the rooms below log: warnings and errors, or what `SHIPWAY_LOG` asks for in
+/// the form of `RUST_LOG`. It is about the machine and the program, not about jobs.
+pub(crate) fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_env_var("SHIPWAY_LOG")
+        .with_default_directive(tracing::Level::WARN.into())
+        .from_env_lossy();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(color_on_stderr())
+        .with_target(false)
+        .without_time()
+        .compact()
+        .init();
+}
+
 /// Whether what goes to standard error may have colour.
 pub(crate) fn color_on_stderr() -> bool {
     anstream::AutoStream::choice(&io::stderr()) != ColorChoice::Never

@@ -1,6 +1,6 @@
 //! Where the project is: its root, its configuration and its state.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use shipway_coordinator::slug;
 use shipway_git::{Facts, Repository};
@@ -56,7 +56,7 @@ impl Project {
             .state_dir
             .clone()
             .unwrap_or_else(|| root.join(STATE_DIR));
-        let state_dir = std::path::absolute(&state_dir).map_err(|cause| {
+        let state_dir = resolved(&state_dir).map_err(|cause| {
             Fault::usage_text(format!("cannot use {}: {cause}", state_dir.display()))
         })?;
         Ok(Self {
@@ -84,6 +84,27 @@ impl Project {
     pub(crate) fn file_name(&self) -> String {
         self.file.to_string_lossy().into_owned()
     }
+}
+
+/// The absolute path without `..` and links, of a directory that may not exist yet.
+fn resolved(path: &Path) -> std::io::Result<PathBuf> {
+    let absolute = std::path::absolute(path)?;
+    for ancestor in absolute.ancestors() {
+        if let Ok(real) = ancestor.canonicalize() {
+            let rest = absolute.strip_prefix(ancestor).unwrap_or(Path::new(""));
+            // What does not exist has no links, so `..` is just one step back there.
+            return Ok(rest.components().fold(real, |mut path, component| {
+                match component {
+                    Component::ParentDir => {
+                        path.pop();
+                    }
+                    other => path.push(other),
+                }
+                path
+            }));
+        }
+    }
+    Ok(absolute)
 }
 
 /// Where jobs get their directories.

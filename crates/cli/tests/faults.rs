@@ -209,6 +209,16 @@ fn a_state_directory_that_cannot_be_written_is_named() {
 }
 
 #[test]
+fn a_state_directory_may_be_given_in_any_form() {
+    let sandbox = Sandbox::new(&[(".gitlab-ci.yml", "test: {script: [echo]}\n")]);
+    let (done, report) = sandbox.report(&["--state-dir", "../new/../state"]);
+    done.exits(0);
+    let log = report["jobs"][0]["log"].as_str().unwrap();
+    assert!(!log.contains(".."), "{log}");
+    assert!(sandbox.path().join("../state/logs").is_dir());
+}
+
+#[test]
 fn a_closed_pipe_is_no_fault() {
     let sandbox = Sandbox::new(&[(".gitlab-ci.yml", "chatty: {script: ['seq 100000']}\n")]);
     let shipway = env!("CARGO_BIN_EXE_shipway");

@@ -141,14 +141,13 @@ impl Coordinator {
     /// When the store fails.
     pub async fn update_job(&self, job: JobId, update: &JobUpdate) -> Result<(), Error> {
         let pipeline = self.pipeline_of(job).await?;
-        let (pattern, log) = {
+        let (canceling, pattern, log) = {
             let all = self.load(pipeline).await?;
             let live = all.get(&pipeline).ok_or(Error::Held(pipeline.0))?;
             let index = live.index(job).ok_or(Error::NoJob(job))?;
-            (
-                live.spec(index)?.coverage,
-                self.store.logs().path(pipeline, job),
-            )
+            let canceling = live.jobs[index].status == Status::Canceling;
+            let log = self.store.logs().path(pipeline, job);
+            (canceling, live.spec(index)?.coverage, log)
         };
         if !matches!(update.state, JobState::Success | JobState::Failed) {
             return Ok(());
@@ -157,7 +156,8 @@ impl Coordinator {
             exit_code: update.exit_code.map(i64::from),
             ..shipway_store::JobUpdate::default()
         };
-        if update.state == JobState::Failed {
+        // A job that was asked to stop did not fail, whatever its runner says.
+        if update.state == JobState::Failed && !canceling {
             let reason = update.failure_reason;
             let reason = reason.map_or("unknown_failure", |reason| reason.as_str());
             extra.failure_reason = Some(reason.to_owned());

@@ -75,8 +75,9 @@ impl Runner {
                 let host = self.config.docker_host.as_deref();
                 swept.containers += executor::remove_abandoned_containers(host, &slot).await;
             }
+            let keep = self.config.keep_builds;
             let removed =
-                tokio::task::spawn_blocking(move || directory::remove_abandoned(&slot, lock));
+                tokio::task::spawn_blocking(move || directory::remove_abandoned(&slot, lock, keep));
             match removed.await {
                 Ok(Ok(())) => swept.directories += 1,
                 Ok(Err(error)) => tracing::warn!(%error, "a dead runner's directory stays"),
@@ -103,6 +104,8 @@ impl Runner {
         let id = payload.id;
         let trace = Trace::new(self.config.output_limit);
         let (canceller, inner) = control::control();
+        // What was asked for before the job began must be seen by its first step.
+        canceller.escalate(control.requested());
         let work = async {
             let job = Job::new(
                 &self.config,

@@ -58,7 +58,7 @@ fn print(out: &mut dyn Write, views: &[PipelineView]) -> std::io::Result<()> {
             view.coverage.map(text::percent).unwrap_or_default(),
         ]);
     }
-    writeln!(out, "{table}")
+    writeln!(out, "{}", table.trim_fmt())
 }
 
 /// The time in the zone of this machine.

@@ -107,7 +107,7 @@ fn print(out: &mut dyn Write, plan: &Plan) -> std::io::Result<()> {
             ]);
         }
     }
-    writeln!(out, "{table}")?;
+    writeln!(out, "{}", table.trim_fmt())?;
     if !plan.skipped.is_empty() {
         writeln!(out, "\n{}", paint(style::BOLD, "Left out"))?;
         for job in &plan.skipped {

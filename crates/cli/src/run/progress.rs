@@ -13,6 +13,7 @@ use shipway_coordinator::JobNotice;
 use shipway_pipeline::{JobId, Status};
 
 use crate::log_text::{Line, Lines, visible};
+use crate::output::color_on_stderr;
 use crate::style::{self, paint};
 use crate::text;
 
@@ -39,6 +40,8 @@ pub(super) enum Mode {
 pub(super) struct Progress<W: Write> {
     mode: Mode,
     out: W,
+    /// The live view may have colour; what goes to `out` decides for itself.
+    color: bool,
     multi: MultiProgress,
     overall: Option<ProgressBar>,
     width: usize,
@@ -71,6 +74,7 @@ impl<W: Write> Progress<W> {
         Self {
             mode,
             out,
+            color: color_on_stderr(),
             multi,
             overall,
             width,
@@ -86,7 +90,16 @@ impl<W: Write> Progress<W> {
         match self.mode {
             Mode::Quiet => Ok(()),
             Mode::Lines => writeln!(self.out, "{text}"),
-            Mode::Live { .. } => self.multi.println(text),
+            Mode::Live { .. } => self.above(text),
+        }
+    }
+
+    /// Prints a line above the live view.
+    fn above(&self, text: &str) -> io::Result<()> {
+        if self.color {
+            self.multi.println(text)
+        } else {
+            self.multi.println(visible(text))
         }
     }
 
@@ -203,7 +216,7 @@ impl<W: Write> Progress<W> {
                 let count = format!("({}/{})", self.finished, self.total);
                 writeln!(self.out, "{name} {text} {}", paint(style::DIM, count))
             }
-            Mode::Live { .. } => self.multi.println(format!("{name} {text}")),
+            Mode::Live { .. } => self.above(&format!("{name} {text}")),
         }
     }
 
@@ -229,7 +242,7 @@ impl<W: Write> Progress<W> {
             Line::Text(text) => format!("{text}\x1b[0m"),
         };
         match self.mode {
-            Mode::Live { .. } => self.multi.println(format!("{name} {text}")),
+            Mode::Live { .. } => self.above(&format!("{name} {text}")),
             _ => writeln!(self.out, "{name} {text}"),
         }
     }

@@ -27,7 +27,7 @@ pub(super) fn print(out: &mut dyn Write, pipeline: &PipelineView) -> io::Result<
         failure(out, job)?;
     }
     writeln!(out)?;
-    writeln!(out, "{}", table(pipeline))?;
+    writeln!(out, "{}", table(pipeline).trim_fmt())?;
     writeln!(out)?;
     writeln!(out, "{}", verdict(pipeline))?;
     for advice in advice(pipeline) {
