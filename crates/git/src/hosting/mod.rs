@@ -10,11 +10,13 @@
 
 mod body;
 mod call;
+mod endpoint;
 mod full_path;
 mod hook;
 mod pkt_line;
 mod push_options;
 mod push_request;
+mod push_rules;
 mod queries;
 mod receive_pack;
 mod ref_name;
@@ -25,12 +27,14 @@ mod service;
 mod upload_pack;
 
 pub use body::{Encoding, InputError, Output};
-pub use full_path::{Endpoint, FullPath, FullPathError};
+pub use endpoint::Endpoint;
+pub use full_path::{FullPath, FullPathError};
 pub use pkt_line::BadLength;
 pub use push_options::{PushOptions, skips_ci};
 pub use push_request::{PushRequestError, RefUpdate, ZERO_ID};
+pub use push_rules::{Change, Push, PushRules};
 pub use queries::{Branch, FileList, QueryError, Refs, Tag};
-pub use receive_pack::{Change, Push, PushRules, ReceiveError, receive_pack};
+pub use receive_pack::{ReceiveError, receive_pack};
 pub use repositories::{Repositories, RepositoriesError};
 pub use repository::{BareRepository, Housekeeping};
 pub use service::{Limits, Service};

@@ -228,8 +228,10 @@ impl BareRepository {
         limit: u64,
     ) -> Result<Option<Vec<u8>>, QueryError> {
         let commit = checked_id(commit)?;
-        // A question is one line. An empty path would be the tree itself.
-        if path.is_empty() || path.contains(['\n', '\0']) {
+        // A question is one line. An empty path would be the tree itself, and a relative one
+        // has no meaning without a work tree.
+        let relative = path.starts_with("./") || path.starts_with("../");
+        if path.is_empty() || relative || path.contains(['\n', '\0']) {
             return Ok(None);
         }
         let call = self.call().args(["cat-file", "--batch"]);

@@ -22,15 +22,16 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdin, ChildStdout};
+use tokio::sync::Notify;
 
 use super::body::{Encoding, Input, InputError, Output, Sender};
 use super::call::{Group, Process, complaint};
 use super::hook;
 use super::pkt_line::{self, Header};
 use super::push_options::PushOptions;
-use super::push_request::{Parser, PushRequest, PushRequestError, RefUpdate};
+use super::push_request::{Parser, PushRequest, PushRequestError};
+use super::push_rules::{self, Push, PushRules};
 use super::queries::QueryError;
-use super::ref_name;
 use super::report;
 use super::repository::BareRepository;
 use super::service::{self, Limits, Service};
@@ -40,51 +41,15 @@ use crate::command::GitError;
 /// it takes the answer only when it has sent everything.
 const PATIENCE: u64 = 4;
 
-/// Git's report in bytes at most: room for [`PushRequest`]'s limit of bytes, twice.
+/// And at least to this many bytes.
+const LEAST_PATIENCE: u64 = 64 * 1024 * 1024;
+
+/// Git's report in bytes at most: twice what a request may have.
 const LONGEST_REPORT: usize = 16 * 1024 * 1024;
 
-/// Git gets this long to clear away its files after a push broke off, before it is killed.
+/// After a push broke off git gets this long to notice and to clear away its files, and as
+/// long again once it was asked to end, before it is killed.
 const FAREWELL: Duration = Duration::from_secs(5);
-
-/// In which way a ref moves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// It did not exist.
-    Create,
-    /// It will not exist.
-    Delete,
-    /// The old commit is among the ancestors of the new one.
-    FastForward,
-    /// Commits are lost from the ref.
-    Force,
-}
-
-/// A push that happened.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Push {
-    /// The refs that moved, in the client's order; at least one.
-    pub updates: Vec<RefUpdate>,
-    /// What the pusher asked for beside.
-    pub options: PushOptions,
-}
-
-/// What a face says about one push by one user.
-pub trait PushRules: Send + Sync + 'static {
-    /// Whether the ref may move in this way; the error is shown to the pusher.
-    ///
-    /// Depends on the arguments alone and touches nothing: an update is asked about as
-    /// [`Change::FastForward`] and as [`Change::Force`] before anybody knows which it is.
-    /// Refs that are neither branches nor tags, malformed names and the deletion of the
-    /// default branch are refused before.
-    ///
-    /// # Errors
-    ///
-    /// The reason, in a sentence.
-    fn pre_receive(&self, update: &RefUpdate, change: Change) -> Result<(), String>;
-
-    /// Called once after refs moved. The lines are shown to the pusher, after `remote: `.
-    fn post_receive(&self, push: Push) -> impl Future<Output = Vec<String>> + Send;
-}
 
 /// Why a push could not be begun.
 #[derive(Debug, thiserror::Error)]
@@ -127,6 +92,7 @@ pub async fn receive_pack<R: PushRules>(
     rules: Arc<R>,
 ) -> Result<Output, ReceiveError> {
     let most = limits.push_bytes.saturating_mul(PATIENCE);
+    let most = most.max(LEAST_PATIENCE);
     let mut input = Input::new(body, encoding, most, limits.idle);
     let request = read_request(&mut input).await?;
     // Git sends this alone to find out whether it may push, before it sends much.
@@ -138,13 +104,14 @@ pub async fn receive_pack<R: PushRules>(
         false => None,
     };
     let default_branch = default_branch.transpose().map_err(ReceiveError::Query)?;
-    let fast_forward_only = match judge(&request, default_branch.as_deref(), &*rules) {
-        Ok(list) => list,
-        Err(reasons) => {
-            input.discard().await.map_err(ReceiveError::Input)?;
-            return Ok(Output::ready(report::refusal(&request, &reasons)));
-        }
-    };
+    let fast_forward_only =
+        match push_rules::judge(&request.updates, default_branch.as_deref(), &*rules) {
+            Ok(list) => list,
+            Err(reasons) => {
+                input.discard().await.map_err(ReceiveError::Input)?;
+                return Ok(Output::ready(report::refusal(&request, &reasons)));
+            }
+        };
     let mut call = service::call(&repository.path, Service::ReceivePack, protocol)
         .setting(&format!("receive.maxInputSize={}", limits.push_bytes));
     if !fast_forward_only.is_empty() {
@@ -194,49 +161,6 @@ async fn read_request(input: &mut Input) -> Result<PushRequest, ReceiveError> {
     }
 }
 
-/// What may only move forward, in the form that the hook reads; or all reasons against the push.
-fn judge(
-    request: &PushRequest,
-    default_branch: Option<&str>,
-    rules: &impl PushRules,
-) -> Result<String, Vec<String>> {
-    let mut forward_only = String::new();
-    let mut reasons = Vec::new();
-    for update in &request.updates {
-        let judged = match (ref_name::refusal(&update.name), &update.old, &update.new) {
-            (Some(reason), ..) => Err(reason),
-            (None, _, None) if update.branch().is_some() && update.branch() == default_branch => {
-                Err("The default branch of a project cannot be deleted.".to_owned())
-            }
-            (None, _, None) => rules.pre_receive(update, Change::Delete),
-            (None, None, Some(_)) => rules.pre_receive(update, Change::Create),
-            (None, Some(old), Some(new)) => {
-                let forward = rules.pre_receive(update, Change::FastForward);
-                if let (Ok(()), Err(reason)) = (&forward, rules.pre_receive(update, Change::Force))
-                {
-                    // The hook reads lines of words, and so does the client.
-                    let text = reason.replace(|c: char| c.is_control(), " ");
-                    forward_only.push_str(&format!("{old} {new} {text}\n"));
-                }
-                forward
-            }
-        };
-        if let Err(reason) = judged
-            && !reasons.contains(&reason)
-        {
-            reasons.push(reason);
-        }
-    }
-    if forward_only.len() > hook::LONGEST_LIST {
-        reasons
-            .push("The push moves too many protected refs at once; push them in parts.".to_owned());
-    }
-    match reasons.is_empty() {
-        true => Ok(forward_only),
-        false => Err(reasons),
-    }
-}
-
 /// A push that git has.
 struct Running<R> {
     repository: BareRepository,
@@ -251,10 +175,10 @@ impl<R: PushRules> Running<R> {
         let (stdin, stdout) = (process.child.stdin.take(), process.child.stdout.take());
         let stderr = process.child.stderr.take();
         let group = process.group();
-        let sent = AtomicU64::new(0);
+        let (sent, silent) = (AtomicU64::new(0), Notify::new());
         let (received, answered, complaint) = tokio::join!(
-            self.feed(input, stdin, group, &sent),
-            self.answer(stdout, &sent),
+            self.feed(input, stdin, group, &sent, &silent),
+            self.answer(stdout, &sent, &silent),
             complaint(stderr)
         );
         let ended = process.end(complaint).await;
@@ -268,21 +192,29 @@ impl<R: PushRules> Running<R> {
         self.sender.fail(fault, self.limits.idle).await;
     }
 
-    /// Writes the request to git. When the client breaks off, git is asked to end, for which it
-    /// clears away what it has of the push, and killed if it does not.
+    /// Writes the request to git. When the client breaks off, git sees the end of its input,
+    /// for which it clears away what it has of the push. A signal is the second choice: git
+    /// would delete the quarantine while its children still write there.
     async fn feed(
         &self,
         mut input: Input,
         stdin: Option<ChildStdin>,
         group: Option<Group>,
         sent: &AtomicU64,
+        silent: &Notify,
     ) -> Result<(), InputError> {
         let result = self.write(&mut input, stdin, sent).await;
         if let (Err(_), Some(group)) = (&result, group) {
-            group.signal(Signal::SIGTERM);
-            tokio::time::sleep(FAREWELL).await;
-            // It has not been waited for yet, so the number is still its own.
-            group.signal(Signal::SIGKILL);
+            // Git has not been waited for yet, so the number is still its own.
+            for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+                if tokio::time::timeout(FAREWELL, silent.notified())
+                    .await
+                    .is_ok()
+                {
+                    break;
+                }
+                group.signal(signal);
+            }
         }
         result
     }
@@ -293,6 +225,7 @@ impl<R: PushRules> Running<R> {
         stdin: Option<ChildStdin>,
         sent: &AtomicU64,
     ) -> Result<(), InputError> {
+        // Closed at the end of this function, fault or not.
         let Some(mut stdin) = stdin else {
             return Ok(());
         };
@@ -307,8 +240,14 @@ impl<R: PushRules> Running<R> {
     }
 
     /// Passes git's messages on, finds out what moved, and ends the answer.
-    async fn answer(&self, stdout: Option<ChildStdout>, sent: &AtomicU64) -> io::Result<()> {
+    async fn answer(
+        &self,
+        stdout: Option<ChildStdout>,
+        sent: &AtomicU64,
+        silent: &Notify,
+    ) -> io::Result<()> {
         let report = self.pass(stdout).await;
+        silent.notify_one();
         let moved = match &report {
             Ok(report) => report::moved(report),
             Err(_) => None,
