@@ -282,7 +282,7 @@ fn base_name(name: Option<String>) -> String {
 }
 
 /// The value of a variable such as `ARTIFACT_DOWNLOAD_ATTEMPTS`: 1 to 10, 1 by default.
-fn attempts(value: &str) -> u32 {
+pub(crate) fn attempts(value: &str) -> u32 {
     value.parse().unwrap_or(1).clamp(1, 10)
 }
 

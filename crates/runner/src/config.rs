@@ -63,6 +63,32 @@ impl Default for ExtractLimits {
     }
 }
 
+/// Commands the runner's configuration adds to every job.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunnerScripts {
+    /// Before the sources are fetched, before the job's own hook.
+    pub pre_get_sources: Option<String>,
+    /// After the sources were fetched, after the job's own hook.
+    pub post_get_sources: Option<String>,
+    /// Before the commands of every step but `after_script`.
+    pub pre_build: Option<String>,
+    /// After them.
+    pub post_build: Option<String>,
+}
+
+/// What the containers of jobs get beside what the job asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DockerSettings {
+    /// All capabilities and devices of the machine; such a job owns the machine.
+    pub privileged: bool,
+    /// `HOST:CONTAINER[:OPTIONS]` mounts that directory, `CONTAINER` alone an empty volume.
+    pub volumes: Vec<String>,
+    /// As in `docker run --network`.
+    pub network_mode: Option<String>,
+    /// `NAME:ADDRESS`.
+    pub extra_hosts: Vec<String>,
+}
+
 /// A runner's settings. [`RunnerConfig::new`] fills in what suits a local run.
 #[derive(Debug, Clone)]
 pub struct RunnerConfig {
@@ -76,10 +102,19 @@ pub struct RunnerConfig {
     pub builds_dir: PathBuf,
     /// Caches, one directory per project and key; absolute.
     pub cache_dir: PathBuf,
+    /// Whether a project's directory stays in its slot for the project's next job, so that
+    /// `GIT_STRATEGY: fetch` has something to build on. Without it every job starts empty.
+    pub keep_builds: bool,
     /// Where archives are put together before they are handed over; absolute.
     pub temp_dir: PathBuf,
     /// Which executor runs a job.
     pub executor: ExecutorChoice,
+    /// Variables of every job, weaker than the job's own.
+    pub environment: Vec<(String, String)>,
+    /// Commands added to every job.
+    pub scripts: RunnerScripts,
+    /// What the containers of jobs get.
+    pub docker: DockerSettings,
     /// What shell jobs inherit; see [`user_environment`].
     pub shell_environment: Vec<(OsString, OsString)>,
     /// The engine, as in `DOCKER_HOST`; `None` is the local socket.
@@ -114,8 +149,12 @@ impl RunnerConfig {
             description: "this machine".to_owned(),
             builds_dir,
             cache_dir,
+            keep_builds: false,
             temp_dir,
             executor: ExecutorChoice::Auto,
+            environment: Vec::new(),
+            scripts: RunnerScripts::default(),
+            docker: DockerSettings::default(),
             shell_environment: Vec::new(),
             docker_host: None,
             docker_config: None,

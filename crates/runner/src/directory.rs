@@ -39,6 +39,7 @@ pub(crate) struct JobDirectory {
     /// File variables and `GITLAB_ENV`.
     pub temporary: PathBuf,
     lock_path: PathBuf,
+    keep: bool,
     _lock: File,
 }
 
@@ -65,8 +66,14 @@ pub(crate) fn temporary_beside(path: &Path) -> PathBuf {
 
 impl JobDirectory {
     /// Takes the slot, or the next free variant of it when another process uses the same
-    /// builds directory, and makes its directories, empty.
-    pub(crate) fn claim(builds: &Path, slot: u32, full_path: &str) -> Result<Self, DirectoryError> {
+    /// builds directory, and makes its directories, empty. With `keep` the project directory
+    /// is as the project's last job in this slot left it.
+    pub(crate) fn claim(
+        builds: &Path,
+        slot: u32,
+        full_path: &str,
+        keep: bool,
+    ) -> Result<Self, DirectoryError> {
         let project = project_path(full_path)?;
         create(builds)?;
         for variant in 0.. {
@@ -79,13 +86,15 @@ impl JobDirectory {
                 continue;
             };
             let slot = builds.join(name);
-            remove_tree(&slot)?;
             let project = slot.join(&project);
+            let temporary = temporary_beside(&project);
+            remove_tree(if keep { &temporary } else { &slot })?;
             let directory = Self {
-                temporary: temporary_beside(&project),
+                temporary,
                 slot,
                 project,
                 lock_path,
+                keep,
                 _lock: lock,
             };
             create(&directory.project)?;
@@ -95,9 +104,15 @@ impl JobDirectory {
         unreachable!("an endless range has no end")
     }
 
-    /// Removes the directories and gives the slot back.
+    /// Removes the directories, the project's only where it is not kept, and gives the slot
+    /// back.
     pub(crate) fn release(self) -> Result<(), DirectoryError> {
-        remove_tree(&self.slot)?;
+        let removed = if self.keep {
+            &self.temporary
+        } else {
+            &self.slot
+        };
+        remove_tree(removed)?;
         // Removed while locked: whoever opened it meanwhile finds out in `try_lock`.
         let _ = std::fs::remove_file(&self.lock_path);
         Ok(())
@@ -124,9 +139,12 @@ pub(crate) fn abandoned_slots(builds: &Path) -> Vec<(PathBuf, File)> {
         .collect()
 }
 
-/// Removes an abandoned slot, its lock file last.
-pub(crate) fn remove_abandoned(slot: &Path, lock: File) -> Result<(), DirectoryError> {
-    remove_tree(slot)?;
+/// Removes an abandoned slot, its lock file last. With `keep` the directories stay for the
+/// next job.
+pub(crate) fn remove_abandoned(slot: &Path, lock: File, keep: bool) -> Result<(), DirectoryError> {
+    if !keep {
+        remove_tree(slot)?;
+    }
     let _ = std::fs::remove_file(slot.with_extension("lock"));
     drop(lock);
     Ok(())
@@ -248,8 +266,8 @@ mod tests {
     #[test]
     fn a_slot_is_not_taken_twice() {
         let builds = tempfile::tempdir().unwrap();
-        let first = JobDirectory::claim(builds.path(), 0, "g/p").unwrap();
-        let second = JobDirectory::claim(builds.path(), 0, "g/p").unwrap();
+        let first = JobDirectory::claim(builds.path(), 0, "g/p", false).unwrap();
+        let second = JobDirectory::claim(builds.path(), 0, "g/p", false).unwrap();
         assert_eq!(first.project, builds.path().join("0/g/p"));
         assert_eq!(second.project, builds.path().join("0-1/g/p"));
         assert!(abandoned_slots(builds.path()).is_empty());
@@ -261,12 +279,24 @@ mod tests {
     #[test]
     fn a_slot_whose_holder_died_is_found_and_removed() {
         let builds = tempfile::tempdir().unwrap();
-        drop(JobDirectory::claim(builds.path(), 3, "p").unwrap());
+        drop(JobDirectory::claim(builds.path(), 3, "p", false).unwrap());
         let mut slots = abandoned_slots(builds.path());
         let (slot, lock) = slots.pop().unwrap();
         assert_eq!(slot, builds.path().join("3"));
-        remove_abandoned(&slot, lock).unwrap();
+        remove_abandoned(&slot, lock, false).unwrap();
         assert_eq!(std::fs::read_dir(builds.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_kept_project_is_found_again() {
+        let builds = tempfile::tempdir().unwrap();
+        let first = JobDirectory::claim(builds.path(), 0, "g/p", true).unwrap();
+        std::fs::write(first.project.join("built"), "").unwrap();
+        std::fs::write(first.temporary.join("secret"), "").unwrap();
+        first.release().unwrap();
+        let second = JobDirectory::claim(builds.path(), 0, "g/p", true).unwrap();
+        assert!(second.project.join("built").exists());
+        assert!(!second.temporary.join("secret").exists());
     }
 
     #[test]

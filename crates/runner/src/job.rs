@@ -10,12 +10,12 @@ use crate::control::{Control, Request};
 use crate::directory::{self, DirectoryError, JobDirectory};
 use crate::executor::{DockerExecutor, Executor, JobPaths, ShellExecutor, StageEnd};
 use crate::failure::{Failure, JobOutcome, with_causes};
+use crate::git::Address;
 use crate::log::Log;
 use crate::mask::Masker;
 use crate::predefined::{Kind, job_variables};
 use crate::runner::Sources;
 use crate::source::JobSource;
-use crate::sources::Strategy;
 use crate::stage::{Stage, blocking, executor_failure};
 use crate::timeouts;
 use crate::trace::Trace;
@@ -29,7 +29,7 @@ pub(crate) struct Job<'a, S> {
     pub(crate) source: &'a S,
     pub(crate) log: Log,
     pub(crate) control: Control,
-    kind: Kind,
+    pub(crate) kind: Kind,
     pub(crate) directory: Result<JobDirectory, DirectoryError>,
     pub(crate) paths: JobPaths,
     pub(crate) variables: Variables,
@@ -54,7 +54,8 @@ impl<'a, S: JobSource> Job<'a, S> {
         let full_path = &payload.job_info.project_full_path;
         let directory = {
             let (builds, full_path) = (config.builds_dir.clone(), full_path.clone());
-            blocking(move || JobDirectory::claim(&builds, slot, &full_path)).await
+            let keep = config.keep_builds;
+            blocking(move || JobDirectory::claim(&builds, slot, &full_path, keep)).await
         };
         let paths = match (&directory, kind) {
             (Ok(directory), Kind::Shell) => {
@@ -63,10 +64,10 @@ impl<'a, S: JobSource> Job<'a, S> {
             _ => JobPaths::in_container(full_path),
         };
         let variables = job_variables(config, payload, kind, slot, timeout, &paths);
-        let masker = Masker::new(
-            &variables.masked_values(),
-            &payload.features.token_mask_prefixes,
-        );
+        let mut masked = variables.masked_values();
+        let address = Address::parse(&payload.git_info.repo_url);
+        masked.extend(address.secret().map(str::to_owned));
+        let masker = Masker::new(&masked, &payload.features.token_mask_prefixes);
         Self {
             config,
             payload,
@@ -229,11 +230,6 @@ impl<'a, S: JobSource> Job<'a, S> {
                 service.name
             ));
         }
-        if *self.sources == Sources::Git && self.strategy() == Strategy::Fetch {
-            return unsupported(
-                "this runner cannot clone the repository yet; it runs jobs from a snapshot of a work tree",
-            );
-        }
         None
     }
 
@@ -283,10 +279,11 @@ impl<'a, S: JobSource> Job<'a, S> {
             } else {
                 &step.script
             };
+            let with_hooks = self.with_build_scripts(commands);
             let heading = format!("Executing \"{name}\" stage of the job script");
             self.log.open_section(&name, &heading).await;
             let stage = Stage {
-                commands,
+                commands: &with_hooks,
                 sections: "script_step",
                 announcement: None,
                 status: "running",
@@ -304,6 +301,14 @@ impl<'a, S: JobSource> Job<'a, S> {
             self.check(end?, deadline)?;
         }
         Ok(())
+    }
+
+    /// The commands of a step between those the runner's configuration adds.
+    fn with_build_scripts(&self, commands: &[String]) -> Vec<String> {
+        let scripts = &self.config.scripts;
+        let before = scripts.pre_build.iter();
+        let after = scripts.post_build.iter();
+        before.chain(commands).chain(after).cloned().collect()
     }
 
     async fn after_script<E: Executor>(

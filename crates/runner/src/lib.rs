@@ -8,7 +8,7 @@
 //! `artifacts` and `stage` are the parts of it; `executor` runs its commands. `predefined`,
 //! `variables`, `script`, `timeouts`, `failure`, `glob` and `duration` are plain decisions.
 //! `files`, `archive` and `directory` touch what a job left on disk and do not trust it.
-//! `remote`, behind the feature of that name, gets jobs over HTTP.
+//! `git` fetches a job's repository; `remote`, behind the feature of that name, gets jobs over HTTP.
 //! `log`, `mask`, `limit` and `trace` are the way of a line of output to the coordinator.
 
 mod archive;
@@ -21,6 +21,7 @@ mod duration;
 mod executor;
 mod failure;
 mod files;
+mod git;
 mod glob;
 mod job;
 mod limit;
@@ -43,7 +44,10 @@ mod trace;
 mod variables;
 
 pub use archive::{ExtractError, unpack};
-pub use config::{ExecutorChoice, ExtractLimits, PullPolicy, RunnerConfig, user_environment};
+pub use config::{
+    DockerSettings, ExecutorChoice, ExtractLimits, PullPolicy, RunnerConfig, RunnerScripts,
+    user_environment,
+};
 pub use control::{Canceller, Control, Request, control};
 pub use failure::JobOutcome;
 pub use runner::{Runner, Sources, Swept};

@@ -47,6 +47,12 @@ pub(crate) fn job_variables(
             ..set("CI_JOB_IMAGE", image.name.clone())
         });
     }
+    first.extend(config.environment.iter().map(|(key, value)| Variable {
+        key: key.clone(),
+        value: value.clone(),
+        public: true,
+        ..Variable::default()
+    }));
     first.extend([
         set("CI_BUILDS_DIR", paths.builds.clone()),
         set("CI_PROJECT_DIR", paths.project.clone()),

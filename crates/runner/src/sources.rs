@@ -13,11 +13,16 @@ use crate::runner::Sources;
 use crate::source::JobSource;
 use crate::stage::{Stage, blocking, executor_failure};
 
-/// `GIT_STRATEGY`, as far as it makes a difference here: every job's directory is fresh.
+/// `GIT_STRATEGY`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Strategy {
+    /// What an earlier job left is brought up to date.
     Fetch,
+    /// Everything is fetched anew.
+    Clone,
+    /// The directory stays as it is.
     None,
+    /// The directory is emptied.
     Empty,
 }
 
@@ -26,6 +31,8 @@ impl<S: JobSource> Job<'_, S> {
         match self.variables.get("GIT_STRATEGY").as_str() {
             "none" => Strategy::None,
             "empty" => Strategy::Empty,
+            "clone" => Strategy::Clone,
+            "" if !self.payload.allow_git_fetch => Strategy::Clone,
             _ => Strategy::Fetch,
         }
     }
@@ -36,7 +43,7 @@ impl<S: JobSource> Job<'_, S> {
     ) -> Result<(), Failure> {
         let strategy = self.strategy();
         let heading = match (self.sources, strategy) {
-            (Sources::Directory { .. }, Strategy::Fetch) => {
+            (Sources::Directory { .. }, Strategy::Fetch | Strategy::Clone) => {
                 "Getting sources from a snapshot of the work tree"
             }
             _ => "Getting source from Git repository",
@@ -58,8 +65,14 @@ impl<S: JobSource> Job<'_, S> {
         }
         self.run_hook(executor, "pre_get_sources_script").await?;
         match (strategy, self.sources) {
-            (Strategy::Fetch, Sources::Directory { path, .. }) => self.copy(path).await?,
+            (Strategy::Fetch | Strategy::Clone, Sources::Directory { path, .. }) => {
+                self.clear_project().await?;
+                self.copy(path).await?;
+            }
+            (Strategy::Fetch, Sources::Git) => self.fetch_git(false).await?,
+            (Strategy::Clone, Sources::Git) => self.fetch_git(true).await?,
             _ => {
+                self.clear_project().await?;
                 self.log
                     .line("Skipping Git repository setup and creating an empty build directory")
                     .await;
@@ -83,16 +96,29 @@ impl<S: JobSource> Job<'_, S> {
         Ok(())
     }
 
-    /// Runs a hook of the job's. What it leaves in the project directory does not stay when
-    /// it comes before the sources: links in there would lead the copy astray.
+    /// Empties the project directory: links that an earlier job or a hook left in there would
+    /// lead a copy astray.
+    async fn clear_project(&mut self) -> Result<(), Failure> {
+        let project = self.directory()?.project.clone();
+        blocking(move || directory::clear(&project))
+            .await
+            .map_err(|error| Failure::system(&error))
+    }
+
+    /// Runs a hook of the job's and of the runner's configuration, which encloses it.
     async fn run_hook<E: Executor>(&mut self, executor: &mut E, name: &str) -> Result<(), Failure> {
-        let commands: Vec<String> = self
+        let scripts = &self.config.scripts;
+        let (before, after) = match name {
+            "pre_get_sources_script" => (scripts.pre_get_sources.clone(), None),
+            _ => (None, scripts.post_get_sources.clone()),
+        };
+        let of_job = self
             .payload
             .hooks
             .iter()
             .filter(|hook| hook.name == name)
-            .flat_map(|hook| hook.script.iter().cloned())
-            .collect();
+            .flat_map(|hook| hook.script.iter().cloned());
+        let commands: Vec<String> = before.into_iter().chain(of_job).chain(after).collect();
         if commands.is_empty() {
             return Ok(());
         }
@@ -107,12 +133,6 @@ impl<S: JobSource> Job<'_, S> {
         let end = self.run_stage(executor, stage).await?;
         self.check(end, self.deadline)?;
         executor.reclaim().await.map_err(executor_failure)?;
-        if name == "pre_get_sources_script" {
-            let project = self.directory()?.project.clone();
-            blocking(move || directory::clear(&project))
-                .await
-                .map_err(|error| Failure::system(&error))?;
-        }
         Ok(())
     }
 }

@@ -214,11 +214,31 @@ impl<'a> DockerExecutor<'a> {
     fn container_of_image(&self) -> ContainerCreateBody {
         ContainerCreateBody {
             image: Some(self.image.id.clone()),
-            host_config: Some(HostConfig {
-                mounts: Some(self.mounts.clone()),
-                ..HostConfig::default()
-            }),
+            host_config: Some(self.host_config()),
             ..ContainerCreateBody::default()
+        }
+    }
+
+    fn host_config(&self) -> HostConfig {
+        let settings = &self.config.docker;
+        let (binds, volumes): (Vec<_>, Vec<_>) = settings
+            .volumes
+            .iter()
+            .cloned()
+            .partition(|volume| volume.contains(':'));
+        let mut mounts = self.mounts.clone();
+        mounts.extend(volumes.into_iter().map(|target| Mount {
+            target: Some(target),
+            typ: Some(MountType::VOLUME),
+            ..Mount::default()
+        }));
+        HostConfig {
+            mounts: Some(mounts),
+            binds: Some(binds),
+            privileged: Some(settings.privileged),
+            network_mode: settings.network_mode.clone(),
+            extra_hosts: Some(settings.extra_hosts.clone()),
+            ..HostConfig::default()
         }
     }
 

@@ -3,6 +3,8 @@
 mod archives;
 mod conformance;
 mod docker;
+mod git;
+mod git_server;
 mod shell;
 
 use std::path::{Path, PathBuf};

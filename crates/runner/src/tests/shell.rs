@@ -9,7 +9,6 @@ use super::conformance::suite;
 use super::{Bench, eventually, is_running};
 use crate::config::ExecutorChoice;
 use crate::control::control;
-use crate::runner::Sources;
 use crate::testing::RecordingSource;
 
 async fn bench(_name: &str, script: &[&str]) -> Option<Bench> {
@@ -239,15 +238,10 @@ async fn what_is_not_supported_is_refused_before_anything_runs() {
         name: "postgres:16".into(),
         ..Service::default()
     }];
-    let mut clone = Bench::new(&["echo never-printed"]);
-    clone.sources = Sources::Git;
-    for (bench, text) in [
-        (
-            services,
-            "`services` are not supported by this runner yet; the job asks for `postgres:16`",
-        ),
-        (clone, "this runner cannot clone the repository yet"),
-    ] {
+    for (bench, text) in [(
+        services,
+        "`services` are not supported by this runner yet; the job asks for `postgres:16`",
+    )] {
         let outcome = bench.run().await;
         assert_eq!(
             outcome.failure_reason,
