@@ -1,7 +1,7 @@
 //! The coordinator: creates pipelines and moves them on, one transaction per event.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -138,32 +138,28 @@ impl Coordinator {
         let mut all = self.load(pipeline).await?;
         let live = all.get_mut(&pipeline).ok_or(Error::Held(pipeline.0))?;
         let events = choose(live)?;
-        let mut state = live.state.clone();
-        let changes = state.apply(&events)?;
-        let mut transaction = self.store.begin().await?;
-        for (job, update) in extra {
-            transaction.update_job(*job, update).await?;
-        }
+        let changes = live.state.apply(&events)?;
         let mut writer = Writer {
-            transaction: &mut transaction,
+            transaction: self.store.begin().await?,
             live,
             now: now(),
-            rows: live.jobs.clone(),
-            notices: Vec::new(),
+            extra: extra.iter().cloned().collect(),
+            told: BTreeSet::new(),
         };
-        for (job, update) in extra {
-            writer.note(*job, update);
+        let stored = writer.write_all(&changes).await;
+        let Writer {
+            transaction, told, ..
+        } = writer;
+        let stored = match stored {
+            Ok(()) => transaction.commit().await.map_err(Error::from),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = stored {
+            // What is kept here no longer is what is stored: read it anew next time.
+            all.remove(&pipeline);
+            return Err(error);
         }
-        for change in &changes {
-            writer.write(change).await?;
-        }
-        let Writer { rows, notices, .. } = writer;
-        transaction.commit().await?;
-        live.jobs = rows;
-        live.state = state;
         live.row.status = live.state.pipeline;
-        let mut told: Vec<usize> = notices;
-        told.dedup();
         for index in told {
             self.publish(notice_of(live, index));
         }
@@ -205,24 +201,24 @@ impl Coordinator {
 
 /// Writes changes in the order in which they came.
 struct Writer<'a> {
-    transaction: &'a mut Transaction,
-    live: &'a Live,
+    transaction: Transaction,
+    live: &'a mut Live,
     now: i64,
-    rows: Vec<shipway_store::JobRow>,
-    /// Jobs to tell of.
-    notices: Vec<usize>,
+    /// What else is to be written of a job, along with its next status.
+    extra: HashMap<JobId, JobUpdate>,
+    /// Jobs that watchers are told of.
+    told: BTreeSet<usize>,
 }
 
 impl Writer<'_> {
-    /// Takes over what was written besides the changes.
-    fn note(&mut self, job: JobId, update: &JobUpdate) {
-        let Some(row) = self.rows.iter_mut().find(|row| row.id == job) else {
-            return;
-        };
-        row.failure_reason = update.failure_reason.clone().or(row.failure_reason.take());
-        row.exit_code = update.exit_code.or(row.exit_code);
-        row.coverage = update.coverage.or(row.coverage);
-        row.runner = update.runner.clone().or(row.runner.take());
+    async fn write_all(&mut self, changes: &[Change]) -> Result<(), Error> {
+        for change in changes {
+            self.write(change).await?;
+        }
+        for (job, update) in std::mem::take(&mut self.extra) {
+            self.transaction.update_job(job, &update).await?;
+        }
+        Ok(())
     }
 
     async fn write(&mut self, change: &Change) -> Result<(), Error> {
@@ -230,14 +226,14 @@ impl Writer<'_> {
             Change::Attempt { job, triggered } => self.attempt(job, triggered).await,
             Change::Job { job, status } => self.status(job, status).await,
             Change::FailureAllowed { job } => {
-                self.rows[job].allow_failure = true;
+                self.live.jobs[job].allow_failure = true;
                 let update = JobUpdate {
                     allow_failure: Some(true),
                     ..JobUpdate::default()
                 };
                 Ok(self
                     .transaction
-                    .update_job(self.rows[job].id, &update)
+                    .update_job(self.live.jobs[job].id, &update)
                     .await?)
             }
             Change::Stage { stage, status } => {
@@ -253,7 +249,7 @@ impl Writer<'_> {
     }
 
     async fn attempt(&mut self, job: usize, triggered: bool) -> Result<(), Error> {
-        let old = &self.rows[job];
+        let old = &self.live.jobs[job];
         let new = NewJob {
             stage: old.stage,
             name: old.name.clone(),
@@ -272,18 +268,20 @@ impl Writer<'_> {
         };
         self.transaction.mark_retried(old.id).await?;
         let id = self.transaction.insert_job(self.live.id(), &new).await?;
-        self.rows[job] = self.transaction.job(id).await?;
+        self.live.jobs[job] = self.transaction.job(id).await?;
         Ok(())
     }
 
     async fn status(&mut self, job: usize, status: Status) -> Result<(), Error> {
         let now = self.now;
         let delay = match status {
-            Status::Scheduled => live::spec(&self.rows[job])?.start_in,
+            Status::Scheduled => live::spec(&self.live.jobs[job])?.start_in,
             _ => None,
         };
-        let row = &mut self.rows[job];
-        let mut update = JobUpdate::default();
+        let row = &mut self.live.jobs[job];
+        let mut update = self.extra.remove(&row.id).unwrap_or_default();
+        row.exit_code = update.exit_code.or(row.exit_code);
+        row.coverage = update.coverage.or(row.coverage);
         match status {
             Status::Pending => update.queued_at = Some(now),
             Status::Running => update.started_at = Some(now),
@@ -304,7 +302,7 @@ impl Writer<'_> {
             row.finished_at = None;
             update.finished_at = None;
         }
-        self.notices.push(job);
+        self.told.insert(job);
         Ok(self
             .transaction
             .set_job_status(row.id, status, update)
@@ -312,7 +310,7 @@ impl Writer<'_> {
     }
 
     async fn pipeline(&mut self, status: Status) -> Result<(), Error> {
-        let coverage = || mean(self.rows.iter().filter_map(|row| row.coverage));
+        let coverage = || mean(self.live.jobs.iter().filter_map(|row| row.coverage));
         let update = match status {
             Status::Running => PipelineUpdate {
                 started_at: Some(self.now),

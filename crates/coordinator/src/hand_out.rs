@@ -59,12 +59,15 @@ impl Coordinator {
         job: JobId,
         runner: &str,
     ) -> Result<JobPayload, Error> {
-        let artifacts = self.store.artifacts_of_pipeline(pipeline).await?;
         let all = self.load(pipeline).await?;
         let live = all.get(&pipeline).ok_or(Error::Held(pipeline.0))?;
         let index = live.index(job).ok_or(Error::NoJob(job))?;
         let spec = live.spec(index)?;
         let sources = upstream(live, index, &spec);
+        let artifacts = match sources.as_slice() {
+            [] => Vec::new(),
+            _ => self.store.artifacts_of_pipeline(pipeline).await?,
+        };
         let token = token();
         let hand_out = HandOut {
             pipeline: pipeline.0,

@@ -159,16 +159,18 @@ impl State {
     /// # Errors
     /// The first event that is not possible; the state is then as before.
     pub fn apply(&mut self, events: &[Event]) -> Result<Vec<Change>, IllegalTransition> {
-        let mut next = Step {
-            state: self.clone(),
+        let before = Before::of(self);
+        let mut step = Step {
+            state: self,
             changes: Vec::new(),
         };
-        for event in events {
-            next.event(event)?;
+        let possible = events.iter().try_for_each(|event| step.event(event));
+        if let Err(fault) = possible {
+            before.restore(self);
+            return Err(fault);
         }
-        next.process();
-        *self = next.state;
-        Ok(next.changes)
+        step.process();
+        Ok(step.changes)
     }
 
     /// Index of the job of this name.
@@ -187,13 +189,36 @@ impl State {
     }
 }
 
+/// What events can change before one of them turns out to be impossible.
+struct Before {
+    jobs: Vec<(Status, bool, u32, AllowFailure)>,
+}
+
+impl Before {
+    fn of(state: &State) -> Self {
+        let jobs = state.jobs.iter().map(|job| {
+            let allow_failure = job.allow_failure.clone();
+            (job.status, job.triggered, job.retries, allow_failure)
+        });
+        Self {
+            jobs: jobs.collect(),
+        }
+    }
+
+    fn restore(self, state: &mut State) {
+        for (job, saved) in state.jobs.iter_mut().zip(self.jobs) {
+            (job.status, job.triggered, job.retries, job.allow_failure) = saved;
+        }
+    }
+}
+
 /// A state under way, with what changed so far.
-struct Step {
-    state: State,
+struct Step<'a> {
+    state: &'a mut State,
     changes: Vec<Change>,
 }
 
-impl Step {
+impl Step<'_> {
     fn event(&mut self, event: &Event) -> Result<(), IllegalTransition> {
         match event {
             Event::Process => {}
@@ -381,14 +406,14 @@ impl Step {
 
     /// Judges every created job, stage after stage, until nothing moves any more.
     fn process(&mut self) {
-        let order = Order::of(&self.state);
+        let order = Order::of(self.state);
         loop {
             let before = self.changes.len();
             let mut earlier = StatusSet::default();
             for (stage, jobs) in order.stages.iter().enumerate() {
                 for &job in jobs {
                     match self.state.jobs[job].status {
-                        Status::Created => self.judge(job, earlier, &order.names),
+                        Status::Created => self.judge(job, earlier, &order.needs),
                         Status::WaitingForResource => self.enqueue(job),
                         _ => {}
                     }
@@ -407,13 +432,12 @@ impl Step {
         }
     }
 
-    fn judge(&mut self, job: JobIndex, earlier: StatusSet, names: &HashMap<String, JobIndex>) {
+    fn judge(&mut self, job: JobIndex, earlier: StatusSet, needs: &[Option<Vec<JobIndex>>]) {
         let state = &self.state.jobs[job];
-        let previous = match &state.needs {
+        let previous = match &needs[job] {
             None => earlier.status(),
             Some(needs) => needs
                 .iter()
-                .filter_map(|need| names.get(need))
                 .map(|&need| &self.state.jobs[need])
                 .map(|need| (need.status, need.overlooked()))
                 .collect::<StatusSet>()
@@ -473,20 +497,27 @@ impl Step {
     }
 }
 
-/// Jobs by stage, needed ones before those that need them, and where each name is.
+/// Jobs by stage, needed ones before those that need them, and where the needed ones are.
 struct Order {
     stages: Vec<Vec<JobIndex>>,
-    names: HashMap<String, JobIndex>,
+    /// Needs that are in the pipeline; `None` for a job ordered by its stage.
+    needs: Vec<Option<Vec<JobIndex>>>,
 }
 
 impl Order {
     fn of(state: &State) -> Self {
-        let names = (state.jobs.iter().enumerate())
-            .map(|(index, job)| (job.name.clone(), index))
+        let names: HashMap<&str, JobIndex> = (state.jobs.iter().enumerate())
+            .map(|(index, job)| (job.name.as_str(), index))
             .collect();
+        let found = |needs: &Vec<String>| -> Vec<JobIndex> {
+            let indices = needs.iter().filter_map(|need| names.get(need.as_str()));
+            indices.copied().collect()
+        };
         let mut order = Self {
             stages: vec![Vec::new(); state.stages.len()],
-            names,
+            needs: (state.jobs.iter())
+                .map(|job| job.needs.as_ref().map(found))
+                .collect(),
         };
         let mut seen = vec![false; state.jobs.len()];
         let mut stack = Vec::new();
@@ -497,9 +528,8 @@ impl Order {
                     order.stages[state.jobs[job].stage].push(job);
                 } else if !std::mem::replace(&mut seen[job], true) {
                     stack.push((job, true));
-                    for need in state.jobs[job].needs.iter().flatten() {
-                        stack.extend(order.names.get(need).map(|&need| (need, false)));
-                    }
+                    let needs = order.needs[job].iter().flatten();
+                    stack.extend(needs.map(|&need| (need, false)));
                 }
             }
         }
