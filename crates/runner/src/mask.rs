@@ -4,7 +4,9 @@
 //! carry credentials, and what follows the prefixes of known tokens. A filter holds back
 //! the end of its input while that could be the beginning of a secret.
 
-use aho_corasick::{AhoCorasick, Input, MatchKind};
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 
 const MASK: &[u8] = b"[MASKED]";
 
@@ -60,21 +62,21 @@ impl Masker {
             .filter(|prefix| !prefix.is_empty() && !prefixes.contains(prefix))
             .collect();
         more.sort_by_key(Vec::len);
-        prefixes.extend(more);
-        prefixes.truncate(MAX_TOKEN_PREFIXES);
-        let parameters = URL_PARAMETERS
-            .iter()
-            .flat_map(|name| [format!("?{name}="), format!("&{name}=")])
-            .map(String::into_bytes)
-            .collect();
+        let tokens = if more.is_empty() {
+            KNOWN_TOKENS.clone()
+        } else {
+            prefixes.extend(more);
+            prefixes.truncate(MAX_TOKEN_PREFIXES);
+            Needles::new(prefixes, false, Searcher::Fast)
+        };
         Self {
             phrases: Phrases::new(secrets),
-            parameters: ValueMasker::new(parameters, true, |byte| {
+            parameters: ValueMasker::new(PARAMETERS.clone(), |byte| {
                 !(matches!(byte, b'?' | b'&')
                     || byte.is_ascii_whitespace()
                     || byte.is_ascii_control())
             }),
-            tokens: ValueMasker::new(prefixes, false, |byte| {
+            tokens: ValueMasker::new(tokens, |byte| {
                 byte.is_ascii_alphanumeric() || b"._=-".contains(&byte)
             }),
         }
@@ -108,13 +110,42 @@ struct Needles {
     longest: usize,
 }
 
+/// How a searcher is made. The fastest one takes longer to build than a short job to run, so
+/// it is for needles that are the same in every job.
+#[derive(Clone, Copy)]
+enum Searcher {
+    Fast,
+    QuickToBuild,
+}
+
+/// The same in every job: built once.
+static PARAMETERS: LazyLock<Needles> = LazyLock::new(|| {
+    let names = URL_PARAMETERS.iter();
+    let names = names.flat_map(|name| [format!("?{name}="), format!("&{name}=")]);
+    Needles::new(
+        names.map(String::into_bytes).collect(),
+        true,
+        Searcher::Fast,
+    )
+});
+static KNOWN_TOKENS: LazyLock<Needles> = LazyLock::new(|| {
+    let prefixes = TOKEN_PREFIXES
+        .iter()
+        .map(|prefix| prefix.as_bytes().to_vec());
+    Needles::new(prefixes.collect(), false, Searcher::Fast)
+});
+
 impl Needles {
-    fn new(needles: Vec<Vec<u8>>, ignore_case: bool) -> Self {
+    fn new(needles: Vec<Vec<u8>>, ignore_case: bool, searcher: Searcher) -> Self {
         // Thousands of very long needles could be too much for the searcher; then everything
         // is found by the plain search below, which is slower and needs no tables.
         let searcher = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             .ascii_case_insensitive(ignore_case)
+            .kind(match searcher {
+                Searcher::Fast => None,
+                Searcher::QuickToBuild => Some(AhoCorasickKind::ContiguousNFA),
+            })
             .build(&needles)
             .ok()
             .filter(|_| !needles.is_empty());
@@ -180,7 +211,7 @@ impl Phrases {
         needles.sort();
         needles.dedup();
         Self {
-            needles: Needles::new(needles, false),
+            needles: Needles::new(needles, false, Searcher::QuickToBuild),
             held: Vec::new(),
         }
     }
@@ -243,9 +274,9 @@ enum ValueState {
 }
 
 impl ValueMasker {
-    fn new(prefixes: Vec<Vec<u8>>, ignore_case: bool, belongs: fn(u8) -> bool) -> Self {
+    fn new(needles: Needles, belongs: fn(u8) -> bool) -> Self {
         Self {
-            needles: Needles::new(prefixes, ignore_case),
+            needles,
             belongs,
             held: Vec::new(),
             state: ValueState::Outside,
