@@ -7,6 +7,7 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::call::Call;
 use super::hook::Hooks;
@@ -19,6 +20,10 @@ const NEW: &str = "new-";
 
 /// Repositories that are being deleted.
 const REMOVED: &str = "removed-";
+
+/// To make a repository takes milliseconds. What is older than this was left by a process that
+/// was killed; what is younger may be another process's.
+const LEFT_BEHIND: Duration = Duration::from_secs(3_600);
 
 /// Why something could not be done to a repository as a whole.
 #[derive(Debug, thiserror::Error)]
@@ -69,10 +74,9 @@ pub struct Repositories {
 
 impl Repositories {
     /// Uses the directory, which is made where it is missing, and clears away what an earlier
-    /// process left half made or half deleted.
+    /// process left half made or half deleted. Several processes may use one directory.
     ///
-    /// Blocks for a moment; only for the start of a program. One program uses the directory at
-    /// a time.
+    /// Blocks for a moment; only for the start of a program.
     ///
     /// # Errors
     ///
@@ -85,11 +89,9 @@ impl Repositories {
         fs::create_dir_all(root).map_err(fault)?;
         let root = root.canonicalize().map_err(fault)?;
         for entry in fs::read_dir(&root).map_err(fault)? {
-            let entry = entry.map_err(fault)?;
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            if name.starts_with(NEW) || name.starts_with(REMOVED) {
-                fs::remove_dir_all(entry.path()).map_err(fault)?;
+            let path = entry.map_err(fault)?.path();
+            if is_left_behind(&path) {
+                gone(fs::remove_dir_all(&path)).map_err(fault)?;
             }
         }
         let hooks = Hooks::install(&root).map_err(fault)?;
@@ -184,7 +186,7 @@ impl Repositories {
             },
         };
         tokio::fs::rename(&path, &removed).await.map_err(fault)?;
-        tokio::fs::remove_dir_all(&removed).await.map_err(fault)
+        gone(tokio::fs::remove_dir_all(&removed).await).map_err(fault)
     }
 
     /// The numbers of all projects that have a repository, in order.
@@ -226,5 +228,23 @@ impl Repositories {
         let (process, next) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         self.root
             .join(format!("{prefix}{project}-{process}-{next}"))
+    }
+}
+
+fn is_left_behind(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let old = || {
+        let changed = fs::metadata(path).and_then(|metadata| metadata.modified());
+        let age = changed.ok().and_then(|changed| changed.elapsed().ok());
+        age.is_some_and(|age| age > LEFT_BEHIND)
+    };
+    name.starts_with(REMOVED) || (name.starts_with(NEW) && old())
+}
+
+/// That somebody else deleted it meanwhile is no fault.
+fn gone(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        result => result,
     }
 }

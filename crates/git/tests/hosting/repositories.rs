@@ -72,12 +72,17 @@ fn one_of_many_that_make_the_same_repository_wins() {
 fn what_an_earlier_process_left_is_cleared_away() {
     let site = Site::new();
     let root = site.root.join("repositories");
-    for name in ["new-9-1-0", "removed-9-1-1"] {
+    for name in ["new-9-1-0", "new-9-1-1", "removed-9-1-2"] {
         std::fs::create_dir_all(root.join(name).join("objects")).expect("left");
     }
+    let yesterday = std::time::SystemTime::now() - std::time::Duration::from_secs(86_400);
+    let old = std::fs::File::open(root.join("new-9-1-0")).expect("open");
+    old.set_modified(yesterday).expect("time");
     Repositories::open(&root).expect("opened");
-    assert!(!root.join("new-9-1-0").exists() && !root.join("removed-9-1-1").exists());
-    assert!(root.join("17.git").exists());
+    let left = |name: &str| root.join(name).exists();
+    assert!(!left("new-9-1-0") && !left("removed-9-1-2"));
+    assert!(left("new-9-1-1"), "another process may be making it");
+    assert!(left("17.git"));
 }
 
 /// Without its hook git would take a push that the rules refuse.
