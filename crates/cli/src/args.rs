@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use shipway_pipeline::Source;
 
+#[cfg(feature = "remote")]
+use crate::runner_args::RunnerArgs;
+
 /// GitLab CI/CD in one small program: runs a `.gitlab-ci.yml` on this machine, no push needed.
 #[derive(Debug, Parser)]
 #[command(
@@ -47,6 +50,8 @@ pub(crate) enum Command {
     History(HistoryArgs),
     Log(LogArgs),
     Clean(CleanArgs),
+    #[cfg(feature = "remote")]
+    Runner(RunnerArgs),
     /// Print the completion script of a shell.
     ///
     /// Example: shipway completion bash > ~/.local/share/bash-completion/completions/shipway
@@ -62,6 +67,19 @@ pub(crate) enum Command {
         /// The directory; it must exist.
         directory: PathBuf,
     },
+}
+
+impl Command {
+    /// Whether the command decides itself what is logged: a service does.
+    pub(crate) fn logs_itself(&self) -> bool {
+        match self {
+            #[cfg(feature = "remote")]
+            Self::Runner(args) => {
+                matches!(args.command, crate::runner_args::RunnerCommand::Run(_))
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Where the project is and which file configures it.

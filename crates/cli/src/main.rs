@@ -9,6 +9,8 @@ mod output;
 mod pipeline;
 mod project;
 mod run;
+#[cfg(feature = "remote")]
+mod runner_args;
 mod state;
 mod style;
 mod text;
@@ -24,7 +26,9 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(report_panic));
     let cli = Cli::parse();
     output::choose_color(cli.color);
-    output::start_logging();
+    if !cli.command.logs_itself() {
+        output::start_logging();
+    }
     let done = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Lint(args) => commands::lint(&args),
@@ -32,6 +36,8 @@ fn main() -> ExitCode {
         Command::History(args) => commands::history(&args),
         Command::Log(args) => commands::log(&args),
         Command::Clean(args) => commands::clean(&args),
+        #[cfg(feature = "remote")]
+        Command::Runner(args) => commands::runner(&args),
         Command::Completion { shell } => commands::completion(shell),
         Command::Man { directory } => commands::man(&directory),
     };

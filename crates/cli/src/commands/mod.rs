@@ -6,6 +6,8 @@ mod history;
 mod lint;
 mod list;
 mod log;
+#[cfg(feature = "remote")]
+mod runner;
 
 pub(crate) use clean::clean;
 pub(crate) use completion::{completion, man};
@@ -13,6 +15,8 @@ pub(crate) use history::history;
 pub(crate) use lint::lint;
 pub(crate) use list::list;
 pub(crate) use log::log;
+#[cfg(feature = "remote")]
+pub(crate) use runner::runner;
 
 use std::future::Future;
 

@@ -1,15 +1,18 @@
 //! The runner protocol over HTTP: jobs from a Shipway server or a GitLab.
 //!
+//! `settings` is the file of runners and `build` makes runners of it.
 //! `http`, `retry` and `client` are the calls; `spool`, `report` and `transfer` are one
 //! job's way back; `manager` asks for jobs and runs them; `token`, `system_id` and
 //! `features` are what a runner is called.
 
+mod build;
 mod client;
 mod features;
 mod http;
 mod manager;
 mod report;
 mod retry;
+mod settings;
 mod spool;
 mod system_id;
 #[cfg(test)]
@@ -17,10 +20,14 @@ mod tests;
 mod token;
 mod transfer;
 
+pub use build::{BuildError, Surroundings};
 pub use client::{Client, Offer};
 pub use features::details;
 pub use http::{ClientError, Endpoint};
 pub use manager::{Manager, RemoteRunner, Shutdown};
 pub use report::{HttpSource, Pace};
+pub use settings::{
+    ConfigError, ConfigFile, DockerTable, NewRunner, OneOrMany, RunnerSettings, Settings,
+};
 pub use system_id::system_id;
 pub use token::{is_created_token, short_token};
