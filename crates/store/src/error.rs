@@ -32,6 +32,25 @@ pub enum StoreError {
         /// What SQLite said.
         source: sqlx::Error,
     },
+    /// Nobody knows what kind of database it is.
+    #[error("`{scheme}:` is no database that this Shipway can use; give `sqlite:FILE`{}", if cfg!(feature = "postgres") { " or `postgres://USER@HOST/NAME`" } else { "; PostgreSQL needs a Shipway built with the feature `postgres`" })]
+    Url {
+        /// What stands before the colon.
+        scheme: String,
+    },
+    /// The address of a PostgreSQL database is wrong. It may hold a password and is not shown.
+    #[error(
+        "the address of the PostgreSQL database is not valid; write it as `postgres://USER:PASSWORD@HOST:PORT/NAME`"
+    )]
+    PostgresUrl,
+    /// The server of the database does not answer, or lets us not in.
+    #[error("cannot reach the database `{}`; is the server running, and do user and password fit?", path.display())]
+    Unreachable {
+        /// Its address.
+        path: PathBuf,
+        /// What was tried.
+        source: sqlx::Error,
+    },
     /// The disk has no room.
     #[error("the disk of the database `{}` is full; free some space, `shipway clean` removes old pipelines", path.display())]
     Full {
@@ -114,6 +133,19 @@ impl StoreError {
         {
             return Self::Taken { path, source };
         }
+        if let Some(kind) = postgres_kind(&source) {
+            return match kind {
+                PostgresKind::Busy => Self::Busy {
+                    seconds: crate::store::BUSY_TIMEOUT.as_secs(),
+                    holders: Vec::new(),
+                    path,
+                    source,
+                },
+                PostgresKind::Full => Self::Full { path, source },
+                PostgresKind::Unreachable => Self::Unreachable { path, source },
+                PostgresKind::Other => Self::Query { path, source },
+            };
+        }
         // The primary code is the low byte of the extended one.
         match primary_code(&source) {
             Some(code::BUSY | code::LOCKED) => Self::Busy {
@@ -131,9 +163,34 @@ impl StoreError {
                 path,
                 source,
             },
+            _ if matches!(source, sqlx::Error::Io(_) | sqlx::Error::Tls(_)) => {
+                Self::Unreachable { path, source }
+            }
             _ => Self::Query { path, source },
         }
     }
+}
+
+/// What a person can do something about when PostgreSQL complains.
+enum PostgresKind {
+    Busy,
+    Full,
+    Unreachable,
+    Other,
+}
+
+/// Sorts PostgreSQL's codes, which have five characters; SQLite's numbers have fewer.
+fn postgres_kind(error: &sqlx::Error) -> Option<PostgresKind> {
+    let code = error.as_database_error()?.code()?;
+    let class = code.get(..2).filter(|_| code.len() == 5)?;
+    Some(match (class, code.as_ref()) {
+        // Lock not available, deadlock, serialization failure.
+        (_, "55P03" | "40P01" | "40001") => PostgresKind::Busy,
+        (_, "53100") => PostgresKind::Full,
+        // No such user or password, no such database, connection, too many of them, shutdown.
+        ("28" | "3D" | "08" | "57", _) | (_, "53300") => PostgresKind::Unreachable,
+        _ => PostgresKind::Other,
+    })
 }
 
 fn primary_code(error: &sqlx::Error) -> Option<i32> {

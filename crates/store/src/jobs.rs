@@ -95,7 +95,8 @@ impl Transaction {
     /// # Errors
     /// When the database does not answer.
     pub async fn jobs(&mut self, pipeline: PipelineId) -> Result<Vec<JobRow>, StoreError> {
-        self.all(query(OF_PIPELINE).bind(pipeline.0)).await
+        self.all(query(OF_PIPELINE).bind(pipeline.0).locking())
+            .await
     }
 
     /// Stores jobs, thousands at once; the ids come in the order of `new`. Project and

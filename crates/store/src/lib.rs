@@ -10,7 +10,9 @@
 
 mod artifacts;
 mod blobs;
+mod changes;
 mod credentials;
+mod engine;
 mod environments;
 mod error;
 mod hold;
@@ -39,6 +41,7 @@ mod users;
 mod variables;
 
 pub use blobs::{Blob, BlobError, Blobs};
+pub use changes::{Change, Changes};
 pub use credentials::{AccessTokenRow, NewAccessToken, SessionRow};
 pub use environments::{DeploymentRow, EnvironmentRow, NewDeployment, NewEnvironment};
 pub use error::StoreError;

@@ -43,7 +43,7 @@ pub enum LogError {
 }
 
 impl LogError {
-    fn new(path: &Path, source: std::io::Error) -> Self {
+    pub(crate) fn new(path: &Path, source: std::io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full { path, source },

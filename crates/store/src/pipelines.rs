@@ -180,7 +180,7 @@ impl Transaction {
     /// # Errors
     /// When the database does not answer.
     pub async fn stages(&mut self, pipeline: PipelineId) -> Result<Vec<StageRow>, StoreError> {
-        self.all(query(STAGES).bind(pipeline.0)).await
+        self.all(query(STAGES).bind(pipeline.0).locking()).await
     }
 
     /// Stores a pipeline under the next number of its project.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use shipway_pipeline::{PipelineId, Status};
 
 use crate::blobs::PARTIAL_PREFIX;
+use crate::engine::Engine;
 use crate::error::StoreError;
 use crate::rows::PipelineRow;
 use crate::store::Store;
@@ -39,7 +40,7 @@ impl PruneError {
 /// Bytes on disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// The database with its write-ahead log.
+    /// The database file with its write-ahead log; 0 for one of a server.
     pub database: u64,
     /// The logs of jobs.
     pub logs: u64,
@@ -199,8 +200,13 @@ impl Store {
 
     /// Gives the room of deleted rows back to the file system.
     async fn compact(&self) -> Result<(), StoreError> {
+        // PostgreSQL does so by itself; without its feature there is nothing else.
+        #[cfg_attr(not(feature = "postgres"), expect(irrefutable_let_patterns))]
+        let Engine::Sqlite { writer, .. } = self.engine() else {
+            return Ok(());
+        };
         for statement in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
-            let done = sqlx::query(statement).execute(self.writer()).await;
+            let done = sqlx::query(statement).execute(writer).await;
             match done.map_err(|error| self.fault(error)) {
                 // Somebody reads or writes; the room is used again later.
                 Ok(_) | Err(StoreError::Busy { .. }) => {}

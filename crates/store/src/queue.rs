@@ -60,9 +60,23 @@ const PENDING: &str = "SELECT id, pipeline_id, project_id, name, tags, protected
     FROM jobs WHERE status = 'pending' AND project_id IS NOT NULL \
     ORDER BY queued_at, id LIMIT $1";
 
-const CLAIM: &str = "UPDATE jobs SET status = 'running', runner_id = $2, system_id = $3, \
-    runner = $4, token_digest = $5, started_at = $6, contacted_at = $6, acknowledged_at = NULL \
-    WHERE id = $1 AND status = 'pending' RETURNING *";
+macro_rules! claim {
+    ($which:literal) => {
+        concat!(
+            "UPDATE jobs SET status = 'running', runner_id = $2, system_id = $3, runner = $4, \
+            token_digest = $5, started_at = $6, contacted_at = $6, acknowledged_at = NULL \
+            WHERE id = ",
+            $which,
+            " RETURNING *"
+        )
+    };
+}
+
+const CLAIM: &str = claim!("$1 AND status = 'pending'");
+
+/// Whoever finds that another is about to take the job does not wait for the other's end.
+const CLAIM_UNLOCKED: &str =
+    claim!("(SELECT id FROM jobs WHERE id = $1 AND status = 'pending' FOR UPDATE SKIP LOCKED)");
 
 const UNCLAIM: &str = "UPDATE jobs SET status = 'pending', runner_id = NULL, system_id = NULL, \
     runner = NULL, token_digest = NULL, started_at = NULL, contacted_at = NULL \
@@ -152,6 +166,7 @@ impl Transaction {
     /// When the database does not take it.
     pub async fn claim(&mut self, job: JobId, claim: &Claim) -> Result<Option<JobRow>, StoreError> {
         let update = query(CLAIM)
+            .on_postgres(CLAIM_UNLOCKED)
             .bind(job.0)
             .bind(claim.runner)
             .bind(&claim.system_id)
@@ -192,6 +207,6 @@ impl Transaction {
     /// # Errors
     /// When the database does not answer.
     pub async fn job_by_token(&mut self, digest: &[u8]) -> Result<Option<JobRow>, StoreError> {
-        self.optional(query(BY_TOKEN).bind(digest)).await
+        self.optional(query(BY_TOKEN).bind(digest).locking()).await
     }
 }

@@ -4,9 +4,12 @@
 //! engines.
 
 use sqlx::encode::Encode;
-use sqlx::error::BoxDynError;
-use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
+#[cfg(feature = "postgres")]
+use sqlx::postgres::{PgRow, Postgres};
+use sqlx::sqlite::{Sqlite, SqliteRow};
 use sqlx::{Arguments, AssertSqlSafe, Database, FromRow, SqlSafeStr, SqlStr, Type};
+
+use crate::engine::Connection;
 
 /// A value of a statement.
 #[derive(Debug, Clone, Copy)]
@@ -112,8 +115,20 @@ macro_rules! row {
 pub(crate) use row;
 
 /// What can be read from a row of any engine.
+#[cfg(not(feature = "postgres"))]
 pub(crate) trait Row: for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
+#[cfg(not(feature = "postgres"))]
 impl<T: for<'r> FromRow<'r, SqliteRow> + Send + Unpin> Row for T {}
+
+/// What can be read from a row of any engine.
+#[cfg(feature = "postgres")]
+pub(crate) trait Row:
+    for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
+{
+}
+#[cfg(feature = "postgres")]
+impl<T> Row for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
+{}
 
 /// A statement with its values.
 #[derive(Debug)]
@@ -122,6 +137,10 @@ pub(crate) struct Query<'q> {
     values: Vec<Value<'q>>,
     /// Engines keep such statements prepared.
     constant: bool,
+    /// The rows that it reads are the transaction's until it ends.
+    locking: bool,
+    /// What PostgreSQL runs instead.
+    on_postgres: Option<&'static str>,
 }
 
 /// A statement that is always the same but for its values.
@@ -130,6 +149,8 @@ pub(crate) fn query<'q>(text: &'static str) -> Query<'q> {
         text: text.into_sql_str(),
         values: Vec::new(),
         constant: true,
+        locking: false,
+        on_postgres: None,
     }
 }
 
@@ -137,6 +158,19 @@ impl<'q> Query<'q> {
     /// Gives the next of `$1`, `$2`, … its value.
     pub(crate) fn bind(mut self, value: impl Into<Value<'q>>) -> Self {
         self.values.push(value.into());
+        self
+    }
+
+    /// Lets nobody else change the rows that it reads until the transaction ends. SQLite has
+    /// one writer, so only PostgreSQL needs to be told.
+    pub(crate) fn locking(mut self) -> Self {
+        self.locking = true;
+        self
+    }
+
+    /// Another text for PostgreSQL, with the same values.
+    pub(crate) fn on_postgres(mut self, text: &'static str) -> Self {
+        self.on_postgres = Some(text);
         self
     }
 
@@ -176,6 +210,8 @@ impl<'q> Query<'q> {
             text: AssertSqlSafe(text).into_sql_str(),
             values,
             constant: false,
+            locking: false,
+            on_postgres: None,
         }
     }
 
@@ -194,35 +230,75 @@ impl<'q> Query<'q> {
         AssertSqlSafe(text).into_sql_str()
     }
 
+    /// The text as PostgreSQL needs it.
+    #[cfg(feature = "postgres")]
+    fn postgres_text(&self) -> SqlStr {
+        match self.on_postgres {
+            Some(text) => text.into_sql_str(),
+            None if self.locking => {
+                AssertSqlSafe(format!("{} FOR UPDATE", self.text.as_str())).into_sql_str()
+            }
+            None => self.text.clone(),
+        }
+    }
+
     /// All rows.
-    pub(crate) async fn all<T: Row>(self, on: &mut SqliteConnection) -> sqlx::Result<Vec<T>> {
-        let arguments = arguments::<Sqlite>(&self.values);
-        sqlx::query_as_with(self.sqlite_text(), arguments.map_err(sqlx::Error::Encode)?)
-            .persistent(self.constant)
-            .fetch_all(on)
-            .await
+    pub(crate) async fn all<T: Row>(self, on: Connection<'_>) -> sqlx::Result<Vec<T>> {
+        match on {
+            Connection::Sqlite(on) => {
+                sqlx::query_as_with(self.sqlite_text(), arguments::<Sqlite>(&self.values)?)
+                    .persistent(self.constant)
+                    .fetch_all(on)
+                    .await
+            }
+            #[cfg(feature = "postgres")]
+            Connection::Postgres(on) => {
+                sqlx::query_as_with(self.postgres_text(), arguments::<Postgres>(&self.values)?)
+                    .persistent(self.constant)
+                    .fetch_all(on)
+                    .await
+            }
+        }
     }
 
     /// The row, if there is one.
-    pub(crate) async fn optional<T: Row>(
-        self,
-        on: &mut SqliteConnection,
-    ) -> sqlx::Result<Option<T>> {
-        let arguments = arguments::<Sqlite>(&self.values);
-        sqlx::query_as_with(self.sqlite_text(), arguments.map_err(sqlx::Error::Encode)?)
-            .persistent(self.constant)
-            .fetch_optional(on)
-            .await
+    pub(crate) async fn optional<T: Row>(self, on: Connection<'_>) -> sqlx::Result<Option<T>> {
+        match on {
+            Connection::Sqlite(on) => {
+                sqlx::query_as_with(self.sqlite_text(), arguments::<Sqlite>(&self.values)?)
+                    .persistent(self.constant)
+                    .fetch_optional(on)
+                    .await
+            }
+            #[cfg(feature = "postgres")]
+            Connection::Postgres(on) => {
+                sqlx::query_as_with(self.postgres_text(), arguments::<Postgres>(&self.values)?)
+                    .persistent(self.constant)
+                    .fetch_optional(on)
+                    .await
+            }
+        }
     }
 
     /// Returns the number of rows that changed.
-    pub(crate) async fn execute(self, on: &mut SqliteConnection) -> sqlx::Result<u64> {
-        let arguments = arguments::<Sqlite>(&self.values);
-        let done = sqlx::query_with(self.sqlite_text(), arguments.map_err(sqlx::Error::Encode)?)
-            .persistent(self.constant)
-            .execute(on)
-            .await?;
-        Ok(done.rows_affected())
+    pub(crate) async fn execute(self, on: Connection<'_>) -> sqlx::Result<u64> {
+        match on {
+            Connection::Sqlite(on) => {
+                sqlx::query_with(self.sqlite_text(), arguments::<Sqlite>(&self.values)?)
+                    .persistent(self.constant)
+                    .execute(on)
+                    .await
+                    .map(|done| done.rows_affected())
+            }
+            #[cfg(feature = "postgres")]
+            Connection::Postgres(on) => {
+                sqlx::query_with(self.postgres_text(), arguments::<Postgres>(&self.values)?)
+                    .persistent(self.constant)
+                    .execute(on)
+                    .await
+                    .map(|done| done.rows_affected())
+            }
+        }
     }
 }
 
@@ -241,7 +317,7 @@ fn push_list<'q>(
     }
 }
 
-fn arguments<'q, DB: Database>(values: &[Value<'q>]) -> Result<DB::Arguments, BoxDynError>
+fn arguments<'q, DB: Database>(values: &[Value<'q>]) -> sqlx::Result<DB::Arguments>
 where
     Option<i64>: Encode<'q, DB> + Type<DB>,
     Option<f64>: Encode<'q, DB> + Type<DB>,
@@ -257,7 +333,8 @@ where
             Value::Boolean(value) => arguments.add(value),
             Value::Text(value) => arguments.add(value),
             Value::Bytes(value) => arguments.add(value),
-        }?;
+        }
+        .map_err(sqlx::Error::Encode)?;
     }
     Ok(arguments)
 }

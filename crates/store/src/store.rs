@@ -1,4 +1,4 @@
-//! One state directory, and opening it.
+//! One state directory with its database, and opening it.
 //!
 //! Reading is methods of [`Store`] beside the rows that they read.
 
@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::ConnectOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::blobs::Blobs;
+use crate::changes::Changed;
+use crate::engine::Engine;
 use crate::error::StoreError;
 use crate::logs::Logs;
 use crate::schema;
@@ -20,7 +22,7 @@ use crate::transaction::Transaction;
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a task waits for another task of this process that writes.
 pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(60);
-/// Connections that read at the same time; they are opened when needed.
+/// Connections to SQLite that read at the same time; they are opened when needed.
 const READERS: u32 = 4;
 
 /// What an acknowledged write survives.
@@ -40,15 +42,17 @@ pub struct Options {
     pub durability: Durability,
 }
 
-/// Rows, logs and artifacts in one directory, which several processes may use at a time.
+/// Rows, logs and artifacts in one directory, which several processes may use at a time. The
+/// rows may be in a database elsewhere.
 #[derive(Debug, Clone)]
 pub struct Store {
     directory: PathBuf,
+    /// The database's file; of a server its address, for messages.
     database: PathBuf,
-    /// One connection: SQLite lets one write at a time, and a queue here is fairer and
-    /// quicker than its retries.
-    writer: SqlitePool,
-    readers: SqlitePool,
+    engine: Engine,
+    changed: Changed,
+    #[cfg(feature = "postgres")]
+    listening: std::sync::Arc<std::sync::atomic::AtomicBool>,
     logs: Logs,
     blobs: Blobs,
 }
@@ -67,6 +71,20 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub async fn open_with(directory: &Path, options: Options) -> Result<Self, StoreError> {
+        Self::open_url("sqlite:", directory, options).await
+    }
+
+    /// Opens the store in `directory` with its rows at `url`: `sqlite:` for a file in the
+    /// directory, `sqlite:PATH` for another file or directory, or `postgres://…`, which needs
+    /// the cargo feature `postgres`.
+    ///
+    /// # Errors
+    /// [`StoreError::Url`]; otherwise as [`Store::open`].
+    pub async fn open_url(
+        url: &str,
+        directory: &Path,
+        options: Options,
+    ) -> Result<Self, StoreError> {
         let fault = |source| StoreError::Directory {
             path: directory.to_owned(),
             source,
@@ -74,32 +92,16 @@ impl Store {
         std::fs::create_dir_all(directory).map_err(fault)?;
         // Absolute: the process may change its directory.
         let directory = directory.canonicalize().map_err(fault)?;
-        let database = directory.join("shipway.db");
-        let synchronous = match options.durability {
-            Durability::Process => SqliteSynchronous::Normal,
-            Durability::Machine => SqliteSynchronous::Full,
-        };
-        let connect = SqliteConnectOptions::new()
-            .filename(&database)
-            .create_if_missing(true)
-            .busy_timeout(BUSY_TIMEOUT)
-            .synchronous(synchronous)
-            .disable_statement_logging();
-        let pool = |size| {
-            SqlitePoolOptions::new()
-                .max_connections(size)
-                .acquire_timeout(ACQUIRE_TIMEOUT)
-                .idle_timeout(None)
-                .max_lifetime(None)
-                .test_before_acquire(false)
-        };
+        let (engine, database) = connect(url, &directory, options)?;
         let store = Self {
-            writer: pool(1).connect_lazy_with(connect.clone()),
-            readers: pool(READERS).connect_lazy_with(connect),
+            engine,
+            database,
+            changed: Changed::new(),
+            #[cfg(feature = "postgres")]
+            listening: std::sync::Arc::default(),
             logs: Logs::new(directory.join("logs"), options.durability),
             blobs: Blobs::new(directory.join("artifacts"), options.durability),
             directory,
-            database,
         };
         store.check_schema().await?;
         Ok(store)
@@ -107,14 +109,21 @@ impl Store {
 
     async fn check_schema(&self) -> Result<(), StoreError> {
         let fault = |error| self.fault(error);
-        let mut connection = self.writer.acquire().await.map_err(fault)?;
-        let mut found = schema::version(&mut connection).await.map_err(fault)?;
-        if found < schema::KNOWN_VERSION {
-            // SQLite's own waiting does not cover the switch to write-ahead logging, so two
-            // processes that make one database take turns.
-            let _turn = self.take_turn().await?;
-            found = schema::migrate(&mut connection).await.map_err(fault)?;
-        }
+        let found = match &self.engine {
+            Engine::Sqlite { writer, .. } => {
+                let mut connection = writer.acquire().await.map_err(fault)?;
+                let mut found = schema::version(&mut connection).await.map_err(fault)?;
+                if found < schema::KNOWN_VERSION {
+                    // SQLite's own waiting does not cover the switch to write-ahead logging,
+                    // so two processes that make one database take turns.
+                    let _turn = self.take_turn().await?;
+                    found = schema::migrate(&mut connection).await.map_err(fault)?;
+                }
+                found
+            }
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(pool) => schema::migrate_postgres(pool).await.map_err(fault)?,
+        };
         if found > schema::KNOWN_VERSION {
             return Err(StoreError::NewerSchema {
                 path: self.database.clone(),
@@ -154,9 +163,20 @@ impl Store {
         &self.database
     }
 
-    /// The connection that writes, for statements outside of a transaction.
-    pub(crate) fn writer(&self) -> &SqlitePool {
-        &self.writer
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(crate) fn changed(&self) -> &Changed {
+        &self.changed
+    }
+
+    /// Whether the caller is the first who wants to listen.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn starts_listening(&self) -> bool {
+        !self
+            .listening
+            .swap(true, std::sync::atomic::Ordering::Relaxed)
     }
 
     /// The logs of jobs.
@@ -169,25 +189,29 @@ impl Store {
         &self.blobs
     }
 
-    /// Begins to write. Other writers, in this process or another, wait until it is over.
+    /// Begins to write. On SQLite other writers, in this process or another, wait until it is
+    /// over; on PostgreSQL those wait that want the same rows.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when another writer takes too long.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
-        // A plain BEGIN would fail at once, without waiting, when another process wrote
-        // between our first read and our first write.
-        let inner = self.writer.begin_with("BEGIN IMMEDIATE").await;
+        let inner = self.engine.begin().await;
         let inner = inner.map_err(|error| self.fault(error))?;
-        Ok(Transaction::new(inner, self.database.clone()))
+        let (path, changed) = (self.database.clone(), self.changed.clone());
+        Ok(Transaction::new(inner, path, changed))
     }
 
     pub(crate) async fn all<T: Row>(&self, query: Query<'_>) -> Result<Vec<T>, StoreError> {
-        let rows = async { query.all(&mut *self.readers.acquire().await?).await };
+        let rows = async { query.all(self.engine.reader().await?.connection()).await };
         rows.await.map_err(|error| self.fault(error))
     }
 
     pub(crate) async fn optional<T: Row>(&self, query: Query<'_>) -> Result<Option<T>, StoreError> {
-        let row = async { query.optional(&mut *self.readers.acquire().await?).await };
+        let row = async {
+            query
+                .optional(self.engine.reader().await?.connection())
+                .await
+        };
         row.await.map_err(|error| self.fault(error))
     }
 
@@ -200,7 +224,83 @@ impl Store {
     /// Waits for running statements and closes the database. Not needed for durability: a
     /// process may end at any time.
     pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        self.engine.close().await;
     }
+}
+
+/// The engine of a URL, and what messages call its database.
+fn connect(url: &str, directory: &Path, options: Options) -> Result<(Engine, PathBuf), StoreError> {
+    if let Some(path) = url.strip_prefix("sqlite:") {
+        let mut file = directory.join(path);
+        if file.is_dir() || path.ends_with('/') {
+            file.push("shipway.db");
+        }
+        return Ok((sqlite(&file, options), file));
+    }
+    #[cfg(feature = "postgres")]
+    if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        return postgres(url, options);
+    }
+    // A URL may hold a password: of what is shown, only the scheme is the user's.
+    let scheme = url.split(':').next().unwrap_or_default().to_owned();
+    Err(StoreError::Url { scheme })
+}
+
+fn sqlite(file: &Path, options: Options) -> Engine {
+    let synchronous = match options.durability {
+        Durability::Process => SqliteSynchronous::Normal,
+        Durability::Machine => SqliteSynchronous::Full,
+    };
+    let connect = SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .synchronous(synchronous)
+        .disable_statement_logging();
+    let pool = |size| {
+        SqlitePoolOptions::new()
+            .max_connections(size)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+    };
+    Engine::Sqlite {
+        writer: pool(1).connect_lazy_with(connect.clone()),
+        readers: pool(READERS).connect_lazy_with(connect),
+    }
+}
+
+/// Connections to PostgreSQL at the same time, besides the one that listens; its own default
+/// limit for everybody together is 100.
+#[cfg(feature = "postgres")]
+const CONNECTIONS: u32 = 20;
+
+#[cfg(feature = "postgres")]
+fn postgres(url: &str, options: Options) -> Result<(Engine, PathBuf), StoreError> {
+    let connect: sqlx::postgres::PgConnectOptions =
+        url.parse().map_err(|_| StoreError::PostgresUrl)?;
+    let name = format!(
+        "postgres://{}:{}/{}",
+        connect.get_host(),
+        connect.get_port(),
+        connect.get_database().unwrap_or_default()
+    );
+    let durability = match options.durability {
+        Durability::Process => "off",
+        Durability::Machine => "on",
+    };
+    let wait = format!("{}s", BUSY_TIMEOUT.as_secs());
+    let connect = connect
+        .application_name("shipway")
+        .options([
+            ("synchronous_commit", durability),
+            ("lock_timeout", wait.as_str()),
+        ])
+        .disable_statement_logging();
+    let pool = sqlx::postgres::PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(BUSY_TIMEOUT)
+        .connect_lazy_with(connect);
+    Ok((Engine::Postgres(pool), PathBuf::from(name)))
 }

@@ -4,23 +4,31 @@
 
 use std::path::PathBuf;
 
-use sqlx::Sqlite;
-
+use crate::changes::{Change, Changed};
+use crate::engine::Writer;
 use crate::error::StoreError;
 use crate::sql::{Query, Row};
 
-/// A write that no other process or task interleaves with, from the first statement on: what
-/// it loads cannot change before it commits. Dropped without [`Transaction::commit`] it leaves
-/// nothing.
+/// A write that nobody interleaves with. On SQLite no other process or task writes from the
+/// first statement on; on PostgreSQL the rows that it loads are its own until it ends. Either
+/// way, what it loads cannot change before it commits. Dropped without
+/// [`Transaction::commit`] it leaves nothing.
 #[derive(Debug)]
 pub struct Transaction {
-    inner: sqlx::Transaction<'static, Sqlite>,
+    inner: Writer,
     path: PathBuf,
+    topics: Vec<String>,
+    changed: Changed,
 }
 
 impl Transaction {
-    pub(crate) fn new(inner: sqlx::Transaction<'static, Sqlite>, path: PathBuf) -> Self {
-        Self { inner, path }
+    pub(crate) fn new(inner: Writer, path: PathBuf, changed: Changed) -> Self {
+        Self {
+            inner,
+            path,
+            topics: Vec::new(),
+            changed,
+        }
     }
 
     fn fault(&self, error: sqlx::Error) -> StoreError {
@@ -35,8 +43,13 @@ impl Transaction {
         }
     }
 
+    /// What is told when it is committed.
+    pub(crate) fn topics(&mut self) -> &mut Vec<String> {
+        &mut self.topics
+    }
+
     pub(crate) async fn all<T: Row>(&mut self, query: Query<'_>) -> Result<Vec<T>, StoreError> {
-        let rows = query.all(&mut self.inner).await;
+        let rows = query.all(self.inner.connection()).await;
         rows.map_err(|error| self.fault(error))
     }
 
@@ -44,7 +57,7 @@ impl Transaction {
         &mut self,
         query: Query<'_>,
     ) -> Result<Option<T>, StoreError> {
-        let row = query.optional(&mut self.inner).await;
+        let row = query.optional(self.inner.connection()).await;
         row.map_err(|error| self.fault(error))
     }
 
@@ -54,20 +67,20 @@ impl Transaction {
         row.ok_or_else(|| self.fault(sqlx::Error::RowNotFound))
     }
 
-    /// The row, or an error that names what was looked for.
+    /// The row, ours until the end, or an error that names what was looked for.
     pub(crate) async fn existing_row<T: Row>(
         &mut self,
         query: Query<'_>,
         what: &'static str,
         id: i64,
     ) -> Result<T, StoreError> {
-        let row = self.optional(query).await?;
+        let row = self.optional(query.locking()).await?;
         row.ok_or_else(|| self.not_found(what, id))
     }
 
     /// Returns the number of rows that changed.
     pub(crate) async fn execute(&mut self, query: Query<'_>) -> Result<u64, StoreError> {
-        let changed = query.execute(&mut self.inner).await;
+        let changed = query.execute(self.inner.connection()).await;
         changed.map_err(|error| self.fault(error))
     }
 
@@ -84,15 +97,36 @@ impl Transaction {
         }
     }
 
-    /// Makes everything durable and visible.
+    /// Makes everything durable and visible, then tells who waits for changes.
     ///
     /// # Errors
     /// When the database cannot write it; nothing is stored then.
-    pub async fn commit(self) -> Result<(), StoreError> {
-        let Self { inner, path } = self;
-        inner
-            .commit()
-            .await
-            .map_err(|error| StoreError::classify(&path, error))
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        let topics = std::mem::take(&mut self.topics);
+        #[cfg(feature = "postgres")]
+        if matches!(self.inner, Writer::Postgres(_)) {
+            // The server tells it when it has committed, to this process too.
+            for topic in &topics {
+                let notify = crate::sql::query("SELECT pg_notify($1, $2)")
+                    .bind(crate::changes::CHANNEL)
+                    .bind(topic);
+                self.execute(notify).await?;
+            }
+        }
+        let is_local = matches!(self.inner, Writer::Sqlite(_));
+        let Self {
+            inner,
+            path,
+            changed,
+            ..
+        } = self;
+        let done = inner.commit().await;
+        done.map_err(|error| StoreError::classify(&path, error))?;
+        if is_local {
+            for topic in topics {
+                changed.send(Change::Topic(topic));
+            }
+        }
+        Ok(())
     }
 }

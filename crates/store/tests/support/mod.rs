@@ -2,18 +2,40 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 pub(crate) mod server;
 
 use shipway_pipeline::{PipelineId, Status};
-use shipway_store::{NewJob, NewPipeline, NewStage, PipelineUpdate, ProjectId, Store};
+use shipway_store::{NewJob, NewPipeline, NewStage, Options, PipelineUpdate, ProjectId, Store};
 use tempfile::TempDir;
 
+/// A store in a directory of its own. In `tests/postgres.rs` its rows are in a database of
+/// PostgreSQL, where that is installed.
 pub(crate) async fn store() -> (TempDir, Store) {
     let directory = tempfile::tempdir().expect("temp dir");
-    let store = Store::open(&directory.path().join("state"))
-        .await
-        .expect("open");
+    #[cfg(feature = "postgres")]
+    if is_postgres()
+        && let Some(url) = postgres::database().await
+    {
+        std::fs::write(directory.path().join("url"), url).expect("url");
+    }
+    let store = again(&directory).await;
     (directory, store)
+}
+
+/// Whether this is compiled for `tests/postgres.rs`.
+pub(crate) fn is_postgres() -> bool {
+    module_path!().starts_with("postgres::")
+}
+
+/// A second store on the same directory and database: what a second process has.
+pub(crate) async fn again(directory: &TempDir) -> Store {
+    let url = std::fs::read_to_string(directory.path().join("url"));
+    let url = url.unwrap_or_else(|_| "sqlite:".to_owned());
+    let state = directory.path().join("state");
+    let store = Store::open_url(&url, &state, Options::default()).await;
+    store.expect("open")
 }
 
 pub(crate) fn pipeline(project: &str) -> NewPipeline {

@@ -1,14 +1,10 @@
 //! Rows go in and come back, one writer at a time.
 
-mod support;
-
 use std::time::Instant;
 
+use crate::support::{job, pipeline, stage, store, stored};
 use shipway_pipeline::{JobId, PipelineId, Status};
-use shipway_store::{
-    JobUpdate, NewArtifact, NewJob, NewPipeline, PipelineUpdate, Store, StoreError,
-};
-use support::{job, pipeline, stage, store, stored};
+use shipway_store::{JobUpdate, NewArtifact, NewJob, NewPipeline, PipelineUpdate, StoreError};
 
 #[tokio::test]
 async fn a_pipeline_comes_back_as_it_was_stored() {
@@ -258,7 +254,8 @@ async fn a_dropped_transaction_leaves_nothing_and_holds_nobody_up() {
         .unwrap();
     drop(transaction);
     assert_eq!(store.pipelines(10).await.unwrap(), []);
-    assert_eq!(stored(&store, Status::Created, &[]).await, PipelineId(1));
+    let next = stored(&store, Status::Created, &[]).await;
+    assert_eq!(store.pipeline(next).await.unwrap().unwrap().iid, 1);
 }
 
 #[tokio::test]
@@ -310,8 +307,7 @@ async fn artifacts_come_back_by_job_and_by_pipeline() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn writers_of_two_stores_on_one_directory_lose_nothing() {
     let (directory, first) = store().await;
-    // A second store on the same directory is what a second process has.
-    let second = Store::open(&directory.path().join("state")).await.unwrap();
+    let second = crate::support::again(&directory).await;
     let pipeline = stored(&first, Status::Running, &[job("a")]).await;
     let job = first.jobs(pipeline).await.unwrap()[0].id;
     let tasks: Vec<_> = (0..8)

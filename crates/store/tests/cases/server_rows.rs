@@ -2,16 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
-mod support;
-
+use crate::support::server::{group, manager, new_runner, project, runner, user};
+use crate::support::{pipeline, store, stored_in};
 use shipway_store::{
     DeploymentStatus, EnvironmentState, Level, MemberRow, MemberSource, NewAccessToken,
     NewDeployment, NewEnvironment, NewNamespace, NewSchedule, NewTrigger, NewVariable, Page,
     ProjectFilter, ProtectedRefRow, RefKind, RegistrationTokenRow, RunnerKind, SessionRow, Store,
     StoreError, UserId, UserState, VariableType, Viewer, Visibility,
 };
-use support::server::{group, manager, new_runner, project, runner, user};
-use support::{pipeline, store, stored_in};
 
 #[tokio::test]
 async fn users_are_found_by_name_in_any_case_and_names_are_unique() {
@@ -561,7 +559,11 @@ async fn deployments_are_numbered_per_project_and_the_last_success_is_what_is_de
     let (_directory, store) = store().await;
     let top = group(&store, "top", None).await;
     let project_id = project(&store, top, "top/app", Visibility::Private).await;
-    let jobs = [support::job("a"), support::job("b"), support::job("c")];
+    let jobs = [
+        crate::support::job("a"),
+        crate::support::job("b"),
+        crate::support::job("c"),
+    ];
     let pipeline = stored_in(&store, project_id, "top/app", false, &jobs).await;
     let jobs = store.jobs(pipeline).await.unwrap();
     let new = NewEnvironment {

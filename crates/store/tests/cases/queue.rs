@@ -2,14 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
-mod support;
-
+use crate::support::server::{group, project, runner};
+use crate::support::{job, store, stored, stored_in};
 use shipway_pipeline::{JobId, Status};
 use shipway_store::{
     Claim, JobUpdate, Page, PipelineFilter, ProjectId, RunnerId, RunnerKind, Store, Visibility,
 };
-use support::server::{group, project, runner};
-use support::{job, store, stored, stored_in};
 
 fn claim(runner: RunnerId, number: u8) -> Claim {
     Claim {

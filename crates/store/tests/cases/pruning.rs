@@ -2,11 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
-mod support;
-
+use crate::support::{job, store, stored};
 use shipway_pipeline::{PipelineId, Status};
 use shipway_store::{NewArtifact, Store};
-use support::{job, store, stored};
 use tempfile::TempDir;
 
 const LOG_BYTES: usize = 10_000;
@@ -55,7 +53,8 @@ async fn use_is_told_by_kind() {
     let (directory, store) = store().await;
     let empty = store.usage().unwrap();
     assert_eq!((empty.logs, empty.artifacts), (0, 0));
-    assert!(empty.database > 0);
+    // The disk of a server is not ours to measure.
+    assert!(empty.database > 0 || crate::support::is_postgres());
     full(&directory, &store, Status::Success).await;
     let usage = store.usage().unwrap();
     assert_eq!(

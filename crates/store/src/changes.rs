@@ -1,0 +1,130 @@
+//! Notices that something changed, so that nobody has to look all the time.
+//!
+//! A notice only speeds things up. It may be lost, with a connection or because a receiver is
+//! slow, and another process on SQLite sends none to us: whoever waits looks at the rows again
+//! when told [`Change::Everything`], which comes after a loss and at every interval.
+
+use std::time::Duration;
+
+use tokio::sync::broadcast;
+use tokio::time::{Interval, MissedTickBehavior};
+
+use crate::engine::Engine;
+use crate::store::Store;
+use crate::transaction::Transaction;
+
+/// How long a lost notice may go unnoticed.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// Notices that a slow receiver may be behind.
+const CAPACITY: usize = 1024;
+
+/// The channel of PostgreSQL.
+#[cfg(feature = "postgres")]
+pub(crate) const CHANNEL: &str = "shipway";
+
+/// Something changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// What [`Transaction::notify`] was told.
+    Topic(String),
+    /// Anything may have changed.
+    Everything,
+}
+
+/// Sends to all receivers of this process.
+#[derive(Debug, Clone)]
+pub(crate) struct Changed(broadcast::Sender<Change>);
+
+impl Changed {
+    pub(crate) fn new() -> Self {
+        Self(broadcast::Sender::new(CAPACITY))
+    }
+
+    pub(crate) fn send(&self, change: Change) {
+        // Nobody listens: fine.
+        self.0.send(change).ok();
+    }
+}
+
+/// The notices from now on, of this process and, on PostgreSQL, of all others.
+#[derive(Debug)]
+pub struct Changes {
+    receiver: broadcast::Receiver<Change>,
+    interval: Interval,
+}
+
+impl Changes {
+    /// The next notice; waits [`Change::Everything`] long at most, which is five seconds.
+    /// Nothing is lost when the future is dropped.
+    pub async fn next(&mut self) -> Change {
+        tokio::select! {
+            received = self.receiver.recv() => match received {
+                Ok(change) => change,
+                // The store is closed, or we were too slow; the first only at the end.
+                Err(broadcast::error::RecvError::Lagged(_)) => Change::Everything,
+                Err(broadcast::error::RecvError::Closed) => {
+                    self.interval.tick().await;
+                    Change::Everything
+                }
+            },
+            _ = self.interval.tick() => Change::Everything,
+        }
+    }
+}
+
+impl Store {
+    /// The notices from now on. Look at the rows after this call and before waiting: a change
+    /// in between is told.
+    pub fn changes(&self) -> Changes {
+        let receiver = self.changed().0.subscribe();
+        self.listen();
+        let mut interval =
+            tokio::time::interval_at(tokio::time::Instant::now() + INTERVAL, INTERVAL);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Changes { receiver, interval }
+    }
+
+    /// Listens to the other processes, once for each store.
+    fn listen(&self) {
+        match self.engine() {
+            Engine::Sqlite { .. } => {}
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(pool) => {
+                if self.starts_listening() {
+                    tokio::spawn(forward(pool.clone(), self.changed().clone()));
+                }
+            }
+        }
+    }
+}
+
+/// Hands notices of PostgreSQL on until the pool is closed.
+#[cfg(feature = "postgres")]
+async fn forward(pool: sqlx::PgPool, changed: Changed) {
+    while !pool.is_closed() {
+        if let Ok(mut listener) = sqlx::postgres::PgListener::connect_with(&pool).await
+            && listener.listen(CHANNEL).await.is_ok()
+        {
+            // What changed before we listened.
+            changed.send(Change::Everything);
+            while let Ok(Some(notice)) = listener.try_recv().await {
+                changed.send(Change::Topic(notice.payload().to_owned()));
+            }
+        }
+        changed.send(Change::Everything);
+        // A server that is away is not asked all the time; the interval covers for it.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+impl Transaction {
+    /// Tells all [`Changes`], when this transaction is committed, that something of `topic`
+    /// changed: a word or two of the callers' own, at most 8000 bytes.
+    pub fn notify(&mut self, topic: impl Into<String>) {
+        let topic = topic.into();
+        if !self.topics().contains(&topic) {
+            self.topics().push(topic);
+        }
+    }
+}

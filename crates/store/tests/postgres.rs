@@ -1,0 +1,108 @@
+//! The cases that both engines must pass, on PostgreSQL, and what only concerns PostgreSQL.
+//!
+//! `support::store` opens a database of PostgreSQL for the modules of this file.
+
+#![cfg(feature = "postgres")]
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
+
+#[path = "cases/changes.rs"]
+mod changes;
+#[path = "cases/pruning.rs"]
+mod pruning;
+#[path = "cases/queue.rs"]
+mod queue;
+#[path = "cases/rows.rs"]
+mod rows;
+#[path = "cases/server_rows.rs"]
+mod server_rows;
+mod support;
+
+use shipway_pipeline::Status;
+use shipway_store::{Change, Options, Store, StoreError};
+use support::{job, postgres, stored};
+
+async fn open(url: &str, directory: &std::path::Path) -> Result<Store, StoreError> {
+    Store::open_url(url, directory, Options::default()).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_may_open_an_empty_database_at_the_same_time() {
+    let Some(url) = postgres::database().await else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let tasks: Vec<_> = (0..6)
+        .map(|number| {
+            let (url, path) = (url.clone(), directory.path().join(number.to_string()));
+            tokio::spawn(async move {
+                let store = open(&url, &path).await.unwrap();
+                stored(&store, Status::Created, &[]).await.0
+            })
+        })
+        .collect();
+    let mut ids = Vec::new();
+    for task in tasks {
+        ids.push(task.await.unwrap());
+    }
+    ids.sort_unstable();
+    assert_eq!(ids, [1, 2, 3, 4, 5, 6]);
+}
+
+#[tokio::test]
+async fn changes_of_another_process_are_told_at_once() {
+    let Some(url) = postgres::database().await else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let one = open(&url, &directory.path().join("one")).await.unwrap();
+    let two = open(&url, &directory.path().join("two")).await.unwrap();
+    let mut changes = two.changes();
+    // That it listens now.
+    assert_eq!(changes.next().await, Change::Everything);
+    let start = std::time::Instant::now();
+    let mut transaction = one.begin().await.unwrap();
+    transaction.notify("queue");
+    transaction.commit().await.unwrap();
+    assert_eq!(changes.next().await, Change::Topic("queue".to_owned()));
+    assert!(start.elapsed() < std::time::Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_left_alone() {
+    let Some(url) = postgres::database().await else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&url, directory.path()).await.unwrap();
+    stored(&store, Status::Created, &[job("a")]).await;
+    store.close().await;
+    let pool = sqlx::PgPool::connect(&url).await.unwrap();
+    sqlx::raw_sql("UPDATE schema_version SET version = 1000")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let error = open(&url, directory.path()).await.expect_err("opened");
+    assert!(
+        matches!(error, StoreError::NewerSchema { found: 1000, .. }),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_named_without_the_password() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("no");
+    let url = format!(
+        "postgres://me:geheim@localhost/app?host={}",
+        socket.display()
+    );
+    let error = open(&url, directory.path()).await.expect_err("opened");
+    assert!(matches!(error, StoreError::Unreachable { .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains("/app") && !text.contains("geheim"), "{text}");
+
+    let error = open("postgres://me:geheim@h:port/app", directory.path()).await;
+    let error = error.expect_err("opened");
+    assert!(matches!(error, StoreError::PostgresUrl), "{error:?}");
+    assert!(!format!("{error:?} {error}").contains("geheim"));
+}
