@@ -1,9 +1,14 @@
 //! What outlives a process: rows in SQL, logs and artifacts in files.
 //!
-//! A [`Store`] is one directory: `shipway.db`, `logs/`, `artifacts/` and `held/`. It keeps
-//! what it is given and decides nothing about pipelines. Files are written before the rows
-//! that name them, so that a process killed in between leaves a file too many, which
-//! [`Store::prune`] sweeps, and never a row without its file.
+//! A [`Store`] is one directory: `shipway.db`, `logs/`, `artifacts/` and `held/`. The rows may
+//! also be in a database of PostgreSQL, which several machines share. It keeps what it is given
+//! and decides nothing about pipelines. Files are written before the rows that name them, so
+//! that a process killed in between leaves a file too many, which [`Store::prune`] sweeps, and
+//! never a row without its file.
+//!
+//! Begin with `store.rs` and `transaction.rs`: reading and writing. Every other file has one
+//! subject, with its rows, its statements, and its methods of [`Store`] and [`Transaction`]. The
+//! rows are plain data; a name that must be unique and is not is [`StoreError::Taken`].
 //!
 //! Times are microseconds since 1970 in UTC. Columns named JSON hold text that only the
 //! coordinator reads.
@@ -18,6 +23,7 @@ mod error;
 mod hold;
 mod ids;
 mod jobs;
+mod log_lines;
 mod logs;
 mod members;
 mod names;
@@ -50,6 +56,7 @@ pub use ids::{
     AccessTokenId, DeploymentId, EnvironmentId, NamespaceId, ProjectId, RunnerId, ScheduleId,
     TriggerId, UserId, VariableId,
 };
+pub use log_lines::LogLines;
 pub use logs::{LogError, Logs};
 pub use members::MemberRow;
 pub use names::{
