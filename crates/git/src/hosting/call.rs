@@ -199,6 +199,13 @@ impl Process {
         }
     }
 
+    /// Ends git and everything it started at once.
+    pub(super) fn kill(&self) {
+        if let Some(group) = self.group() {
+            group.signal(Signal::SIGKILL);
+        }
+    }
+
     /// The group to signal, as long as git has not been waited for: after that its number may
     /// belong to somebody else.
     pub(super) fn group(&self) -> Option<Group> {
@@ -209,9 +216,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if let Some(group) = self.group() {
-            group.signal(Signal::SIGKILL);
-        }
+        self.kill();
     }
 }
 

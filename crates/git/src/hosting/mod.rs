@@ -5,6 +5,8 @@
 //! them when the client is gone. It knows neither HTTP nor users: a face finds the project and
 //! decides who may read, and gives the rules of a push as [`PushRules`].
 //!
+//! Everything async needs a tokio runtime with time and IO enabled.
+//!
 //! Reading order: [`Repositories`] and [`BareRepository`] for what is on disk; [`Endpoint`] for
 //! what a client asks; [`advertise`], [`upload_pack`] and [`receive_pack`] for the answers.
 

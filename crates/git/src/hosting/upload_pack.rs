@@ -2,6 +2,7 @@
 
 use std::io;
 
+use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdin, ChildStdout};
 
@@ -16,7 +17,8 @@ use crate::command::GitError;
 const PIECE: usize = 64 * 1024;
 
 /// The body of the answer to `GET …/info/refs`: the refs, or with protocol version 2 what the
-/// server can do. `protocol` is the header `Git-Protocol`.
+/// server can do. `protocol` is the header `Git-Protocol`. The answer must not be cached
+/// (`Cache-Control: no-cache`).
 ///
 /// # Errors
 ///
@@ -78,53 +80,19 @@ async fn stream(
 ) {
     let (stdin, stdout) = (process.child.stdin.take(), process.child.stdout.take());
     let stderr = process.child.stderr.take();
-    let work = async {
-        if !sender.send(head, limits.idle).await {
-            return None;
+    let exchange = async {
+        let passed = exchange(feed(input, stdin), pass(head, stdout, &sender, limits)).await;
+        if passed.is_err() {
+            process.kill();
         }
-        let feeding = feed(input, stdin);
-        let passing = pass(stdout, &sender, limits);
-        let reading = async {
-            // Git may end before it has read everything, as after a fault: then what is left
-            // of the request does not matter.
-            tokio::pin!(feeding, passing);
-            let mut fed = false;
-            loop {
-                tokio::select! {
-                    result = &mut feeding, if !fed => {
-                        fed = true;
-                        if let Err(fault) = result {
-                            return Err(io::Error::other(fault));
-                        }
-                    }
-                    passed = &mut passing => return passed,
-                }
-            }
-        };
-        let (passed, complaint) = tokio::join!(
-            async {
-                let passed = reading.await;
-                if passed.is_err()
-                    && let Some(group) = process.group()
-                {
-                    group.signal(nix::sys::signal::Signal::SIGKILL);
-                }
-                passed
-            },
-            complaint(stderr)
-        );
-        Some((passed, complaint))
+        passed
     };
-    let finished = tokio::select! {
-        finished = work => finished,
-        () = sender.closed() => None,
+    let (passed, complaint) = tokio::select! {
+        ended = async { tokio::join!(exchange, complaint(stderr)) } => ended,
+        // Nobody listens: dropping the process kills it.
+        () = sender.closed() => return,
     };
-    // Nobody listens: dropping the process kills it.
-    let Some((passed, complaint)) = finished else {
-        return;
-    };
-    let ended = process.end(complaint).await;
-    match (passed, ended) {
+    match (passed, process.end(complaint).await) {
         (Err(fault), _) => sender.fail(fault, limits.idle).await,
         // What git sent says what is wrong, in a form that the client shows.
         (Ok(sent), Err(error)) if sent > 0 => {
@@ -135,6 +103,22 @@ async fn stream(
             sender.fail(io::Error::other(error), limits.idle).await;
         }
         (Ok(_), Ok(())) => {}
+    }
+}
+
+/// Both directions side by side. Git may end before it has read everything, as after a fault:
+/// then what is left of the request does not matter.
+async fn exchange(
+    feeding: impl Future<Output = Result<(), InputError>>,
+    passing: impl Future<Output = io::Result<u64>>,
+) -> io::Result<u64> {
+    tokio::pin!(passing);
+    tokio::select! {
+        fed = feeding => {
+            fed.map_err(io::Error::other)?;
+            passing.await
+        }
+        passed = &mut passing => passed,
     }
 }
 
@@ -152,21 +136,28 @@ async fn feed(input: Option<Input>, stdin: Option<ChildStdin>) -> Result<(), Inp
     Ok(())
 }
 
-/// Passes git's answer on; the number of bytes, or a fault when the client takes no more.
-async fn pass(stdout: Option<ChildStdout>, sender: &Sender, limits: Limits) -> io::Result<u64> {
+/// Passes git's answer on after `head`; the number of bytes that were git's, or a fault when
+/// the client takes no more.
+async fn pass(
+    head: Vec<u8>,
+    stdout: Option<ChildStdout>,
+    sender: &Sender,
+    limits: Limits,
+) -> io::Result<u64> {
     let mut sent = 0;
     let Some(mut stdout) = stdout else {
         return Ok(sent);
     };
+    let mut piece = BytesMut::from(&*head);
     loop {
-        let mut piece = bytes::BytesMut::with_capacity(PIECE);
+        if !sender.send(piece, limits.idle).await {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        piece = BytesMut::with_capacity(PIECE);
         let read = stdout.read_buf(&mut piece).await?;
         if read == 0 {
             return Ok(sent);
         }
         sent += read as u64;
-        if !sender.send(piece, limits.idle).await {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
     }
 }

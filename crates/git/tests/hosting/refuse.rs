@@ -70,6 +70,26 @@ fn a_forced_push_where_only_forward_is_allowed() {
     );
 }
 
+/// Names and texts pass through a shell script; they stay text.
+#[test]
+fn names_that_a_shell_would_run() {
+    let (site, work) = Site::with_commits();
+    let name = "steady/$(touch${IFS}a)`id`;'\"|&<>!$HOME%s";
+    site.ok(
+        &work,
+        &[
+            "push",
+            "--quiet",
+            "origin",
+            &format!("main:refs/heads/{name}"),
+        ],
+    );
+    site.rules.pushes.lock().expect("lock").clear();
+    let text = format!("remote: `refs/heads/{name}` only moves forward.");
+    let refspec = format!("+main~1:refs/heads/{name}");
+    refused(&site, &work, &["push", "origin", &refspec], &[&text]);
+}
+
 #[test]
 fn a_tag_that_is_there() {
     let (site, work) = Site::with_commits();

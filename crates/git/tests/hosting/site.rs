@@ -34,11 +34,11 @@ pub(crate) struct Rules {
 }
 
 impl PushRules for Rules {
-    /// Nobody pushes to `protected`, `main` only moves forward, tags stay.
+    /// Nobody pushes to `protected`, `main` and `steady…` only move forward, tags stay.
     fn pre_receive(&self, update: &RefUpdate, change: Change) -> Result<(), String> {
         match (update.branch(), update.tag(), change) {
             (Some("protected"), ..) => Err("Nobody may push to `protected`.".to_owned()),
-            (Some("main" | "steady"), _, Change::Force) => {
+            (Some(name), _, Change::Force) if name == "main" || name.starts_with("steady") => {
                 Err(format!("`{}` only moves forward.", update.name))
             }
             (_, Some(_), Change::FastForward | Change::Force) => {
