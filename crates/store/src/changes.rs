@@ -4,11 +4,14 @@
 //! slow, and another process on SQLite sends none to us: whoever waits looks at the rows again
 //! when told [`Change::Everything`], which comes after a loss and at every interval.
 
+#[cfg(feature = "postgres")]
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::broadcast;
 use tokio::time::{Interval, MissedTickBehavior};
 
+#[cfg(feature = "postgres")]
 use crate::engine::Engine;
 use crate::store::Store;
 use crate::transaction::Transaction;
@@ -52,6 +55,21 @@ impl Changed {
 pub struct Changes {
     receiver: broadcast::Receiver<Change>,
     interval: Interval,
+    /// It ends with the last who wants to know.
+    #[cfg(feature = "postgres")]
+    _listener: Arc<OnceLock<Listener>>,
+}
+
+/// The task that listens to PostgreSQL.
+#[cfg(feature = "postgres")]
+#[derive(Debug)]
+pub(crate) struct Listener(tokio::task::JoinHandle<()>);
+
+#[cfg(feature = "postgres")]
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Changes {
@@ -75,26 +93,22 @@ impl Changes {
 
 impl Store {
     /// The notices from now on. Look at the rows after this call and before waiting: a change
-    /// in between is told.
+    /// in between is told. To be called in a tokio runtime.
     pub fn changes(&self) -> Changes {
         let receiver = self.changed().0.subscribe();
-        self.listen();
-        let mut interval =
-            tokio::time::interval_at(tokio::time::Instant::now() + INTERVAL, INTERVAL);
+        #[cfg(feature = "postgres")]
+        if let Engine::Postgres(pool) = self.engine() {
+            let start = || Listener(tokio::spawn(forward(pool.clone(), self.changed().clone())));
+            self.listener().get_or_init(start);
+        }
+        let start = tokio::time::Instant::now() + INTERVAL;
+        let mut interval = tokio::time::interval_at(start, INTERVAL);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Changes { receiver, interval }
-    }
-
-    /// Listens to the other processes, once for each store.
-    fn listen(&self) {
-        match self.engine() {
-            Engine::Sqlite { .. } => {}
+        Changes {
+            receiver,
+            interval,
             #[cfg(feature = "postgres")]
-            Engine::Postgres(pool) => {
-                if self.starts_listening() {
-                    tokio::spawn(forward(pool.clone(), self.changed().clone()));
-                }
-            }
+            _listener: self.listener().clone(),
         }
     }
 }

@@ -157,6 +157,10 @@ impl StoreError {
             Some(code::READONLY | code::CANTOPEN) => Self::ReadOnly { path, source },
             Some(code::FULL) => Self::Full { path, source },
             Some(code::CORRUPT | code::NOTADB) => Self::Damaged { path, source },
+            // The pool of a server waits for connections that it cannot make.
+            _ if matches!(source, sqlx::Error::PoolTimedOut) && path.starts_with("postgres:") => {
+                Self::Unreachable { path, source }
+            }
             _ if matches!(source, sqlx::Error::PoolTimedOut) => Self::Busy {
                 seconds: crate::store::ACQUIRE_TIMEOUT.as_secs(),
                 holders: Vec::new(),

@@ -75,8 +75,9 @@ macro_rules! claim {
 const CLAIM: &str = claim!("$1 AND status = 'pending'");
 
 /// Whoever finds that another is about to take the job does not wait for the other's end.
-const CLAIM_UNLOCKED: &str =
-    claim!("(SELECT id FROM jobs WHERE id = $1 AND status = 'pending' FOR UPDATE SKIP LOCKED)");
+const CLAIM_UNLOCKED: &str = claim!(
+    "(SELECT id FROM jobs WHERE id = $1 AND status = 'pending' FOR NO KEY UPDATE SKIP LOCKED)"
+);
 
 const UNCLAIM: &str = "UPDATE jobs SET status = 'pending', runner_id = NULL, system_id = NULL, \
     runner = NULL, token_digest = NULL, started_at = NULL, contacted_at = NULL \

@@ -3,6 +3,8 @@
 //! The scripts are written for SQLite; [`postgres_words`] puts the few words that differ. The
 //! statements elsewhere are common SQL.
 
+#[cfg(feature = "postgres")]
+use sqlx::ConnectOptions;
 use sqlx::{Connection, SqliteConnection};
 
 /// One script for each schema version, in order; a database at version `n` has seen the first
@@ -50,10 +52,12 @@ pub(crate) async fn migrate(connection: &mut SqliteConnection) -> sqlx::Result<i
 #[cfg(feature = "postgres")]
 const MIGRATION_LOCK: &str = "SELECT pg_advisory_xact_lock(8375476797655)";
 
-/// As [`migrate`], on PostgreSQL, where it also looks at the version.
+/// As [`migrate`], on PostgreSQL, where it also looks at the version. With a connection of its
+/// own: a pool would try a server that does not answer again and again.
 #[cfg(feature = "postgres")]
 pub(crate) async fn migrate_postgres(pool: &sqlx::PgPool) -> sqlx::Result<i64> {
-    let mut transaction = pool.begin().await?;
+    let mut connection = pool.connect_options().connect().await?;
+    let mut transaction = connection.begin().await?;
     // Everything is in one transaction: the lock is given up and the work undone with a
     // process that dies.
     for statement in [
@@ -81,6 +85,7 @@ pub(crate) async fn migrate_postgres(pool: &sqlx::PgPool) -> sqlx::Result<i64> {
             .await?;
     }
     transaction.commit().await?;
+    connection.close().await?;
     Ok(found.max(KNOWN_VERSION))
 }
 

@@ -235,8 +235,10 @@ impl<'q> Query<'q> {
     fn postgres_text(&self) -> SqlStr {
         match self.on_postgres {
             Some(text) => text.into_sql_str(),
+            // NO KEY: whoever stores a row that only refers to this one need not wait.
             None if self.locking => {
-                AssertSqlSafe(format!("{} FOR UPDATE", self.text.as_str())).into_sql_str()
+                let text = format!("{} FOR NO KEY UPDATE", self.text.as_str());
+                AssertSqlSafe(text).into_sql_str()
             }
             None => self.text.clone(),
         }

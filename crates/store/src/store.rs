@@ -4,6 +4,8 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "postgres")]
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sqlx::ConnectOptions;
@@ -11,6 +13,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::blobs::Blobs;
 use crate::changes::Changed;
+#[cfg(feature = "postgres")]
+use crate::changes::Listener;
 use crate::engine::Engine;
 use crate::error::StoreError;
 use crate::logs::Logs;
@@ -52,7 +56,7 @@ pub struct Store {
     engine: Engine,
     changed: Changed,
     #[cfg(feature = "postgres")]
-    listening: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    listener: Arc<OnceLock<Listener>>,
     logs: Logs,
     blobs: Blobs,
 }
@@ -75,8 +79,8 @@ impl Store {
     }
 
     /// Opens the store in `directory` with its rows at `url`: `sqlite:` for a file in the
-    /// directory, `sqlite:PATH` for another file or directory, or `postgres://…`, which needs
-    /// the cargo feature `postgres`.
+    /// directory, `sqlite:PATH` for another file or directory, relative to this one, or
+    /// `postgres://…`, which needs the cargo feature `postgres`.
     ///
     /// # Errors
     /// [`StoreError::Url`]; otherwise as [`Store::open`].
@@ -98,7 +102,7 @@ impl Store {
             database,
             changed: Changed::new(),
             #[cfg(feature = "postgres")]
-            listening: std::sync::Arc::default(),
+            listener: Arc::default(),
             logs: Logs::new(directory.join("logs"), options.durability),
             blobs: Blobs::new(directory.join("artifacts"), options.durability),
             directory,
@@ -171,12 +175,10 @@ impl Store {
         &self.changed
     }
 
-    /// Whether the caller is the first who wants to listen.
+    /// What listens to other processes, once somebody wants to know.
     #[cfg(feature = "postgres")]
-    pub(crate) fn starts_listening(&self) -> bool {
-        !self
-            .listening
-            .swap(true, std::sync::atomic::Ordering::Relaxed)
+    pub(crate) fn listener(&self) -> &Arc<OnceLock<Listener>> {
+        &self.listener
     }
 
     /// The logs of jobs.

@@ -13,6 +13,9 @@ use crate::sql::{Query, Row};
 /// first statement on; on PostgreSQL the rows that it loads are its own until it ends. Either
 /// way, what it loads cannot change before it commits. Dropped without
 /// [`Transaction::commit`] it leaves nothing.
+///
+/// Who changes several rows of a pipeline loads the pipeline first: of two who take the same
+/// rows in another order, PostgreSQL ends one with [`StoreError::Busy`].
 #[derive(Debug)]
 pub struct Transaction {
     inner: Writer,

@@ -91,6 +91,35 @@ async fn many_may_open_a_new_directory_at_the_same_time() {
     }
 }
 
+#[tokio::test]
+async fn the_database_may_be_another_file_or_in_another_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state");
+    let elsewhere = directory.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    for (url, file) in [
+        ("sqlite:".to_owned(), state.join("shipway.db")),
+        ("sqlite:other.db".to_owned(), state.join("other.db")),
+        (
+            format!("sqlite:{}", elsewhere.display()),
+            elsewhere.join("shipway.db"),
+        ),
+        (
+            format!("sqlite:{}/a.db", elsewhere.display()),
+            elsewhere.join("a.db"),
+        ),
+    ] {
+        let store = Store::open_url(&url, &state, Options::default()).await;
+        store.unwrap().close().await;
+        assert!(file.is_file(), "{url}");
+    }
+    let error = Store::open_url("mysql://me:geheim@host/app", &state, Options::default()).await;
+    let error = error.expect_err("opened");
+    assert!(matches!(error, StoreError::Url { .. }), "{error:?}");
+    let text = format!("{error} {error:?}");
+    assert!(text.contains("mysql") && !text.contains("geheim"), "{text}");
+}
+
 async fn refused(directory: &Path) -> StoreError {
     Store::open(directory).await.expect_err("opened")
 }

@@ -18,7 +18,7 @@ mod server_rows;
 mod support;
 
 use shipway_pipeline::Status;
-use shipway_store::{Change, Options, Store, StoreError};
+use shipway_store::{Change, Claim, JobUpdate, Options, RunnerKind, Store, StoreError};
 use support::{job, postgres, stored};
 
 async fn open(url: &str, directory: &std::path::Path) -> Result<Store, StoreError> {
@@ -68,6 +68,41 @@ async fn changes_of_another_process_are_told_at_once() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_a_job_that_another_is_about_to_take() {
+    let Some(url) = postgres::database().await else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&url, directory.path()).await.unwrap();
+    let runner = support::server::runner(&store, RunnerKind::Instance, None).await;
+    let pipeline = stored(&store, Status::Running, &[job("a")]).await;
+    let job = store.jobs(pipeline).await.unwrap()[0].id;
+    let claim = |number| Claim {
+        runner,
+        system_id: None,
+        description: "build host".to_owned(),
+        token_digest: vec![number; 32],
+        at: 1,
+    };
+    let (mut one, mut two) = (store.begin().await.unwrap(), store.begin().await.unwrap());
+    one.set_job_status(job, Status::Pending, JobUpdate::default())
+        .await
+        .unwrap();
+    one.commit().await.unwrap();
+    let mut one = store.begin().await.unwrap();
+    assert!(one.claim(job, &claim(1)).await.unwrap().is_some());
+    // A machine of the same runner calls meanwhile, and it does not wait either.
+    two.runner_contact(&support::server::manager(runner, "s_1"))
+        .await
+        .unwrap();
+    assert_eq!(two.claim(job, &claim(2)).await.unwrap(), None);
+    two.commit().await.unwrap();
+    drop(one);
+    let mut three = store.begin().await.unwrap();
+    assert!(three.claim(job, &claim(3)).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn a_newer_schema_is_left_alone() {
     let Some(url) = postgres::database().await else {
         return;
@@ -100,6 +135,13 @@ async fn a_server_that_does_not_answer_is_named_without_the_password() {
     assert!(matches!(error, StoreError::Unreachable { .. }), "{error:?}");
     let text = error.to_string();
     assert!(text.contains("/app") && !text.contains("geheim"), "{text}");
+
+    // A port at which nobody listens, at once and not after the time limit of a pool.
+    let start = std::time::Instant::now();
+    let error = open("postgres://me:geheim@127.0.0.1:1/app", directory.path()).await;
+    let error = error.expect_err("opened");
+    assert!(matches!(error, StoreError::Unreachable { .. }), "{error:?}");
+    assert!(start.elapsed() < std::time::Duration::from_secs(5));
 
     let error = open("postgres://me:geheim@h:port/app", directory.path()).await;
     let error = error.expect_err("opened");
