@@ -12,7 +12,7 @@ use crate::store::Durability;
 /// An operation on a log failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The sender is ahead of what is stored, and must send from `expected` on.
+    /// The part sent does not begin where what is stored ends; send from `expected` on.
     #[error(
         "the log of job {job} has {expected} bytes, and the part sent begins at {offset}; send again from byte {expected}"
     )]
@@ -95,28 +95,32 @@ impl Logs {
         offset: u64,
         bytes: &[u8],
     ) -> Result<u64, LogError> {
-        let path = self.path(pipeline, job);
-        let fault = |source| LogError::new(&path, source);
-        let file = open_or_create(&path).map_err(fault)?;
-        // Two senders of one job, an old connection and a new one, must not interleave.
-        file.lock().map_err(fault)?;
-        let stored = file.metadata().map_err(fault)?.len();
-        if offset > stored {
-            return Err(LogError::Gap {
-                job,
-                offset,
-                expected: stored,
-            });
+        let end = End::locked(self.path(pipeline, job))?;
+        if offset > end.stored {
+            return Err(end.gap(job, offset));
         }
-        let known = usize::try_from(stored - offset).unwrap_or(usize::MAX);
-        let Some(fresh) = bytes.get(known..).filter(|fresh| !fresh.is_empty()) else {
-            return Ok(stored);
-        };
-        file.write_all_at(fresh, stored).map_err(fault)?;
-        if self.durability == Durability::Machine {
-            file.sync_data().map_err(fault)?;
+        let known = usize::try_from(end.stored - offset).unwrap_or(usize::MAX);
+        end.write(bytes.get(known..).unwrap_or_default(), self.durability)
+    }
+
+    /// As [`Logs::append`], but only at the very end: of two who send the same part at the same
+    /// time one is refused, as GitLab does.
+    ///
+    /// # Errors
+    /// [`LogError::Gap`] when `offset` is not the stored length; otherwise when the file cannot
+    /// be written.
+    pub fn append_at_end(
+        &self,
+        pipeline: PipelineId,
+        job: JobId,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<u64, LogError> {
+        let end = End::locked(self.path(pipeline, job))?;
+        if offset != end.stored {
+            return Err(end.gap(job, offset));
         }
-        Ok(stored + fresh.len() as u64)
+        end.write(bytes, self.durability)
     }
 
     /// At most `limit` bytes from `offset` on; none at the end, and none of a log that was
@@ -155,6 +159,50 @@ impl Logs {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
             Err(error) => Err(LogError::new(&path, error)),
         }
+    }
+}
+
+/// The end of a log, where nobody else writes: two senders of one job, an old connection and a
+/// new one, must not interleave.
+struct End {
+    path: PathBuf,
+    file: File,
+    stored: u64,
+}
+
+impl End {
+    fn locked(path: PathBuf) -> Result<Self, LogError> {
+        let open = || -> std::io::Result<(File, u64)> {
+            let file = open_or_create(&path)?;
+            file.lock()?;
+            let stored = file.metadata()?.len();
+            Ok((file, stored))
+        };
+        match open() {
+            Ok((file, stored)) => Ok(Self { path, file, stored }),
+            Err(source) => Err(LogError::new(&path, source)),
+        }
+    }
+
+    fn gap(&self, job: JobId, offset: u64) -> LogError {
+        LogError::Gap {
+            job,
+            offset,
+            expected: self.stored,
+        }
+    }
+
+    /// Returns the length after it.
+    fn write(&self, bytes: &[u8], durability: Durability) -> Result<u64, LogError> {
+        let fault = |source| LogError::new(&self.path, source);
+        if bytes.is_empty() {
+            return Ok(self.stored);
+        }
+        self.file.write_all_at(bytes, self.stored).map_err(fault)?;
+        if durability == Durability::Machine {
+            self.file.sync_data().map_err(fault)?;
+        }
+        Ok(self.stored + bytes.len() as u64)
     }
 }
 

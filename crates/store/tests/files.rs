@@ -166,6 +166,40 @@ async fn what_was_acknowledged_before_a_kill_is_there_after_it() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_two_who_send_the_same_part_one_is_refused() {
+    let (_directory, store) = store().await;
+    for round in 0..50 {
+        let send = || {
+            let logs = store.logs().clone();
+            let part = || logs.append_at_end(PIPELINE, JOB, round * 5, b"12345");
+            part().map_err(|error| error.to_string())
+        };
+        let sent: Vec<_> = std::thread::scope(|scope| {
+            let senders: Vec<_> = (0..3).map(|_| scope.spawn(send)).collect();
+            senders
+                .into_iter()
+                .map(|sender| sender.join().unwrap())
+                .collect()
+        });
+        let end = (round + 1) * 5;
+        let accepted = sent.iter().filter(|sent| **sent == Ok(end)).count();
+        assert_eq!(accepted, 1, "{sent:?}");
+    }
+    // Neither beyond the end nor over it.
+    for offset in [0, 249, 251] {
+        let error = store
+            .logs()
+            .append_at_end(PIPELINE, JOB, offset, b"xx")
+            .unwrap_err();
+        assert!(
+            matches!(error, LogError::Gap { expected: 250, .. }),
+            "{error:?}"
+        );
+    }
+    assert_eq!(store.logs().length(PIPELINE, JOB).unwrap(), 250);
+}
+
 #[tokio::test]
 async fn two_senders_of_one_log_do_not_mix() {
     let (_directory, store) = store().await;
