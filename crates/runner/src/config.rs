@@ -111,6 +111,9 @@ pub struct RunnerConfig {
     pub executor: ExecutorChoice,
     /// Variables of every job, weaker than the job's own.
     pub environment: Vec<(String, String)>,
+    /// Certificate authorities, in PEM, of the server that repositories are fetched from;
+    /// `None` is those of the system.
+    pub ca_file: Option<PathBuf>,
     /// Commands added to every job.
     pub scripts: RunnerScripts,
     /// What the containers of jobs get.
@@ -153,6 +156,7 @@ impl RunnerConfig {
             temp_dir,
             executor: ExecutorChoice::Auto,
             environment: Vec::new(),
+            ca_file: None,
             scripts: RunnerScripts::default(),
             docker: DockerSettings::default(),
             shell_environment: Vec::new(),

@@ -54,6 +54,13 @@ impl Address {
         self.credentials.as_ref()?.password.as_deref()
     }
 
+    /// The git setting by which this server, and no other, is trusted by these authorities;
+    /// `None` where there is no TLS.
+    pub(crate) fn authorities(&self, file: &std::path::Path) -> Option<String> {
+        let (host, _) = self.url.strip_prefix("https://")?.split_once('/')?;
+        Some(format!("http.https://{host}/.sslCAInfo={}", file.display()))
+    }
+
     /// The transports git may use: that of the address, and HTTP for submodules.
     pub(crate) fn protocols(&self) -> String {
         let own = match self.url.split_once("://") {
@@ -113,6 +120,16 @@ mod tests {
             assert_eq!(address.secret(), secret, "{url}");
             assert_eq!(address.protocols(), protocols, "{url}");
         }
+    }
+
+    #[test]
+    fn authorities_are_for_the_server_only() {
+        let of = |url: &str| Address::parse(url).authorities("/ca.pem".as_ref());
+        assert_eq!(
+            of("https://u:p@h:8/g/p.git").as_deref(),
+            Some("http.https://h:8/.sslCAInfo=/ca.pem")
+        );
+        assert_eq!(of("http://h/p"), None);
     }
 
     #[test]

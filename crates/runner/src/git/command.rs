@@ -21,6 +21,8 @@ pub(crate) struct Git<'a> {
     pub project: &'a Path,
     /// Configuration with the credentials.
     pub credentials: PathBuf,
+    /// The setting that names the server's certificate authorities, where they are its own.
+    pub authorities: Option<String>,
     /// `GIT_ALLOW_PROTOCOL`.
     pub protocols: String,
     /// What else it inherits; nothing of the job's own.
@@ -35,6 +37,7 @@ impl Git<'_> {
         command
             .args(["-c", "core.hooksPath=/dev/null", "-c"])
             .arg(include)
+            .args(self.authorities.iter().flat_map(|setting| ["-c", setting]))
             .args(arguments)
             .current_dir(self.project)
             .env_clear()

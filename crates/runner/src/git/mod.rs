@@ -90,6 +90,11 @@ impl<S: JobSource> Job<'_, S> {
         let git = Git {
             project: &project,
             credentials,
+            authorities: self
+                .config
+                .ca_file
+                .as_deref()
+                .and_then(|file| address.authorities(file)),
             protocols: address.protocols(),
             environment: &self.config.shell_environment,
         };

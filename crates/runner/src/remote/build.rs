@@ -177,6 +177,7 @@ impl RunnerSettings {
             .unwrap_or(OUTPUT_LIMIT)
             .saturating_mul(1024);
         config.environment = self.environment()?;
+        config.ca_file.clone_from(&self.tls_ca_file);
         config.scripts = RunnerScripts {
             pre_get_sources: self.pre_get_sources_script.clone(),
             post_get_sources: self.post_get_sources_script.clone(),

@@ -41,6 +41,29 @@ async fn a_runner_is_registered_verified_and_removed() {
 }
 
 #[tokio::test]
+async fn a_token_is_replaced_by_itself_or_by_a_person() {
+    let coordinator = Coordinator::start().await;
+    let client = client(&coordinator.url);
+    let json = vec![("Content-Type", "application/json".to_owned())];
+    let body = r#"{"token":"glrt-next","token_expires_at":"2027-01-01T00:00:00Z"}"#;
+    let answer = Answer::Status(201, json, body.to_owned());
+    coordinator.script("unknown", [answer.clone(), answer]);
+    for by_person in [None, Some((34, "glpat-x"))] {
+        let reset = client.reset_token("glrt-old", by_person).await.unwrap();
+        assert_eq!(reset.token, "glrt-next");
+        assert_eq!(
+            reset.token_expires_at.as_deref(),
+            Some("2027-01-01T00:00:00Z")
+        );
+    }
+    let calls = coordinator.calls("unknown");
+    assert_eq!(calls[0].json()["token"], "glrt-old");
+    assert_eq!(calls[1].header("PRIVATE-TOKEN"), "glpat-x");
+    assert_eq!(calls[1].json(), serde_json::Value::Null);
+    assert!(client.reset_token("glrt-old", None).await.is_err());
+}
+
+#[tokio::test]
 async fn an_answer_that_is_no_coordinators_is_refused() {
     let coordinator = Coordinator::start().await;
     let client = client(&coordinator.url);
