@@ -17,6 +17,7 @@ busybox-static   busybox                makes the small image
 openssh-server   sshd                   the host that is deployed to
 openssh-client   ssh                    deploys to it
 util-linux       setpriv                runs a test as another user
+postgresql       pg_ctlcluster          the database that the store is tested on
 shellcheck       shellcheck             lints the scripts
 END
 }
