@@ -64,8 +64,8 @@ impl std::error::Error for DecodeError {
 
 impl JobPayload {
     /// Reads the body of a 201. Unknown keys are ignored; an absent key and `null` are the
-    /// default; a value of another type makes the whole job unusable, and so does a job
-    /// without id or token.
+    /// default; a value of another type makes the whole job unusable, and so do a missing id
+    /// or token and the use of `run`, `secrets` or `inputs`.
     pub fn decode(body: &[u8]) -> Result<Self, DecodeError> {
         let unusable = |job, cause| DecodeError { job, cause };
         let mut value: Value =
@@ -77,6 +77,10 @@ impl JobPayload {
             .filter(|id| *id != 0);
         let token = value.get("token").and_then(Value::as_str);
         let job = id.zip(token.filter(|token| !token.is_empty()).map(str::to_owned));
+        if let Some(key) = UNSUPPORTED.iter().find(|key| is_used(value.get(**key))) {
+            let text = format!("it uses `{key}`, which is not supported");
+            return Err(unusable(job, serde::de::Error::custom(text)));
+        }
         let payload = serde_json::from_value(value);
         match (payload, job) {
             (Ok(payload), Some(_)) => Ok(payload),
@@ -86,6 +90,19 @@ impl JobPayload {
             }
             (Err(cause), job) => Err(unusable(job, cause)),
         }
+    }
+}
+
+/// Keys that change what a job does; one that was ignored would make a job end well that did
+/// something else than it should.
+const UNSUPPORTED: [&str; 3] = ["run", "secrets", "inputs"];
+
+fn is_used(value: Option<&Value>) -> bool {
+    match value {
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Array(list)) => !list.is_empty(),
+        Some(Value::Object(object)) => !object.is_empty(),
+        _ => false,
     }
 }
 
@@ -452,6 +469,10 @@ mod tests {
             ("[]", None),
             (r#"{"id":7}"#, None),
             (r#"{"id":0,"token":"t"}"#, None),
+            (
+                r#"{"id":7,"token":"t","run":"[]"}"#,
+                Some((7, "t".to_owned())),
+            ),
             (
                 r#"{"id":7,"token":"t","steps":{}}"#,
                 Some((7, "t".to_owned())),
