@@ -51,6 +51,12 @@ pub enum StoreError {
         /// What was tried.
         source: sqlx::Error,
     },
+    /// It is asked of a database file, and the rows are in a server.
+    #[error("the database `{}` is no file that Shipway could copy or check; use the programs of its server, `pg_dump` for instance", path.display())]
+    NoFile {
+        /// Its address.
+        path: PathBuf,
+    },
     /// The disk has no room.
     #[error("the disk of the database `{}` is full; free some space, `shipway clean` removes old pipelines", path.display())]
     Full {

@@ -14,6 +14,7 @@
 //! coordinator reads.
 
 mod artifacts;
+mod backup;
 mod blobs;
 mod changes;
 mod credentials;

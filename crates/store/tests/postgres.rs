@@ -110,6 +110,8 @@ async fn a_newer_schema_is_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&url, directory.path()).await.unwrap();
     stored(&store, Status::Created, &[job("a")]).await;
+    let error = store.check_database().await.unwrap_err();
+    assert!(matches!(error, StoreError::NoFile { .. }), "{error:?}");
     store.close().await;
     let pool = sqlx::PgPool::connect(&url).await.unwrap();
     sqlx::raw_sql("UPDATE schema_version SET version = 1000")
