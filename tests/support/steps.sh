@@ -123,7 +123,7 @@ rust_tests() {
   log=$(log_of "rust tests")
   skips_before=$(wc -l <"$SHIPWAY_TEST_SKIPS")
   announce "rust tests"
-  run_limited 3600 "$log" cargo test --locked --workspace --no-fail-fast || code=$?
+  run_limited 3600 "$log" cargo test --locked --workspace --all-features --no-fail-fast || code=$?
 
   sed -n 's/^\(test .* \.\.\. \)\{0,1\}skipped: //p' "$log" >>"$SHIPWAY_TEST_SKIPS"
   local ok bad ignored skips

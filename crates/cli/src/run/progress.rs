@@ -58,6 +58,8 @@ struct Followed {
     path: PathBuf,
     log: Option<File>,
     lines: Lines,
+    /// What is read at once; kept, because a log grows in many small steps.
+    block: Vec<u8>,
     bar: Option<ProgressBar>,
 }
 
@@ -164,6 +166,7 @@ impl<W: Write> Progress<W> {
                 path,
                 log: None,
                 lines: Lines::default(),
+                block: Vec::new(),
                 bar,
             },
         );
@@ -268,14 +271,14 @@ impl Followed {
         let Some(log) = &mut self.log else {
             return Ok(());
         };
-        let mut block = vec![0; READ_BLOCK];
+        self.block.resize(READ_BLOCK, 0);
         let mut result = Ok(());
         loop {
-            let length = log.read(&mut block)?;
+            let length = log.read(&mut self.block)?;
             if length == 0 {
                 return result;
             }
-            self.lines.push(&block[..length], |line| {
+            self.lines.push(&self.block[..length], |line| {
                 if let Some(bar) = &self.bar {
                     let text = visible(line.text());
                     if !text.trim().is_empty() {
