@@ -243,7 +243,7 @@ mod tests {
 
     fn surroundings() -> Surroundings {
         Surroundings {
-            working_directory: "/work".into(),
+            working_directory: "/srv".into(),
             environment: vec![("TOKEN".into(), "glrt-abcdefghijkl".into())],
             system_id: "s_0123456789ab".into(),
         }
@@ -265,7 +265,7 @@ mod tests {
         assert_eq!(runner.token, "glrt-abcdefghijkl");
         assert_eq!(runner.unhealthy_interval, Duration::from_secs(5400));
         let config = runner.runner.config();
-        assert_eq!(config.builds_dir, Path::new("/work/builds/abcdefghi"));
+        assert_eq!(config.builds_dir, Path::new("/srv/builds/abcdefghi"));
         assert_eq!(config.cache_dir, Path::new("/elsewhere"));
         assert_eq!(config.environment, [("A".to_owned(), "b=c".to_owned())]);
         assert_eq!(config.output_limit, 4_194_304);
