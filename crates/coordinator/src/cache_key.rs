@@ -1,7 +1,7 @@
 //! `cache:key:files`: a key made of what some files contain (language inventory, 1.8).
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -11,6 +11,9 @@ use shipway_pipeline::Plan;
 /// Bytes of the digest that are used; as long as the key GitLab makes.
 const DIGEST_BYTES: usize = 20;
 
+/// Opens a file of the project; none where there is no such file.
+pub(crate) type Open<'a> = &'a dyn Fn(&str) -> io::Result<Option<Box<dyn Read>>>;
+
 /// Replaces the keys that are made of files by the digest of those files below `root`.
 ///
 /// Files that do not exist are passed over; where none exists the key is `default`.
@@ -18,10 +21,20 @@ const DIGEST_BYTES: usize = 20;
 /// # Errors
 /// When a file exists and cannot be read.
 pub fn resolve(plan: &mut Plan, root: &Path) -> io::Result<()> {
+    resolve_with(plan, &|name| match File::open(root.join(name)) {
+        Ok(file) if file.metadata()?.is_file() => Ok(Some(Box::new(file))),
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    })
+}
+
+/// As [`resolve`], with files from anywhere.
+pub(crate) fn resolve_with(plan: &mut Plan, open: Open<'_>) -> io::Result<()> {
     for job in &mut plan.jobs {
         for cache in &mut job.spec.cache {
             if let CacheKey::Files { files, prefix } = &cache.key {
-                let digest = digest(files, root)?.unwrap_or_else(|| "default".to_owned());
+                let digest = digest(files, open)?.unwrap_or_else(|| "default".to_owned());
                 cache.key = CacheKey::Text(match prefix {
                     Some(prefix) => format!("{prefix}-{digest}"),
                     None => digest,
@@ -32,18 +45,13 @@ pub fn resolve(plan: &mut Plan, root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn digest(files: &[String], root: &Path) -> io::Result<Option<String>> {
+fn digest(files: &[String], open: Open<'_>) -> io::Result<Option<String>> {
     let mut hasher = Sha256::new();
     let mut found = false;
     for file in files {
-        let mut content = match File::open(root.join(file)) {
-            Ok(content) => content,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
-        };
-        if !content.metadata()?.is_file() {
+        let Some(mut content) = open(file)? else {
             continue;
-        }
+        };
         found = true;
         hasher.update(file.as_bytes());
         hasher.update([0]);
@@ -73,20 +81,49 @@ impl io::Write for HashWriter<'_> {
 mod tests {
     use super::*;
 
+    fn plan_of(spec: shipway_config::Job) -> Plan {
+        Plan {
+            jobs: vec![shipway_pipeline::PlannedJob {
+                spec,
+                stage: 0,
+                when: shipway_config::When::OnSuccess,
+                allow_failure: shipway_config::AllowFailure::Always(false),
+                triggered: false,
+                reason: shipway_pipeline::Reason::Unconditional,
+            }],
+            ..Plan::default()
+        }
+    }
+
     #[test]
     fn content_and_names_make_the_digest() {
         let root = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| std::fs::write(root.path().join(name), text).unwrap();
         let of = |files: &[&str]| {
-            let files: Vec<String> = files.iter().map(ToString::to_string).collect();
-            digest(&files, root.path()).unwrap()
+            let cache = shipway_config::Cache {
+                key: CacheKey::Files {
+                    files: files.iter().map(ToString::to_string).collect(),
+                    prefix: None,
+                },
+                ..shipway_config::Cache::default()
+            };
+            let spec = shipway_config::Job {
+                cache: vec![cache],
+                ..shipway_config::Job::default()
+            };
+            let mut plan = plan_of(spec);
+            resolve(&mut plan, root.path()).unwrap();
+            match &plan.jobs[0].spec.cache[0].key {
+                CacheKey::Text(text) => text.clone(),
+                key => panic!("{key:?}"),
+            }
         };
-        assert_eq!(of(&["absent"]), None);
+        assert_eq!(of(&["absent"]), "default");
         write("a", "1");
-        let first = of(&["a", "absent"]).unwrap();
+        let first = of(&["a", "absent"]);
         assert_eq!(first.len(), 40);
-        assert_eq!(of(&["a"]), Some(first.clone()));
+        assert_eq!(of(&["a"]), first);
         write("a", "2");
-        assert_ne!(of(&["a"]), Some(first));
+        assert_ne!(of(&["a"]), first);
     }
 }

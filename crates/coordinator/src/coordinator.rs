@@ -1,16 +1,20 @@
 //! The coordinator: creates pipelines and moves them on, one transaction per event.
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use shipway_config::variables::Variable;
 use shipway_pipeline::{Change, Context, Event, JobId, PipelineId, Plan, PlannedJob, Status};
-use shipway_store::{JobUpdate, NewJob, NewPipeline, NewStage, PipelineUpdate, Store, Transaction};
-use tokio::sync::{Mutex, MutexGuard, broadcast};
+use shipway_store::{
+    JobUpdate, NewJob, NewPipeline, NewStage, PipelineUpdate, ProjectId, Store, Transaction, UserId,
+};
+use tokio::sync::{OwnedMutexGuard, broadcast};
 
+use crate::deployments;
 use crate::error::Error;
-use crate::live::{self, Live};
+use crate::hosting::Hosting;
+use crate::live::{self, Kept, Live, Loaded};
 use crate::notice::{JobNotice, Notice};
 use crate::payload::Shared;
 use crate::view::mean;
@@ -18,11 +22,16 @@ use crate::view::mean;
 /// Notices a slow watcher may be behind before it misses some.
 const NOTICES: usize = 4096;
 
+/// How often a step is tried again because somebody else took one in between.
+const CONFLICTS: usize = 20;
+
 /// The owner of every decision about what happens next.
 #[derive(Debug)]
 pub struct Coordinator {
     pub(crate) store: Store,
-    pub(crate) live: Mutex<HashMap<PipelineId, Live>>,
+    pub(crate) kept: Kept,
+    /// What a server has besides; none in a local run.
+    pub(crate) hosting: Option<Hosting>,
     notices: broadcast::Sender<Notice>,
     closing: AtomicBool,
 }
@@ -31,17 +40,55 @@ pub struct Coordinator {
 #[derive(Debug, Clone, Default)]
 pub struct NewRun {
     /// The commit; none before the first one.
-    pub sha: Option<String>,
+    pub(crate) sha: Option<String>,
     /// Later stages go on after a failure.
-    pub keep_going: bool,
+    pub(crate) keep_going: bool,
+    /// Where a server's pipeline comes from; none in a local run.
+    pub(crate) origin: Option<Origin>,
+    /// `workflow:auto_cancel:on_new_commit`.
+    pub(crate) on_new_commit: Option<String>,
+    /// The status of a pipeline that is over at birth, without jobs, and why.
+    pub(crate) verdict: Option<(Status, Option<String>)>,
+}
+
+impl NewRun {
+    /// A local run of a commit, none before the first one; with `keep_going` later stages go
+    /// on after a failure.
+    pub fn local(sha: Option<String>, keep_going: bool) -> Self {
+        Self {
+            sha,
+            keep_going,
+            ..Self::default()
+        }
+    }
+}
+
+/// Where a server's pipeline comes from.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    pub(crate) project: ProjectId,
+    pub(crate) user: Option<UserId>,
+    pub(crate) protected: bool,
+    /// The pipeline's own variables.
+    pub(crate) variables: Vec<Variable>,
 }
 
 impl Coordinator {
-    /// A coordinator over a store.
+    /// A coordinator of local runs over a store.
     pub fn new(store: Store) -> Self {
+        Self::with(store, None)
+    }
+
+    /// A server's coordinator. Others may work on the same store at the same time.
+    pub fn for_server(store: Store, hosting: Hosting) -> Self {
+        Self::with(store, Some(hosting))
+    }
+
+    fn with(store: Store, hosting: Option<Hosting>) -> Self {
         Self {
             store,
-            live: Mutex::new(HashMap::new()),
+            kept: Kept::default(),
+            hosting,
             notices: broadcast::channel(NOTICES).0,
             closing: AtomicBool::new(false),
         }
@@ -79,27 +126,35 @@ impl Coordinator {
         let mut state = plan.state();
         state.keep_going = run.keep_going;
         state.apply(&[Event::Process])?;
+        let (verdict, yaml_errors) = run.verdict.clone().unzip();
+        let origin = run.origin.as_ref();
+        let outer = match origin {
+            Some(origin) => origin.variables.clone(),
+            None => context.outer.iter().cloned().collect(),
+        };
         let shared = Shared {
             predefined: context.predefined.iter().cloned().collect(),
             variables: plan.variables.clone(),
-            outer: context.outer.iter().cloned().collect(),
+            outer,
             keep_going: run.keep_going,
             cancel_on_job_failure: plan.cancel_on_job_failure,
+            on_new_commit: run.on_new_commit.clone(),
         };
+        let now = now();
         let new = NewPipeline {
             project: context.project_path.clone(),
             ref_name: context.ref_name.clone(),
             ref_kind: context.ref_kind.as_str().to_owned(),
             sha: run.sha.clone(),
             source: context.source.as_str().to_owned(),
-            status: state.pipeline,
+            status: verdict.unwrap_or(state.pipeline),
             name: plan.name.clone(),
-            created_at: now(),
-            yaml_errors: None,
+            created_at: now,
+            yaml_errors: yaml_errors.flatten(),
             context: json(&shared)?,
-            project_id: None,
-            user_id: None,
-            protected: false,
+            project_id: origin.map(|origin| origin.project),
+            user_id: origin.and_then(|origin| origin.user),
+            protected: origin.is_some_and(|origin| origin.protected),
         };
         let stages: Vec<NewStage> = (state.stages.iter().enumerate())
             .map(|(position, stage)| NewStage {
@@ -109,88 +164,160 @@ impl Coordinator {
             })
             .collect();
         let jobs: Vec<NewJob> = (plan.jobs.iter().zip(&state.jobs))
-            .map(|(job, state)| new_job(job, state.status))
+            .map(|(job, state)| new_job(job, state.status, plan, context))
             .collect::<Result<_, _>>()?;
         let mut transaction = self.store.begin().await?;
-        let row = transaction.insert_pipeline(&new).await?;
+        let mut row = transaction.insert_pipeline(&new).await?;
         transaction.insert_stages(row.id, &stages).await?;
         transaction.insert_jobs(row.id, &jobs).await?;
+        if let Some(status) = verdict {
+            let over = PipelineUpdate {
+                finished_at: Some(now),
+                ..PipelineUpdate::default()
+            };
+            transaction
+                .set_pipeline_status(row.id, status, &over)
+                .await?;
+            row.finished_at = over.finished_at;
+        }
         let stages = transaction.stages(row.id).await?;
         let jobs = transaction.jobs(row.id).await?;
-        let hold = self.store.hold(row.id)?.ok_or(Error::Held(row.id.0))?;
-        transaction.commit().await?;
+        let hold = match &self.hosting {
+            Some(_) => None,
+            None => Some(self.store.hold(row.id)?.ok_or(Error::Held(row.id.0))?),
+        };
         let id = row.id;
         let live = Live::new(hold, row, &stages, jobs)?;
-        for index in 0..live.jobs.len() {
-            self.publish(notice_of(&live, index));
+        let all = (0..live.jobs.len()).collect();
+        self.tell_other_processes(&mut transaction, &live, &all);
+        transaction.commit().await?;
+        let notices: Vec<Notice> = all.iter().map(|index| notice_of(&live, *index)).collect();
+        let status = live.row.status;
+        *self.kept.place(id).await = Some(live);
+        for notice in notices {
+            self.publish(notice);
         }
-        self.live.lock().await.insert(id, live);
+        self.publish(Notice::Pipeline {
+            pipeline: id,
+            status,
+        });
         Ok(id)
     }
 
     /// Lets events happen to a pipeline, stores what changes and tells the watchers.
+    ///
+    /// What is kept of the pipeline may be out of date when others share the database: then
+    /// it is read anew and `choose` is asked again, before anything is stored and before any
+    /// refusal is believed.
     pub(crate) async fn advance(
         &self,
         pipeline: PipelineId,
         choose: live::Choose<'_>,
         extra: &[(JobId, JobUpdate)],
     ) -> Result<(), Error> {
-        let mut all = self.load(pipeline).await?;
-        let live = all.get_mut(&pipeline).ok_or(Error::Held(pipeline.0))?;
-        let events = choose(live)?;
-        let changes = live.state.apply(&events)?;
-        let mut writer = Writer {
-            transaction: self.store.begin().await?,
-            live,
-            now: now(),
-            extra: extra.iter().cloned().collect(),
-            told: BTreeSet::new(),
-        };
-        let stored = writer.write_all(&changes).await;
-        let Writer {
-            transaction, told, ..
-        } = writer;
-        let stored = match stored {
-            Ok(()) => transaction.commit().await.map_err(Error::from),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = stored {
-            // What is kept here no longer is what is stored: read it anew next time.
-            all.remove(&pipeline);
-            return Err(error);
+        for _ in 0..CONFLICTS {
+            let (mut live, fresh) = self.load_or_keep(pipeline).await?;
+            let certain = fresh || live.hold.is_some();
+            let events = match choose(&live) {
+                Ok(events) => events,
+                Err(_) if !certain => {
+                    live.stale = true;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let changes = match live.state.apply(&events) {
+                Ok(changes) => changes,
+                Err(_) if !certain => {
+                    live.stale = true;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            // Until it is stored; also when this future is dropped half-way.
+            live.stale = true;
+            let mut writer = Writer {
+                transaction: self.store.begin().await?,
+                live: &mut live,
+                now: now(),
+                extra: extra.iter().cloned().collect(),
+                told: BTreeSet::new(),
+            };
+            if !writer.is_current().await? {
+                continue;
+            }
+            writer.write_all(&changes).await?;
+            let Writer {
+                mut transaction,
+                told,
+                ..
+            } = writer;
+            self.tell_other_processes(&mut transaction, &live, &told);
+            transaction.commit().await?;
+            live.stale = false;
+            live.row.status = live.state.pipeline;
+            live.row.version += 1;
+            for index in told {
+                self.kept.note(&live.jobs[index]);
+                self.publish(notice_of(&live, index));
+            }
+            self.publish(Notice::Pipeline {
+                pipeline,
+                status: live.state.pipeline,
+            });
+            return Ok(());
         }
-        live.row.status = live.state.pipeline;
-        for index in told {
-            self.publish(notice_of(live, index));
-        }
-        self.publish(Notice::Pipeline {
-            pipeline,
-            status: live.state.pipeline,
-        });
-        Ok(())
+        Err(Error::Contended(pipeline.0))
     }
 
-    /// The live pipelines, with the wanted one among them.
-    pub(crate) async fn load(
-        &self,
-        pipeline: PipelineId,
-    ) -> Result<MutexGuard<'_, HashMap<PipelineId, Live>>, Error> {
-        let mut all = self.live.lock().await;
-        if let Entry::Vacant(vacant) = all.entry(pipeline) {
-            let hold = self.store.hold(pipeline)?.ok_or(Error::Held(pipeline.0))?;
+    /// The pipeline, for nobody else until it is dropped.
+    pub(crate) async fn load(&self, pipeline: PipelineId) -> Result<Loaded, Error> {
+        self.load_or_keep(pipeline).await.map(|(live, _)| live)
+    }
+
+    /// The pipeline, and whether it was read just now.
+    async fn load_or_keep(&self, pipeline: PipelineId) -> Result<(Loaded, bool), Error> {
+        let mut place = self.kept.place(pipeline).await;
+        let fresh = place.as_ref().is_none_or(|live| live.stale);
+        if fresh {
+            let kept = place.take().and_then(|live| live.hold);
+            let hold = match (kept, &self.hosting) {
+                (Some(hold), _) => Some(hold),
+                (None, Some(_)) => None,
+                (None, None) => Some(self.store.hold(pipeline)?.ok_or(Error::Held(pipeline.0))?),
+            };
             let mut transaction = self.store.begin().await?;
             let row = transaction.pipeline(pipeline).await?;
             let stages = transaction.stages(pipeline).await?;
             let jobs = transaction.jobs(pipeline).await?;
             drop(transaction);
-            vacant.insert(Live::new(hold, row, &stages, jobs)?);
+            *place = Some(Live::new(hold, row, &stages, jobs)?);
         }
-        Ok(all)
+        let live = OwnedMutexGuard::try_map(place, Option::as_mut);
+        Ok((live.map_err(|_| Error::Held(pipeline.0))?, fresh))
     }
 
     /// Lets another process work on the pipeline.
-    pub async fn release(&self, pipeline: PipelineId) {
-        self.live.lock().await.remove(&pipeline);
+    pub fn release(&self, pipeline: PipelineId) {
+        self.kept.remove(pipeline);
+    }
+
+    /// Notices of this process are sent by [`Self::publish`]; those who share the database
+    /// learn by the store's.
+    fn tell_other_processes(
+        &self,
+        transaction: &mut Transaction,
+        live: &Live,
+        told: &BTreeSet<usize>,
+    ) {
+        if self.hosting.is_none() {
+            return;
+        }
+        transaction.notify(format!("pipeline {}", live.id()));
+        let pending = |index: &usize| live.jobs[*index].status == Status::Pending;
+        if told.iter().any(pending) {
+            transaction.notify("queue");
+        }
     }
 
     /// Nobody listening is no fault.
@@ -211,6 +338,15 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
+    /// Nobody else wrote since the pipeline was read.
+    async fn is_current(&mut self) -> Result<bool, Error> {
+        if self.live.hold.is_some() {
+            return Ok(true);
+        }
+        let (id, version) = (self.live.id(), self.live.row.version);
+        Ok(self.transaction.next_version(id, version).await?)
+    }
+
     async fn write_all(&mut self, changes: &[Change]) -> Result<(), Error> {
         for change in changes {
             self.write(change).await?;
@@ -303,10 +439,10 @@ impl Writer<'_> {
             update.finished_at = None;
         }
         self.told.insert(job);
-        Ok(self
-            .transaction
+        self.transaction
             .set_job_status(row.id, status, update)
-            .await?)
+            .await?;
+        deployments::follow(&mut self.transaction, self.live, job, now).await
     }
 
     async fn pipeline(&mut self, status: Status) -> Result<(), Error> {
@@ -331,9 +467,15 @@ impl Writer<'_> {
     }
 }
 
-fn new_job(job: &PlannedJob, status: Status) -> Result<NewJob, Error> {
+fn new_job(
+    job: &PlannedJob,
+    status: Status,
+    plan: &Plan,
+    context: &Context,
+) -> Result<NewJob, Error> {
     let spec = &job.spec;
-    let environment = spec.environment.as_ref().map(json).transpose()?;
+    let environment = deployments::environment(spec, plan, context);
+    let environment = environment.as_ref().map(json).transpose()?;
     Ok(NewJob {
         stage: column(job.stage),
         name: spec.name.clone(),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use shipway_git::hosting::{QueryError, RepositoriesError};
 use shipway_pipeline::{IllegalTransition, JobId};
 use shipway_store::{BlobError, LogError, StoreError};
 
@@ -57,6 +58,32 @@ pub enum Error {
     /// The job has no archive.
     #[error("job {0} has no archive")]
     NoArchive(JobId),
+    /// A server's use case was asked of a local run's coordinator.
+    #[error("there are no hosted projects here")]
+    NoRepositories,
+    /// A repository.
+    #[error(transparent)]
+    Repository(#[from] RepositoriesError),
+    /// Git could not answer.
+    #[error(transparent)]
+    Git(#[from] QueryError),
+    /// The commit is not in the repository.
+    #[error("there is no commit {sha} in {project}; push it first")]
+    NoCommit {
+        /// The project's path.
+        project: String,
+        /// What was asked for.
+        sha: String,
+    },
+    /// There is no such pipeline.
+    #[error("there is no pipeline {0}")]
+    NoPipeline(i64),
+    /// A bug of ours, caught.
+    #[error("the configuration could not be read: {0}; please report this")]
+    Panicked(String),
+    /// Others changed the pipeline again and again while this wanted to.
+    #[error("pipeline {0} changes all the time; try again")]
+    Contended(i64),
     /// Another process works on the pipeline.
     #[error("another process works on pipeline {0}")]
     Held(i64),

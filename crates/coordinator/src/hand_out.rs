@@ -30,27 +30,29 @@ impl Coordinator {
         if self.is_closing() {
             return Ok(None);
         }
-        let next = {
-            let all = self.load(pipeline).await?;
-            let live = all.get(&pipeline).ok_or(Error::Held(pipeline.0))?;
-            let pending = live.jobs.iter().filter(|job| job.status == Status::Pending);
-            pending
-                .min_by_key(|job| (job.stage, job.id))
-                .map(|job| job.id)
-        };
-        let Some(job) = next else {
-            return Ok(None);
-        };
-        let taken = shipway_store::JobUpdate {
-            runner: Some(runner.to_owned()),
-            ..shipway_store::JobUpdate::default()
-        };
-        let started = |live: &Live| {
-            let index = live.index(job).ok_or(Error::NoJob(job))?;
-            Ok(vec![Event::Started(index)])
-        };
-        self.advance(pipeline, &started, &[(job, taken)]).await?;
-        self.payload(pipeline, job, runner).await.map(Some)
+        loop {
+            let next = {
+                let live = self.load(pipeline).await?;
+                let pending = live.jobs.iter().filter(|job| job.status == Status::Pending);
+                pending
+                    .min_by_key(|job| (job.stage, job.id))
+                    .map(|job| job.id)
+            };
+            let Some(job) = next else {
+                return Ok(None);
+            };
+            let taken = shipway_store::JobUpdate {
+                runner: Some(runner.to_owned()),
+                ..shipway_store::JobUpdate::default()
+            };
+            let started = |live: &Live| Ok(vec![Event::Started(live.current(job)?)]);
+            match self.advance(pipeline, &started, &[(job, taken)]).await {
+                Ok(()) => return self.payload(pipeline, job, runner).await.map(Some),
+                // Somebody else was quicker; what is kept here is up to date now.
+                Err(Error::Illegal(_) | Error::NoJob(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     async fn payload(
@@ -59,11 +61,10 @@ impl Coordinator {
         job: JobId,
         runner: &str,
     ) -> Result<JobPayload, Error> {
-        let all = self.load(pipeline).await?;
-        let live = all.get(&pipeline).ok_or(Error::Held(pipeline.0))?;
-        let index = live.index(job).ok_or(Error::NoJob(job))?;
+        let live = self.load(pipeline).await?;
+        let index = live.current(job)?;
         let spec = live.spec(index)?;
-        let sources = upstream(live, index, &spec);
+        let sources = upstream(&live, index, &spec);
         let artifacts = match sources.as_slice() {
             [] => Vec::new(),
             _ => self.store.artifacts_of_pipeline(pipeline).await?,
@@ -79,7 +80,10 @@ impl Coordinator {
             token: &token,
             manual: live.jobs[index].triggered,
             project_url: live.shared.predefined("CI_PROJECT_URL"),
+            runner_id: 1,
             runner,
+            runner_tags: &spec.tags,
+            repository_url: "",
         };
         let of = |row: &JobRow, kind: &str| -> Option<&ArtifactRow> {
             (artifacts.iter()).find(|file| file.job_id == row.id && file.file_type == kind)
@@ -145,9 +149,8 @@ impl Coordinator {
     pub async fn update_job(&self, job: JobId, update: &JobUpdate) -> Result<(), Error> {
         let pipeline = self.pipeline_of(job).await?;
         let (canceling, pattern, log) = {
-            let all = self.load(pipeline).await?;
-            let live = all.get(&pipeline).ok_or(Error::Held(pipeline.0))?;
-            let index = live.index(job).ok_or(Error::NoJob(job))?;
+            let live = self.load(pipeline).await?;
+            let index = live.current(job)?;
             let canceling = live.jobs[index].status == Status::Canceling;
             let log = self.store.logs().path(pipeline, job);
             (canceling, live.spec(index)?.coverage, log)
@@ -171,7 +174,7 @@ impl Coordinator {
         let reason = extra.failure_reason.clone().unwrap_or_default();
         let exit_code = update.exit_code;
         let ended = |live: &Live| {
-            let index = live.index(job).ok_or(Error::NoJob(job))?;
+            let index = live.current(job)?;
             let event = if live.state.jobs[index].status == Status::Canceling {
                 Event::Canceled(index)
             } else if update.state == JobState::Success {
@@ -189,11 +192,9 @@ impl Coordinator {
     }
 
     pub(crate) async fn pipeline_of(&self, job: JobId) -> Result<PipelineId, Error> {
-        let live = self.live.lock().await;
-        if let Some(live) = live.values().find(|live| live.index(job).is_some()) {
-            return Ok(live.id());
+        if let Some(pipeline) = self.kept.pipeline_of(job) {
+            return Ok(pipeline);
         }
-        drop(live);
         let row = self.store.job(job).await?;
         row.map(|row| row.pipeline_id).ok_or(Error::NoJob(job))
     }

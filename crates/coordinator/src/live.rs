@@ -1,18 +1,27 @@
 //! A pipeline that this process works on: its rows and its state, as they are in the store.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use shipway_config::{AllowFailure, Job, When};
 use shipway_pipeline::{Event, JobId, JobState, PipelineId, StageState, State};
 use shipway_store::{Hold, JobRow, PipelineRow, StageRow};
+use tokio::sync::{OwnedMappedMutexGuard, OwnedMutexGuard};
 
 use crate::error::Error;
 use crate::payload::Shared;
 
-/// A pipeline under way. The hold makes this process its only writer, so that the state can
-/// be kept here between two events instead of being read anew.
+/// Pipelines that are kept between two events. More are read anew when they are needed.
+const KEPT: usize = 512;
+
+/// A pipeline under way, kept here between two events instead of being read anew.
 #[derive(Debug)]
 pub(crate) struct Live {
-    /// Released when the pipeline is let go.
-    pub(crate) _hold: Hold,
+    /// In a local run this process is the pipeline's only writer; released when the pipeline
+    /// is let go. Without it the row's version tells whether somebody else wrote.
+    pub(crate) hold: Option<Hold>,
+    /// What is kept here is not what is stored: it is to be read anew.
+    pub(crate) stale: bool,
     pub(crate) row: PipelineRow,
     pub(crate) shared: Shared,
     /// The newest attempts, in the order of [`State::jobs`].
@@ -22,7 +31,7 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn new(
-        hold: Hold,
+        hold: Option<Hold>,
         row: PipelineRow,
         stages: &[StageRow],
         jobs: Vec<JobRow>,
@@ -43,7 +52,8 @@ impl Live {
             keep_going: shared.keep_going,
         };
         Ok(Self {
-            _hold: hold,
+            hold,
+            stale: false,
             row,
             shared,
             jobs,
@@ -57,6 +67,16 @@ impl Live {
 
     pub(crate) fn index(&self, job: JobId) -> Option<usize> {
         self.jobs.iter().position(|row| row.id == job)
+    }
+
+    /// The index of a job that is the newest attempt.
+    pub(crate) fn current(&self, job: JobId) -> Result<usize, Error> {
+        self.index(job).ok_or(Error::NoJob(job))
+    }
+
+    /// The name of a job that is the newest attempt.
+    pub(crate) fn named(&self, job: JobId) -> Result<String, Error> {
+        Ok(self.jobs[self.current(job)?].name.clone())
     }
 
     /// The typed configuration of a job.
@@ -94,5 +114,67 @@ fn job_state(row: &JobRow) -> Result<JobState, Error> {
     })
 }
 
-/// Events of one job, chosen by what the state says of it.
+/// Events of one pipeline, chosen by what it looks like. Called again when the pipeline
+/// turned out to be another by then.
 pub(crate) type Choose<'a> = &'a (dyn Fn(&Live) -> Result<Vec<Event>, Error> + Send + Sync);
+
+/// A pipeline for one who works on it; nobody else does until this is dropped.
+pub(crate) type Loaded = OwnedMappedMutexGuard<Option<Live>, Live>;
+
+/// Where one pipeline is kept.
+type Place = Arc<tokio::sync::Mutex<Option<Live>>>;
+
+/// The pipelines that are kept. Each has a lock of its own, so that none waits for another.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    places: Mutex<HashMap<PipelineId, Place>>,
+    /// The pipelines of the jobs at work.
+    at_work: Mutex<HashMap<JobId, PipelineId>>,
+}
+
+impl Kept {
+    /// The pipeline's place, for nobody else until it is dropped; empty where the pipeline is
+    /// to be read first.
+    pub(crate) async fn place(&self, pipeline: PipelineId) -> OwnedMutexGuard<Option<Live>> {
+        let place = {
+            let mut places = lock(&self.places);
+            if places.len() >= KEPT && !places.contains_key(&pipeline) {
+                places.retain(|_, place| is_in_use(place));
+            }
+            Arc::clone(places.entry(pipeline).or_default())
+        };
+        place.lock_owned().await
+    }
+
+    /// Forgets the pipeline, and releases it where it is held.
+    pub(crate) fn remove(&self, pipeline: PipelineId) {
+        lock(&self.places).remove(&pipeline);
+        lock(&self.at_work).retain(|_, of| *of != pipeline);
+    }
+
+    /// Remembers where a job at work belongs.
+    pub(crate) fn note(&self, job: &JobRow) {
+        let mut at_work = lock(&self.at_work);
+        if job.status.is_executing() {
+            at_work.insert(job.id, job.pipeline_id);
+        } else {
+            at_work.remove(&job.id);
+        }
+    }
+
+    /// The pipeline of a job at work, where this process handed it out.
+    pub(crate) fn pipeline_of(&self, job: JobId) -> Option<PipelineId> {
+        lock(&self.at_work).get(&job).copied()
+    }
+}
+
+/// Somebody works on it, or only this process may.
+fn is_in_use(place: &Place) -> bool {
+    let held = |live: &Live| live.hold.is_some();
+    Arc::strong_count(place) > 1
+        || (place.try_lock()).is_ok_and(|live| live.as_ref().is_some_and(held))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

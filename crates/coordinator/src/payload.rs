@@ -15,12 +15,16 @@ pub(crate) struct Shared {
     pub(crate) predefined: Vec<Variable>,
     /// The top-level variables of the configuration.
     pub(crate) variables: Variables,
-    /// Variables above everything in the file.
+    /// Variables above everything in the file; in a server only the pipeline's own, since
+    /// those of the project are read when a job is handed out, and never copied.
     pub(crate) outer: Vec<Variable>,
     /// Later stages go on after a failure.
     pub(crate) keep_going: bool,
     /// The first failing job cancels the rest.
     pub(crate) cancel_on_job_failure: bool,
+    /// `workflow:auto_cancel:on_new_commit`.
+    #[serde(default)]
+    pub(crate) on_new_commit: Option<String>,
 }
 
 impl Shared {
@@ -305,7 +309,10 @@ mod tests {
             token: "secret-token",
             manual: false,
             project_url: "https://host/group/project",
+            runner_id: 1,
             runner: "here",
+            runner_tags: &[],
+            repository_url: "",
         }
     }
 

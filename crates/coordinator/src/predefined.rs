@@ -6,13 +6,12 @@ use shipway_config::variables::{Collection, Variable};
 use shipway_git::Facts;
 use shipway_pipeline::{Context, RefKind, Source};
 
+use crate::hosting::ServerAddress;
 use crate::slug::{environment_slug, slug};
 
 /// What GitLab version the variables speak of. Scripts compare it to learn which features
 /// they may use, so it names the version whose language this is, not our own.
 const GITLAB_VERSION: [&str; 3] = ["19", "2", "0"];
-/// Id of the only project of a local run.
-const PROJECT_ID: &str = "1";
 /// What an unborn branch has instead of a commit.
 const ZERO_SHA: &str = "0000000000000000000000000000000000000000";
 
@@ -29,12 +28,59 @@ pub struct Occasion {
     pub variables: Vec<(String, String)>,
 }
 
+/// Whose pipeline it is, as the server's rows tell; a local run makes it up.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    pub(crate) server: ServerAddress,
+    pub(crate) project_id: i64,
+    pub(crate) namespace_id: i64,
+    /// The project's name for people.
+    pub(crate) title: String,
+    pub(crate) description: String,
+    pub(crate) visibility: &'static str,
+    pub(crate) ref_protected: bool,
+    pub(crate) user_id: i64,
+    pub(crate) user_name: String,
+    pub(crate) user_email: String,
+}
+
+impl Identity {
+    /// The only project and the only user of a local run.
+    fn local(facts: &Facts, occasion: &Occasion) -> Self {
+        let path = facts.project.path.as_str();
+        let name = facts.user_name.as_deref().unwrap_or(&occasion.user);
+        Self {
+            server: ServerAddress::of(facts),
+            project_id: 1,
+            namespace_id: 1,
+            title: path.rsplit('/').next().unwrap_or(path).to_owned(),
+            description: String::new(),
+            visibility: "private",
+            ref_protected: facts.ref_name == facts.default_branch,
+            user_id: 1,
+            user_name: name.to_owned(),
+            user_email: facts.user_email.clone().unwrap_or_default(),
+        }
+    }
+}
+
 /// The context in which a work tree's configuration becomes a plan.
 pub fn context(facts: &Facts, occasion: &Occasion) -> Context {
-    let mut outer = Collection::default();
-    for (key, value) in &occasion.variables {
-        outer.push(Variable::new(key, value));
-    }
+    let identity = Identity::local(facts, occasion);
+    let variables = occasion.variables.iter();
+    let outer = variables.map(|(key, value)| Variable::new(key, value));
+    context_of(facts, occasion, &identity, outer)
+}
+
+/// The context of a pipeline; `outer` are the variables above everything in the file.
+pub(crate) fn context_of(
+    facts: &Facts,
+    occasion: &Occasion,
+    identity: &Identity,
+    outer: impl IntoIterator<Item = Variable>,
+) -> Context {
+    let mut above = Collection::default();
+    above.extend(outer);
     Context {
         ref_name: facts.ref_name.clone(),
         ref_kind: if facts.tag.is_some() {
@@ -44,109 +90,90 @@ pub fn context(facts: &Facts, occasion: &Occasion) -> Context {
         },
         source: occasion.source,
         project_path: facts.project.path.clone(),
-        predefined: before_pipeline(facts, occasion),
-        outer,
+        predefined: before_pipeline(facts, occasion, identity),
+        outer: above,
     }
 }
 
-fn before_pipeline(facts: &Facts, occasion: &Occasion) -> Collection {
+fn before_pipeline(facts: &Facts, occasion: &Occasion, identity: &Identity) -> Collection {
     let mut variables = Collection::default();
     let mut set = |key: &str, value: &str| variables.push(Variable::new(key, value));
     set("CI", "true");
     set("GITLAB_CI", "true");
-    server(facts, &mut set);
-    project(facts, &mut set);
-    commit(facts, &mut set);
+    server(&identity.server, &mut set);
+    project(facts, identity, &mut set);
+    commit(facts, identity, &mut set);
     set("CI_CONFIG_PATH", &occasion.config_path);
     set("CI_PIPELINE_SOURCE", occasion.source.as_str());
     if occasion.source == Source::Trigger {
         set("CI_PIPELINE_TRIGGERED", "true");
     }
-    set("GITLAB_USER_ID", "1");
+    set("GITLAB_USER_ID", &identity.user_id.to_string());
     set("GITLAB_USER_LOGIN", &occasion.user);
     set("CI_COMMIT_USER_LOGIN", &occasion.user);
-    set(
-        "GITLAB_USER_NAME",
-        facts.user_name.as_deref().unwrap_or(&occasion.user),
-    );
-    set(
-        "GITLAB_USER_EMAIL",
-        facts.user_email.as_deref().unwrap_or_default(),
-    );
+    set("GITLAB_USER_NAME", &identity.user_name);
+    set("GITLAB_USER_EMAIL", &identity.user_email);
     variables
 }
 
 type Set<'a> = &'a mut dyn FnMut(&str, &str);
 
-/// The server is the one the remote is on: a local run answers in its name.
-fn server_url(facts: &Facts) -> (String, &'static str, String, String) {
-    let project = &facts.project;
-    let host = project.host.as_deref().unwrap_or("localhost");
-    let protocol = if project.insecure { "http" } else { "https" };
-    let default_port = if project.insecure { 80 } else { 443 };
-    let port = project.port.unwrap_or(default_port);
-    let fqdn = if port == default_port {
-        host.to_owned()
-    } else {
-        format!("{host}:{port}")
-    };
-    (fqdn, protocol, host.to_owned(), port.to_string())
-}
-
-fn server(facts: &Facts, set: Set<'_>) {
-    let (fqdn, protocol, host, port) = server_url(facts);
-    let url = format!("{protocol}://{fqdn}");
+fn server(address: &ServerAddress, set: Set<'_>) {
+    let url = address.url();
+    let fqdn = address.fqdn();
     let [major, minor, patch] = GITLAB_VERSION;
     set("CI_SERVER_URL", &url);
     set("CI_API_V4_URL", &format!("{url}/api/v4"));
     set("CI_API_GRAPHQL_URL", &format!("{url}/api/graphql"));
-    set("CI_SERVER_HOST", &host);
+    set("CI_SERVER_HOST", &address.host);
     set("CI_SERVER_FQDN", &fqdn);
-    set("CI_SERVER_PORT", &port);
-    set("CI_SERVER_PROTOCOL", protocol);
+    set("CI_SERVER_PORT", &address.port.to_string());
+    set("CI_SERVER_PROTOCOL", &address.protocol);
     set("CI_SERVER_NAME", "GitLab");
     set("CI_SERVER_REVISION", "shipway");
     set("CI_SERVER_VERSION", &format!("{major}.{minor}.{patch}"));
     set("CI_SERVER_VERSION_MAJOR", major);
     set("CI_SERVER_VERSION_MINOR", minor);
     set("CI_SERVER_VERSION_PATCH", patch);
-    set("CI_SERVER_SHELL_SSH_HOST", &host);
+    set("CI_SERVER_SHELL_SSH_HOST", &address.host);
     set("CI_SERVER_SHELL_SSH_PORT", "22");
     set("GITLAB_FEATURES", "");
 }
 
-fn project(facts: &Facts, set: Set<'_>) {
+fn project(facts: &Facts, identity: &Identity, set: Set<'_>) {
     let path = facts.project.path.as_str();
     let (namespace, name) = path.rsplit_once('/').unwrap_or(("", path));
     let root = path.split('/').next().unwrap_or_default();
-    let (fqdn, protocol, ..) = server_url(facts);
-    set("CI_PROJECT_ID", PROJECT_ID);
+    set("CI_PROJECT_ID", &identity.project_id.to_string());
     set("CI_PROJECT_NAME", name);
-    set("CI_PROJECT_TITLE", name);
-    set("CI_PROJECT_DESCRIPTION", "");
+    set("CI_PROJECT_TITLE", &identity.title);
+    set("CI_PROJECT_DESCRIPTION", &identity.description);
     set("CI_PROJECT_PATH", path);
     set("CI_PROJECT_PATH_SLUG", &slug(path));
     set("CI_PROJECT_NAMESPACE", namespace);
-    set("CI_PROJECT_NAMESPACE_ID", "1");
+    set(
+        "CI_PROJECT_NAMESPACE_ID",
+        &identity.namespace_id.to_string(),
+    );
     set("CI_PROJECT_NAMESPACE_SLUG", &slug(namespace));
     set("CI_PROJECT_ROOT_NAMESPACE", root);
-    set("CI_PROJECT_URL", &format!("{protocol}://{fqdn}/{path}"));
-    set("CI_PROJECT_VISIBILITY", "private");
+    set(
+        "CI_PROJECT_URL",
+        &format!("{}/{path}", identity.server.url()),
+    );
+    set("CI_PROJECT_VISIBILITY", identity.visibility);
     set("CI_DEFAULT_BRANCH", &facts.default_branch);
     set("CI_DEFAULT_BRANCH_SLUG", &slug(&facts.default_branch));
 }
 
-fn commit(facts: &Facts, set: Set<'_>) {
+fn commit(facts: &Facts, identity: &Identity, set: Set<'_>) {
     let sha = facts.sha.as_deref().unwrap_or(ZERO_SHA);
     set("CI_COMMIT_SHA", sha);
     set("CI_COMMIT_SHORT_SHA", sha.get(..8).unwrap_or(sha));
     set("CI_COMMIT_BEFORE_SHA", &facts.before_sha);
     set("CI_COMMIT_REF_NAME", &facts.ref_name);
     set("CI_COMMIT_REF_SLUG", &slug(&facts.ref_name));
-    set(
-        "CI_COMMIT_REF_PROTECTED",
-        bool_text(facts.ref_name == facts.default_branch),
-    );
+    set("CI_COMMIT_REF_PROTECTED", bool_text(identity.ref_protected));
     match (&facts.tag, &facts.branch) {
         (Some(tag), _) => {
             set("CI_COMMIT_TAG", tag);
@@ -191,8 +218,14 @@ pub(crate) struct HandOut<'a> {
     pub(crate) manual: bool,
     /// The project's address, `CI_PROJECT_URL`.
     pub(crate) project_url: &'a str,
+    /// The runner's id; 1 in a local run.
+    pub(crate) runner_id: i64,
     /// What the runner is called.
     pub(crate) runner: &'a str,
+    /// The runner's tags; in a local run those that the job asks for.
+    pub(crate) runner_tags: &'a [String],
+    /// Where the job clones the project, with its token in it; empty in a local run.
+    pub(crate) repository_url: &'a str,
 }
 
 /// The predefined variables of one job.
@@ -227,9 +260,9 @@ pub(crate) fn of_job(job: &Job, hand_out: &HandOut<'_>) -> Collection {
     if let Some(instance) = job.parallel {
         set("CI_NODE_INDEX", &instance.index.to_string());
     }
-    set("CI_RUNNER_ID", "1");
+    set("CI_RUNNER_ID", &hand_out.runner_id.to_string());
     set("CI_RUNNER_DESCRIPTION", hand_out.runner);
-    let tags = serde_json::to_string(&job.tags).unwrap_or_default();
+    let tags = serde_json::to_string(hand_out.runner_tags).unwrap_or_default();
     set("CI_RUNNER_TAGS", &tags);
     if let Some(environment) = &job.environment {
         set("CI_ENVIRONMENT_NAME", &environment.name);
@@ -247,5 +280,11 @@ pub(crate) fn of_job(job: &Job, hand_out: &HandOut<'_>) -> Collection {
         masked: true,
         ..Variable::new("CI_JOB_TOKEN", hand_out.token)
     });
+    if !hand_out.repository_url.is_empty() {
+        variables.push(Variable {
+            public: false,
+            ..Variable::new("CI_REPOSITORY_URL", hand_out.repository_url)
+        });
+    }
     variables
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use shipway_pipeline::{Event, JobId, PipelineId, Status};
+use shipway_store::ProjectRow;
 
 use crate::coordinator::{Coordinator, now};
 use crate::error::Error;
@@ -19,17 +20,90 @@ impl Coordinator {
         self.advance(pipeline, &cancel, &[]).await
     }
 
+    /// Cancels a job that is not finished.
+    ///
+    /// # Errors
+    /// When the job's status does not allow it, or the store fails.
+    pub async fn cancel_job(&self, job: JobId) -> Result<(), Error> {
+        self.wish(job, Event::Cancel).await
+    }
+
     /// Sets off a manual or delayed job, or retries a finished one.
     ///
     /// # Errors
     /// When the job's status does not allow it, or the store fails.
     pub async fn play(&self, job: JobId) -> Result<(), Error> {
+        self.wish(job, Event::Play).await
+    }
+
+    /// Stops the timer of a delayed job: it is manual then.
+    ///
+    /// # Errors
+    /// When the job's status does not allow it, or the store fails.
+    pub async fn unschedule(&self, job: JobId) -> Result<(), Error> {
+        self.wish(job, Event::Unschedule).await
+    }
+
+    /// Runs a finished job again, and returns the new attempt.
+    ///
+    /// # Errors
+    /// When the job's status does not allow it, or the store fails.
+    pub async fn retry_job(&self, job: JobId) -> Result<JobId, Error> {
         let pipeline = self.pipeline_of(job).await?;
-        let play = |live: &Live| {
-            let index = live.index(job).ok_or(Error::NoJob(job))?;
-            Ok(vec![Event::Play(index)])
-        };
-        self.advance(pipeline, &play, &[]).await
+        let name = self.load(pipeline).await?.named(job)?;
+        self.wish(job, Event::Retry).await?;
+        let live = self.load(pipeline).await?;
+        let newest = live.jobs.iter().find(|row| row.name == name);
+        newest.map(|row| row.id).ok_or(Error::NoJob(job))
+    }
+
+    /// Runs again what of the pipeline failed or was cancelled.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn retry_pipeline(&self, pipeline: PipelineId) -> Result<(), Error> {
+        let retry = |_: &Live| Ok(vec![Event::RetryPipeline]);
+        self.advance(pipeline, &retry, &[]).await
+    }
+
+    async fn wish(&self, job: JobId, event: fn(usize) -> Event) -> Result<(), Error> {
+        let pipeline = self.pipeline_of(job).await?;
+        let events = |live: &Live| Ok(vec![event(live.current(job)?)]);
+        self.advance(pipeline, &events, &[]).await
+    }
+
+    /// Cancels the older pipelines of a ref that a newer one makes redundant, each as its own
+    /// `workflow:auto_cancel:on_new_commit` says (language inventory, 5.8).
+    pub(crate) async fn cancel_redundant(
+        &self,
+        project: &ProjectRow,
+        ref_name: &str,
+        newer: PipelineId,
+    ) -> Result<(), Error> {
+        let older = self.store.unfinished_pipelines_of(project.id, ref_name);
+        for row in older.await? {
+            if row.id.0 >= newer.0 {
+                continue;
+            }
+            let redundant = |live: &Live| redundant(live);
+            match self.advance(row.id, &redundant, &[]).await {
+                // It ended, or was deleted, in the meantime.
+                Ok(()) | Err(Error::Illegal(_) | Error::Store(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the delayed jobs of all pipelines become pending whose time has come.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn start_all_due(&self) -> Result<(), Error> {
+        for pipeline in self.store.pipelines_with_due_jobs(now()).await? {
+            self.start_due(pipeline).await?;
+        }
+        Ok(())
     }
 
     /// Lets the delayed jobs become pending whose time has come, and says how long it is
@@ -40,8 +114,7 @@ impl Coordinator {
     pub async fn start_due(&self, pipeline: PipelineId) -> Result<Option<Duration>, Error> {
         let now = now();
         let due: Vec<usize> = {
-            let all = self.load(pipeline).await?;
-            let live = all.get(&pipeline).ok_or(Error::Held(pipeline.0))?;
+            let live = self.load(pipeline).await?;
             let scheduled = live.jobs.iter().enumerate();
             scheduled
                 .filter(|(_, row)| row.status == Status::Scheduled)
@@ -53,8 +126,7 @@ impl Coordinator {
             let events = |_: &Live| Ok(due.iter().map(|index| Event::Due(*index)).collect());
             self.advance(pipeline, &events, &[]).await?;
         }
-        let all = self.load(pipeline).await?;
-        let live = all.get(&pipeline).ok_or(Error::Held(pipeline.0))?;
+        let live = self.load(pipeline).await?;
         let next = (live.jobs.iter())
             .filter(|row| row.status == Status::Scheduled)
             .filter_map(|row| row.scheduled_at)
@@ -86,8 +158,30 @@ impl Coordinator {
                 Err(Error::Held(_)) => {}
                 Err(error) => return Err(error),
             }
-            self.release(row.id).await;
+            self.release(row.id);
         }
         Ok(recovered)
     }
+}
+
+/// What cancels an older pipeline when its ref has a newer one.
+fn redundant(live: &Live) -> Result<Vec<Event>, Error> {
+    let mut interruptible = Vec::new();
+    let mut fixed_has_started = false;
+    for (index, job) in live.jobs.iter().enumerate() {
+        if live.spec(index)?.interruptible == Some(true) {
+            interruptible.push(index);
+        } else if job.started_at.is_some() {
+            fixed_has_started = true;
+        }
+    }
+    Ok(match live.shared.on_new_commit.as_deref() {
+        Some("none") => Vec::new(),
+        Some("interruptible") => (interruptible.into_iter())
+            .filter(|index| live.jobs[*index].status.is_cancelable())
+            .map(Event::Cancel)
+            .collect(),
+        _ if fixed_has_started => Vec::new(),
+        _ => vec![Event::CancelPipeline],
+    })
 }

@@ -120,6 +120,9 @@ const COUNT_DEPLOYMENTS: &str = "SELECT count(*) FROM deployments WHERE project_
 const LAST_SUCCESS: &str = "SELECT * FROM deployments WHERE environment_id = $1 \
     AND status = 'success' ORDER BY id DESC LIMIT 1";
 
+const END_OF_JOB: &str = "UPDATE deployments SET status = $2, finished_at = $3 WHERE job_id = $1 \
+    AND finished_at IS NULL";
+
 const SET_STATUS: &str = "UPDATE deployments SET status = $2, finished_at = $3 WHERE id = $1";
 
 impl Store {
@@ -272,6 +275,20 @@ impl Transaction {
             .bind(new.status)
             .bind(new.created_at);
         self.one(insert).await
+    }
+
+    /// Gives the deployment of a job, where there is one, its last status.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn end_deployment_of_job(
+        &mut self,
+        job: JobId,
+        status: DeploymentStatus,
+        finished_at: i64,
+    ) -> Result<(), StoreError> {
+        let end = query(END_OF_JOB).bind(job.0).bind(status).bind(finished_at);
+        self.execute(end).await.map(drop)
     }
 
     /// Gives a deployment a status, and the time it ended.

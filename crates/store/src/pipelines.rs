@@ -59,11 +59,20 @@ const COUNT: &str = of_project!("count(*)", "");
 
 const UNFINISHED: &str = "SELECT * FROM pipelines WHERE finished_at IS NULL ORDER BY id";
 
+const UNFINISHED_OF: &str = "SELECT * FROM pipelines WHERE project_id = $1 AND ref_name = $2 \
+    AND finished_at IS NULL ORDER BY id";
+
+const WITH_DUE_JOBS: &str = "SELECT DISTINCT pipeline_id FROM jobs WHERE status = 'scheduled' \
+    AND project_id IS NOT NULL AND scheduled_at <= $1 ORDER BY pipeline_id";
+
 const ALL_IDS: &str = "SELECT id FROM pipelines ORDER BY id";
 
 const UPDATE: &str = "UPDATE pipelines SET status = $2, \
     started_at = COALESCE($3, started_at), finished_at = COALESCE($4, finished_at), \
     coverage = COALESCE($5, coverage) WHERE id = $1";
+
+const NEXT_VERSION: &str =
+    "UPDATE pipelines SET version = version + 1 WHERE id = $1 AND version = $2";
 
 const DELETE: &str = "DELETE FROM pipelines WHERE id = $1";
 
@@ -149,6 +158,28 @@ impl Store {
     /// When the database does not answer.
     pub async fn unfinished_pipelines(&self) -> Result<Vec<PipelineRow>, StoreError> {
         self.all(query(UNFINISHED)).await
+    }
+
+    /// The pipelines of a branch or tag without an end, oldest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn unfinished_pipelines_of(
+        &self,
+        project: ProjectId,
+        ref_name: &str,
+    ) -> Result<Vec<PipelineRow>, StoreError> {
+        self.all(query(UNFINISHED_OF).bind(project).bind(ref_name))
+            .await
+    }
+
+    /// The pipelines of projects with a delayed job whose time had come at `now`.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn pipelines_with_due_jobs(&self, now: i64) -> Result<Vec<PipelineId>, StoreError> {
+        let rows: Vec<(i64,)> = self.all(query(WITH_DUE_JOBS).bind(now)).await?;
+        Ok(rows.into_iter().map(|(id,)| PipelineId(id)).collect())
     }
 
     pub(crate) async fn pipeline_ids(&self) -> Result<Vec<PipelineId>, StoreError> {
@@ -248,6 +279,17 @@ impl Transaction {
             .bind(update.finished_at)
             .bind(update.coverage);
         self.change(update, "pipeline", id.0).await
+    }
+
+    /// Counts one more step of a pipeline that was loaded in this version; `false` when
+    /// somebody else has taken a step since, so that what was loaded is out of date. Until
+    /// this transaction ends nobody else takes one.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn next_version(&mut self, id: PipelineId, version: i64) -> Result<bool, StoreError> {
+        let update = query(NEXT_VERSION).bind(id.0).bind(version);
+        Ok(self.execute(update).await? > 0)
     }
 
     /// Gives a stage a status.

@@ -114,6 +114,8 @@ pub struct PipelineRow {
     pub user_id: Option<UserId>,
     /// Its ref is protected.
     pub protected: bool,
+    /// Counts its steps; see [`Transaction::next_version`](crate::Transaction::next_version).
+    pub version: i64,
 }
 
 /// What changes of a pipeline along with its status; `None` leaves a column as it is.

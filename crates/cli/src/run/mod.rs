@@ -127,10 +127,7 @@ async fn execute(
     let runner = Runner::new(runner_config(args, project, builds));
     runner.sweep().await;
     let notices = coordinator.subscribe();
-    let run = NewRun {
-        sha: facts.sha.clone(),
-        keep_going: args.keep_going,
-    };
+    let run = NewRun::local(facts.sha.clone(), args.keep_going);
     let pipeline = coordinator.create_pipeline(&plan, &context, &run);
     let pipeline = pipeline.await.map_err(Fault::other)?;
 
@@ -157,7 +154,7 @@ async fn execute(
     if let Some(directory) = &args.artifacts {
         copy_artifacts(directory, &view)?;
     }
-    coordinator.release(pipeline).await;
+    coordinator.release(pipeline);
     coordinator.store().close().await;
     Ok(if interrupted {
         INTERRUPTED

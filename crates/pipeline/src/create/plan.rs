@@ -12,7 +12,7 @@ use crate::{JobState, StageState, State, Status};
 const EDGE_STAGES: [&str; 2] = [".pre", ".post"];
 
 /// What a pipeline will consist of.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plan {
     /// Stages that have jobs, in order.
     pub stages: Vec<String>,

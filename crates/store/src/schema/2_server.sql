@@ -216,6 +216,8 @@ CREATE INDEX deployments_by_job ON deployments (job_id);
 ALTER TABLE pipelines ADD COLUMN project_id BIGINT REFERENCES projects (id) ON DELETE CASCADE;
 ALTER TABLE pipelines ADD COLUMN user_id BIGINT REFERENCES users (id) ON DELETE SET NULL;
 ALTER TABLE pipelines ADD COLUMN protected BOOLEAN NOT NULL DEFAULT FALSE;
+-- Counts the steps of a pipeline: whoever kept an older one in memory finds out before it writes.
+ALTER TABLE pipelines ADD COLUMN version BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX pipelines_by_project ON pipelines (project_id, id);
 CREATE INDEX pipelines_by_ref ON pipelines (project_id, ref_name, id);
 

@@ -1,0 +1,123 @@
+//! CI/CD variables of the instance, the groups and the project, in rising precedence
+//! (language inventory, 3.1).
+
+use shipway_config::variables::Variable;
+use shipway_store::{Level, ProjectRow, VariableRow, VariableType};
+
+use crate::coordinator::Coordinator;
+use crate::error::Error;
+use crate::protection::wildcard_matches;
+
+/// For which jobs variables are wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct VariableScope<'a> {
+    /// The ref is protected.
+    pub protected: bool,
+    /// The job's environment, where it has one.
+    pub environment: Option<&'a str>,
+}
+
+impl Coordinator {
+    /// The variables that a job of the project in this scope has from outside of its file.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn project_variables(
+        &self,
+        project: &ProjectRow,
+        scope: VariableScope<'_>,
+    ) -> Result<Vec<Variable>, Error> {
+        let store = self.store();
+        let mut levels = vec![(Level::Instance, 0)];
+        let mut groups = store.namespace_with_ancestors(project.namespace_id).await?;
+        // From the top group down: what is nearer to the project wins.
+        groups.sort_by_key(|group| group.full_path.len());
+        levels.extend(groups.iter().map(|group| (Level::Group, group.id.0)));
+        levels.push((Level::Project, project.id.0));
+        let mut variables = Vec::new();
+        for (level, id) in levels {
+            let rows = store.variables(level, id).await?;
+            variables.extend(chosen(rows, scope));
+        }
+        Ok(variables)
+    }
+}
+
+/// Those of one level that the scope gets; of several of one name the one with the nearest
+/// environment scope comes last, and so wins.
+fn chosen(rows: Vec<VariableRow>, scope: VariableScope<'_>) -> Vec<Variable> {
+    let mut rows: Vec<VariableRow> = (rows.into_iter())
+        .filter(|row| scope.protected || !row.protected)
+        .filter(|row| match scope.environment {
+            Some(environment) => wildcard_matches(&row.environment_scope, environment),
+            None => row.environment_scope == "*",
+        })
+        .collect();
+    rows.sort_by_key(|row| row.environment_scope.replace('*', "").len());
+    rows.into_iter().map(variable).collect()
+}
+
+fn variable(row: VariableRow) -> Variable {
+    Variable {
+        key: row.key,
+        value: String::from_utf8_lossy(&row.value).into_owned(),
+        public: false,
+        masked: row.masked,
+        file: row.variable_type == VariableType::File,
+        raw: row.raw,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shipway_store::VariableId;
+
+    use super::*;
+
+    fn row(key: &str, value: &str, protected: bool, environment_scope: &str) -> VariableRow {
+        VariableRow {
+            id: VariableId(1),
+            level: Level::Project,
+            level_id: 1,
+            key: key.to_owned(),
+            value: value.as_bytes().to_vec(),
+            variable_type: VariableType::EnvVar,
+            protected,
+            masked: false,
+            hidden: false,
+            raw: false,
+            environment_scope: environment_scope.to_owned(),
+            description: None,
+        }
+    }
+
+    #[test]
+    fn scopes_choose_and_the_nearest_wins() {
+        let rows = || {
+            vec![
+                row("A", "production", false, "production"),
+                row("A", "all", false, "*"),
+                row("A", "review", false, "review/*"),
+                row("SECRET", "s", true, "*"),
+            ]
+        };
+        let last = |protected, environment| {
+            let scope = VariableScope {
+                protected,
+                environment,
+            };
+            let found = chosen(rows(), scope);
+            let value = |key: &str| {
+                let found = found.iter().rfind(|variable| variable.key == key);
+                found.map(|variable| variable.value.clone())
+            };
+            (value("A"), value("SECRET"))
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(last(false, None), (some("all"), None));
+        assert_eq!(last(true, None), (some("all"), some("s")));
+        assert_eq!(last(false, Some("production")), (some("production"), None));
+        assert_eq!(last(false, Some("review/1")), (some("review"), None));
+        assert_eq!(last(false, Some("other")), (some("all"), None));
+    }
+}

@@ -1,0 +1,101 @@
+//! A project's CI/CD settings, as they are kept in its row.
+
+use serde::{Deserialize, Serialize};
+use shipway_store::ProjectRow;
+
+/// GitLab's default time limit of a project's jobs, in seconds.
+pub const DEFAULT_TIMEOUT: u64 = 3600;
+
+/// The CI/CD settings of a project, named as in GitLab's projects API. What is missing in the
+/// row has its default.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProjectSettings {
+    /// Seconds a job may take where it does not say.
+    pub build_timeout: u64,
+    /// The configuration's path; empty for `.gitlab-ci.yml`.
+    pub ci_config_path: String,
+    /// The regular expression that finds the coverage of jobs without `coverage`; empty for
+    /// none.
+    pub build_coverage_regex: String,
+    /// A newer pipeline of a ref cancels its older ones, as far as they are interruptible.
+    pub auto_cancel_pending_pipelines: bool,
+    /// The newest successful pipeline of a ref keeps its artifacts past their time.
+    pub keep_latest_artifact: bool,
+    /// Runners of the instance take its jobs.
+    pub shared_runners_enabled: bool,
+    /// Runners of its groups take its jobs.
+    pub group_runners_enabled: bool,
+    /// Whoever sees the project sees its pipelines and logs.
+    pub public_jobs: bool,
+    /// Commits that a job's clone has; 0 for all.
+    pub ci_default_git_depth: u32,
+    /// `fetch` or `clone`.
+    pub build_git_strategy: String,
+    /// Caches of protected and other refs are kept apart.
+    pub ci_separated_caches: bool,
+}
+
+impl Default for ProjectSettings {
+    fn default() -> Self {
+        Self {
+            build_timeout: DEFAULT_TIMEOUT,
+            ci_config_path: String::new(),
+            build_coverage_regex: String::new(),
+            auto_cancel_pending_pipelines: true,
+            keep_latest_artifact: true,
+            shared_runners_enabled: true,
+            group_runners_enabled: true,
+            public_jobs: true,
+            ci_default_git_depth: 20,
+            build_git_strategy: "fetch".to_owned(),
+            ci_separated_caches: true,
+        }
+    }
+}
+
+impl ProjectSettings {
+    /// The settings of a project. A row that cannot be read has the defaults: no setting is
+    /// worth that a project cannot be opened any more.
+    pub fn of(project: &ProjectRow) -> Self {
+        serde_json::from_str(&project.settings).unwrap_or_else(|error| {
+            if !project.settings.is_empty() {
+                tracing::warn!(project = project.id.0, %error, "project.settings.unreadable");
+            }
+            Self::default()
+        })
+    }
+
+    /// As the row keeps them.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The configuration's path.
+    pub fn config_path(&self) -> &str {
+        match self.ci_config_path.trim() {
+            "" => ".gitlab-ci.yml",
+            path => path,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_has_its_default() {
+        let read: ProjectSettings = serde_json::from_str(r#"{"build_timeout": 60}"#).unwrap();
+        let expected = ProjectSettings {
+            build_timeout: 60,
+            ..ProjectSettings::default()
+        };
+        assert_eq!(read, expected);
+        assert_eq!(
+            serde_json::from_str::<ProjectSettings>(&read.to_json()).unwrap(),
+            read
+        );
+        assert_eq!(read.config_path(), ".gitlab-ci.yml");
+    }
+}

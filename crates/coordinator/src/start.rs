@@ -1,0 +1,345 @@
+//! A pipeline of a server's project: from a commit to stored jobs.
+
+use std::io::{self, Read};
+
+use shipway_config::variables::Variable;
+use shipway_config::{Limits, SourceError};
+use shipway_git::hosting::{BareRepository, skips_ci};
+use shipway_git::{Facts, ProjectPath};
+use shipway_pipeline::{Context, PipelineId, Plan, PlanError, Source, Status};
+use shipway_store::{PipelineRow, ProjectRow, RefKind, UserRow};
+use tokio::runtime::Handle;
+
+use crate::cache_key::resolve_with;
+use crate::coordinator::{Coordinator, NewRun, Origin};
+use crate::error::Error;
+use crate::hosting::Hosting;
+use crate::predefined::{Identity, Occasion, context_of};
+use crate::project_variables::VariableScope;
+use crate::protection::protections;
+use crate::settings::ProjectSettings;
+
+/// How full names of branches and tags begin.
+const HEADS: &str = "refs/heads/";
+const TAGS: &str = "refs/tags/";
+
+/// What a pipeline is wanted for.
+#[derive(Debug, Clone)]
+pub struct PipelineRequest {
+    /// The project.
+    pub project: ProjectRow,
+    /// Who wants it: the pusher, the schedule's owner, the trigger's.
+    pub user: Option<UserRow>,
+    /// The full name of a branch or tag, `refs/heads/main`.
+    pub reference: String,
+    /// The commit.
+    pub sha: String,
+    /// Where the ref was before a push; zeros for a new one.
+    pub before_sha: Option<String>,
+    /// What sets it off.
+    pub source: Source,
+    /// The pipeline's own variables, above all others.
+    pub variables: Vec<Variable>,
+    /// The push option `ci.skip`.
+    pub skip: bool,
+}
+
+/// Why a request made no pipeline; no fault, but what the rules say. [`Display`](std::fmt::Display)
+/// is GitLab's text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoPipeline {
+    /// The commit has no configuration.
+    #[error("Missing CI config file")]
+    NoConfiguration,
+    /// `workflow` keeps it out.
+    #[error("Pipeline filtered out by workflow rules.")]
+    FilteredByWorkflow,
+    /// No job would be in it.
+    #[error(
+        "The resulting pipeline would have been empty. Review the rules configuration for the relevant jobs."
+    )]
+    Empty,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Started {
+    /// There is a pipeline; it may have failed at birth, with its `yaml_errors`, or be skipped.
+    Pipeline(Box<PipelineRow>),
+    /// There is none.
+    None(NoPipeline),
+}
+
+impl Coordinator {
+    /// Creates the pipeline of a commit, and cancels older ones of its ref that it makes
+    /// redundant. A configuration that is wrong makes a failed pipeline that says why.
+    ///
+    /// # Errors
+    /// [`Error::NoCommit`]; otherwise when the repository or the store fails.
+    pub async fn start_pipeline(&self, request: &PipelineRequest) -> Result<Started, Error> {
+        let hosting = self.hosting.as_ref().ok_or(Error::NoRepositories)?;
+        let settings = ProjectSettings::of(&request.project);
+        let birth = self.birth(hosting, request, &settings).await?;
+        let by_push = matches!(request.source, Source::Push | Source::MergeRequestEvent);
+        let started = if by_push && (request.skip || skips_ci(&birth.facts.message)) {
+            let id = self
+                .store_without_jobs(&birth, Status::Skipped, None)
+                .await?;
+            return self.started(id).await;
+        } else {
+            let commit = CommitFiles {
+                repository: birth.repository.clone(),
+                commit: request.sha.clone(),
+                handle: Handle::current(),
+            };
+            let (path, context) = (settings.config_path().to_owned(), birth.context.clone());
+            let planning = tokio::task::spawn_blocking(move || plan(&commit, &path, &context));
+            planning
+                .await
+                .map_err(|error| Error::Panicked(error.to_string()))?
+        };
+        let id = match started {
+            Ok(Planned {
+                plan,
+                on_new_commit,
+            }) => {
+                let run = NewRun {
+                    sha: Some(request.sha.clone()),
+                    origin: Some(birth.origin()),
+                    on_new_commit,
+                    ..NewRun::default()
+                };
+                self.create_pipeline(&plan, &birth.context, &run).await?
+            }
+            Err(Unplanned::None(reason)) => return Ok(Started::None(reason)),
+            Err(Unplanned::Wrong(errors)) => {
+                let errors = Some(errors.join("\n"));
+                self.store_without_jobs(&birth, Status::Failed, errors)
+                    .await?
+            }
+            Err(Unplanned::Unreadable(error)) => return Err(error),
+        };
+        if settings.auto_cancel_pending_pipelines && by_push {
+            self.cancel_redundant(&request.project, &birth.facts.ref_name, id)
+                .await?;
+        }
+        self.started(id).await
+    }
+
+    async fn started(&self, id: PipelineId) -> Result<Started, Error> {
+        let row = self.store.pipeline(id).await?;
+        Ok(Started::Pipeline(Box::new(
+            row.ok_or(Error::NoPipeline(id.0))?,
+        )))
+    }
+
+    async fn birth(
+        &self,
+        hosting: &Hosting,
+        request: &PipelineRequest,
+        settings: &ProjectSettings,
+    ) -> Result<Birth, Error> {
+        let project = &request.project;
+        let number = u64::try_from(project.id.0).unwrap_or_default();
+        let repository = hosting.repositories.get(number).await?;
+        let path = ProjectPath {
+            host: Some(hosting.address.host.clone()),
+            port: Some(hosting.address.port),
+            insecure: hosting.address.protocol == "http",
+            path: project.full_path.clone(),
+        };
+        let facts = repository.facts(&request.sha, &request.reference, path);
+        let mut facts = facts.await?.ok_or_else(|| Error::NoCommit {
+            project: project.full_path.clone(),
+            sha: request.sha.clone(),
+        })?;
+        if let Some(before) = &request.before_sha {
+            facts.before_sha.clone_from(before);
+        }
+        let (kind, name) = match request.reference.strip_prefix(TAGS) {
+            Some(tag) => (RefKind::Tag, tag),
+            None => {
+                let name = request.reference.as_str();
+                (RefKind::Branch, name.strip_prefix(HEADS).unwrap_or(name))
+            }
+        };
+        let rows = self.store.protected_refs(project.id).await?;
+        let protected = protections(&rows, kind, name).next().is_some();
+        let user = request.user.as_ref();
+        let occasion = Occasion {
+            source: request.source,
+            config_path: settings.config_path().to_owned(),
+            user: user.map(|user| user.username.clone()).unwrap_or_default(),
+            variables: Vec::new(),
+        };
+        let identity = Identity {
+            server: hosting.address.clone(),
+            project_id: project.id.0,
+            namespace_id: project.namespace_id.0,
+            title: project.name.clone(),
+            description: project.description.clone(),
+            visibility: project.visibility.as_str(),
+            ref_protected: protected,
+            user_id: user.map_or(0, |user| user.id.0),
+            user_name: user.map(|user| user.name.clone()).unwrap_or_default(),
+            user_email: user.map(|user| user.email.clone()).unwrap_or_default(),
+        };
+        let scope = VariableScope {
+            protected,
+            environment: None,
+        };
+        let mut outer = self.project_variables(project, scope).await?;
+        outer.extend(request.variables.iter().cloned());
+        Ok(Birth {
+            context: context_of(&facts, &occasion, &identity, outer),
+            facts,
+            repository,
+            protected,
+            project: project.clone(),
+            user: user.map(|user| user.id),
+            variables: request.variables.clone(),
+        })
+    }
+
+    /// A pipeline that has no jobs, with the reason.
+    async fn store_without_jobs(
+        &self,
+        birth: &Birth,
+        status: Status,
+        yaml_errors: Option<String>,
+    ) -> Result<PipelineId, Error> {
+        let run = NewRun {
+            sha: birth.facts.sha.clone(),
+            origin: Some(birth.origin()),
+            verdict: Some((status, yaml_errors)),
+            ..NewRun::default()
+        };
+        self.create_pipeline(&Plan::default(), &birth.context, &run)
+            .await
+    }
+}
+
+/// What a pipeline is born of.
+struct Birth {
+    context: Context,
+    facts: Facts,
+    repository: BareRepository,
+    protected: bool,
+    project: ProjectRow,
+    user: Option<shipway_store::UserId>,
+    variables: Vec<Variable>,
+}
+
+impl Birth {
+    fn origin(&self) -> Origin {
+        Origin {
+            project: self.project.id,
+            user: self.user,
+            protected: self.protected,
+            variables: self.variables.clone(),
+        }
+    }
+}
+
+struct Planned {
+    plan: Plan,
+    on_new_commit: Option<String>,
+}
+
+enum Unplanned {
+    None(NoPipeline),
+    Wrong(Vec<String>),
+    Unreadable(Error),
+}
+
+/// From the files of a commit to the plan. Blocks.
+fn plan(files: &CommitFiles, path: &str, context: &Context) -> Result<Planned, Unplanned> {
+    use shipway_config::Source as _;
+    let limits = Limits::default();
+    let text = match files.local(path) {
+        Ok(text) => text,
+        Err(SourceError::NotFound) => return Err(Unplanned::None(NoPipeline::NoConfiguration)),
+        Err(error) => return Err(Unplanned::Wrong(vec![format!("{path}: {error}")])),
+    };
+    let loaded = shipway_config::load(path, &text, files, &limits);
+    let errors: Vec<String> = (loaded.errors())
+        .map(|fault| match fault.span {
+            Some(span) => {
+                let file = loaded.files.path(span.file);
+                format!("{file}:{}:{}: {}", span.line, span.column, fault.message)
+            }
+            None => fault.message.clone(),
+        })
+        .collect();
+    let Some(config) = loaded.config else {
+        return Err(Unplanned::Wrong(errors));
+    };
+    let mut plan = shipway_pipeline::create(&config, context).map_err(refusal)?;
+    resolve_with(&mut plan, &|name| {
+        files.open(name, limits.yaml_bytes as u64)
+    })
+    .map_err(|error| Unplanned::Unreadable(Error::file(path)(error)))?;
+    Ok(Planned {
+        plan,
+        on_new_commit: (config.workflow.as_ref())
+            .and_then(|workflow| workflow.auto_cancel.on_new_commit.clone()),
+    })
+}
+
+fn refusal(faults: Vec<PlanError>) -> Unplanned {
+    match faults.first() {
+        Some(PlanError::FilteredByWorkflow) => Unplanned::None(NoPipeline::FilteredByWorkflow),
+        Some(PlanError::Empty { .. }) => Unplanned::None(NoPipeline::Empty),
+        _ => Unplanned::Wrong(faults.iter().map(ToString::to_string).collect()),
+    }
+}
+
+/// The files of a commit, for a thread that may block.
+struct CommitFiles {
+    repository: BareRepository,
+    commit: String,
+    handle: Handle,
+}
+
+/// Files of a commit that are listed for includes with wildcards.
+const LISTED_FILES: usize = 100_000;
+
+impl CommitFiles {
+    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+        let read = self.repository.read_file(&self.commit, path, limit);
+        Ok(self.handle.block_on(read)?)
+    }
+
+    fn open(&self, path: &str, limit: u64) -> io::Result<Option<Box<dyn Read>>> {
+        let content = self.read(path, limit).map_err(io::Error::other)?;
+        Ok(content.map(|bytes| Box::new(io::Cursor::new(bytes)) as Box<dyn Read>))
+    }
+}
+
+impl shipway_config::Source for CommitFiles {
+    fn local(&self, path: &str) -> Result<String, SourceError> {
+        let limit = Limits::default().yaml_bytes;
+        let read =
+            self.repository
+                .read_file(&self.commit, path.trim_start_matches('/'), limit as u64);
+        let bytes = match self.handle.block_on(read) {
+            Ok(bytes) => bytes.ok_or(SourceError::NotFound)?,
+            Err(shipway_git::hosting::QueryError::TooLarge { .. }) => {
+                return Err(SourceError::TooLarge { limit });
+            }
+            Err(error) => return Err(SourceError::Unreadable(error.to_string())),
+        };
+        String::from_utf8(bytes).map_err(|_| SourceError::NotText)
+    }
+
+    fn list(&self) -> Vec<String> {
+        let listed = self.repository.list_files(&self.commit, LISTED_FILES);
+        match self.handle.block_on(listed) {
+            Ok(list) => list.paths,
+            Err(error) => {
+                tracing::warn!(%error, "commit.files.unlisted");
+                Vec::new()
+            }
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! The use cases of a server: pipelines of commits, wishes, deployments, two servers at a time.
+
+mod support;
+
+use shipway_config::variables::Variable;
+use shipway_coordinator::{NoPipeline, ProjectSettings, Started};
+use shipway_pipeline::{Source, Status};
+use shipway_protocol::{JobState, JobUpdate};
+use shipway_store::{
+    DeploymentStatus, Level, NewVariable, Page, ProtectedRefRow, RefKind, VariableType,
+};
+use support::{Site, pipeline};
+
+const TWO_STAGES: &str = "build: {stage: build, script: make}\ntest: {script: make test}\n";
+
+async fn end(site: &Site, job: shipway_pipeline::JobId, state: JobState) {
+    let update = JobUpdate {
+        state,
+        failure_reason: None,
+        exit_code: None,
+    };
+    site.coordinator.update_job(job, &update).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_push_makes_a_pipeline_with_the_servers_variables() {
+    let site = Site::new().await;
+    let row = site.push(TWO_STAGES).await;
+    assert_eq!(row.status, Status::Pending);
+    assert_eq!((row.iid, row.ref_name.as_str()), (1, "main"));
+    assert_eq!(row.user_id, Some(site.user.id));
+    let payload = site.coordinator.take_job(row.id, "runner").await.unwrap();
+    let payload = payload.expect("a pending job");
+    assert_eq!(payload.job_info.name, "build");
+    let value = |key: &str| {
+        let found = payload
+            .variables
+            .iter()
+            .find(|variable| variable.key == key);
+        found.map_or("", |variable| variable.value.as_str())
+    };
+    assert_eq!(value("CI_SERVER_URL"), "https://ci.example.org");
+    assert_eq!(value("CI_PROJECT_URL"), "https://ci.example.org/group/app");
+    assert_eq!(value("CI_PROJECT_VISIBILITY"), "internal");
+    assert_eq!(value("GITLAB_USER_LOGIN"), "dev");
+    assert_eq!(value("CI_COMMIT_REF_PROTECTED"), "false");
+    end(&site, payload.id.into_job(), JobState::Success).await;
+    let test = site.job(&row, "test").await;
+    assert_eq!(test.status, Status::Pending);
+}
+
+/// A job's id as the payload has it.
+trait IntoJob {
+    fn into_job(self) -> shipway_pipeline::JobId;
+}
+
+impl IntoJob for i64 {
+    fn into_job(self) -> shipway_pipeline::JobId {
+        shipway_pipeline::JobId(self)
+    }
+}
+
+#[tokio::test]
+async fn commits_that_make_no_jobs() {
+    let site = Site::new().await;
+    let start = async |message: &str, configuration: &str| {
+        let sha = site.commit(message, &[(".gitlab-ci.yml", configuration)]);
+        site.coordinator
+            .start_pipeline(&site.request(&sha))
+            .await
+            .unwrap()
+    };
+    let never = "workflow: {rules: [{if: '$NEVER'}]}\ntest: {script: x}\n";
+    let filtered = start("Filtered", never).await;
+    assert_eq!(filtered, Started::None(NoPipeline::FilteredByWorkflow));
+    let empty = start("Empty", "test: {script: x, rules: [{if: '$NEVER'}]}\n").await;
+    assert_eq!(empty, Started::None(NoPipeline::Empty));
+
+    let wrong = pipeline(start("Wrong", "test: {scirpt: x}\nother: {script: [1]}\n").await);
+    assert_eq!(wrong.status, Status::Failed);
+    let errors = wrong.yaml_errors.unwrap();
+    assert!(errors.contains(".gitlab-ci.yml:1:"), "{errors}");
+    assert!(wrong.finished_at.is_some());
+
+    let skipped = pipeline(start("Later [skip ci]", TWO_STAGES).await);
+    assert_eq!(skipped.status, Status::Skipped);
+    assert!(site.store().jobs(skipped.id).await.unwrap().is_empty());
+
+    // A person who asks for it gets it all the same.
+    let sha = site.commit("Again [skip ci]", &[]);
+    let mut request = site.request(&sha);
+    request.source = Source::Web;
+    let web = pipeline(site.coordinator.start_pipeline(&request).await.unwrap());
+    assert_eq!(web.status, Status::Pending);
+}
+
+#[tokio::test]
+async fn no_configuration_no_pipeline() {
+    let mut site = Site::new().await;
+    let sha = site.commit("First", &[("ci/other.yml", TWO_STAGES)]);
+    let request = site.request(&sha);
+    let started = site.coordinator.start_pipeline(&request).await.unwrap();
+    assert_eq!(started, Started::None(NoPipeline::NoConfiguration));
+    let settings = ProjectSettings {
+        ci_config_path: "ci/other.yml".to_owned(),
+        ..ProjectSettings::default()
+    };
+    site.set(&settings).await;
+    let started = site.coordinator.start_pipeline(&site.request(&sha)).await;
+    assert_eq!(pipeline(started.unwrap()).status, Status::Pending);
+    let mut unknown = site.request(&"1".repeat(40));
+    unknown.reference = "refs/heads/gone".to_owned();
+    let error = site.coordinator.start_pipeline(&unknown).await.unwrap_err();
+    assert!(error.to_string().contains("no commit"), "{error}");
+}
+
+#[tokio::test]
+async fn a_newer_commit_cancels_what_is_redundant() {
+    let site = Site::new().await;
+    let waiting = site.push(TWO_STAGES).await;
+    let started = site.push("test: {script: a}\n").await;
+    assert_eq!(site.status(&waiting).await, Status::Canceled);
+    site.coordinator
+        .take_job(started.id, "runner")
+        .await
+        .unwrap();
+    let interruptible = site.push("test: {script: b, interruptible: true}\n").await;
+    assert_eq!(site.status(&started).await, Status::Running);
+    site.coordinator
+        .take_job(interruptible.id, "runner")
+        .await
+        .unwrap();
+    let none = "workflow: {auto_cancel: {on_new_commit: none}}\ntest: {script: c}\n";
+    let kept = site.push(none).await;
+    assert_eq!(
+        site.job(&interruptible, "test").await.status,
+        Status::Canceling
+    );
+    site.push(TWO_STAGES).await;
+    assert_eq!(site.status(&kept).await, Status::Pending);
+}
+
+#[tokio::test]
+async fn variables_come_with_the_project_and_protection() {
+    let site = Site::new().await;
+    let mut transaction = site.store().begin().await.unwrap();
+    for (key, protected) in [("OPEN", false), ("CLOSED", true)] {
+        let new = NewVariable {
+            level: Level::Project,
+            level_id: site.project.id.0,
+            key: key.to_owned(),
+            value: b"yes".to_vec(),
+            variable_type: VariableType::EnvVar,
+            protected,
+            masked: false,
+            hidden: false,
+            raw: false,
+            environment_scope: "*".to_owned(),
+            description: None,
+        };
+        transaction.insert_variable(&new).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+    let rules = "open: {script: x, rules: [{if: '$OPEN'}]}\n\
+        closed: {script: x, rules: [{if: '$CLOSED'}]}\n\
+        own: {script: x, rules: [{if: '$OWN'}]}\n";
+    let names = async |row: &shipway_store::PipelineRow| -> Vec<String> {
+        let jobs = site.store().jobs(row.id).await.unwrap();
+        jobs.into_iter().map(|job| job.name).collect()
+    };
+    let first = site.push(rules).await;
+    assert_eq!(names(&first).await, ["open"]);
+    assert!(!first.protected && !first.context.contains("OPEN"));
+
+    let mut transaction = site.store().begin().await.unwrap();
+    let protection = ProtectedRefRow {
+        project_id: site.project.id,
+        kind: RefKind::Branch,
+        pattern: "ma*".to_owned(),
+        push_level: 40,
+        merge_level: 40,
+    };
+    transaction.set_protected_ref(&protection).await.unwrap();
+    transaction.commit().await.unwrap();
+    let sha = site.commit("Protected", &[]);
+    let mut request = site.request(&sha);
+    request.variables = vec![Variable::new("OWN", "1")];
+    let second = pipeline(site.coordinator.start_pipeline(&request).await.unwrap());
+    assert_eq!(names(&second).await, ["open", "closed", "own"]);
+    assert!(second.protected);
+}
+
+#[tokio::test]
+async fn deployments_follow_their_jobs() {
+    let site = Site::new().await;
+    let configuration = "deploy: {script: x, environment: {name: 'review/$CI_COMMIT_REF_SLUG', \
+        url: 'https://$CI_ENVIRONMENT_SLUG.example.org'}}\n";
+    let row = site.push(configuration).await;
+    let environments = async || {
+        let all = site.store().environments(
+            site.project.id,
+            Page {
+                limit: 10,
+                offset: 0,
+            },
+        );
+        all.await.unwrap().rows
+    };
+    assert!(environments().await.is_empty());
+    site.coordinator.take_job(row.id, "runner").await.unwrap();
+    let all = environments().await;
+    assert_eq!(all[0].name, "review/main");
+    assert_eq!(all[0].tier, "development");
+    let url = all[0].external_url.as_deref().unwrap();
+    assert!(url.starts_with("https://review-main"), "{url}");
+    let job = site.job(&row, "deploy").await;
+    let deployment = async || {
+        site.store()
+            .deployment_of_job(job.id)
+            .await
+            .unwrap()
+            .unwrap()
+    };
+    assert_eq!(deployment().await.status, DeploymentStatus::Running);
+    end(&site, job.id, JobState::Success).await;
+    assert_eq!(deployment().await.status, DeploymentStatus::Success);
+    assert!(deployment().await.finished_at.is_some());
+}
+
+#[tokio::test]
+async fn wishes_of_people() {
+    let site = Site::new().await;
+    let configuration = "a: {script: x, when: manual, allow_failure: false}\n\
+        b: {script: x, when: delayed, start_in: 1 day}\n\
+        c: {script: x}\n";
+    let row = site.push(configuration).await;
+    let status = async |name: &str| site.job(&row, name).await.status;
+    let id = async |name: &str| site.job(&row, name).await.id;
+    site.coordinator.play(id("a").await).await.unwrap();
+    site.coordinator.unschedule(id("b").await).await.unwrap();
+    site.coordinator.cancel_job(id("c").await).await.unwrap();
+    assert_eq!(status("a").await, Status::Pending);
+    assert_eq!(status("b").await, Status::Manual);
+    assert_eq!(status("c").await, Status::Canceled);
+    let before = id("c").await;
+    let again = site.coordinator.retry_job(before).await.unwrap();
+    assert_eq!(again, id("c").await);
+    assert_ne!(again, before);
+    assert_eq!(status("c").await, Status::Pending);
+    let error = site.coordinator.retry_job(again).await.unwrap_err();
+    assert!(error.to_string().contains("cannot be"), "{error}");
+}
+
+#[tokio::test]
+async fn two_servers_share_a_pipeline() {
+    let site = Site::new().await;
+    let jobs: String = (0..20).map(|n| format!("j{n}: {{script: x}}\n")).collect();
+    let row = site.push(&jobs).await;
+    let other = site.another().await;
+    // Each keeps the pipeline in memory, and finds out that the other has gone on.
+    let mut taken = Vec::new();
+    for _ in 0..10 {
+        for server in [&*site.coordinator, &other] {
+            let payload = server.take_job(row.id, "runner").await.unwrap();
+            taken.push(payload.expect("there are enough").id);
+        }
+    }
+    let mut unique = taken.clone();
+    unique.sort_unstable();
+    unique.dedup();
+    assert_eq!(unique.len(), 20, "{taken:?}");
+    assert_eq!(
+        site.coordinator.take_job(row.id, "runner").await.unwrap(),
+        None
+    );
+    let done = JobUpdate {
+        state: JobState::Success,
+        failure_reason: None,
+        exit_code: None,
+    };
+    for (index, job) in taken.into_iter().enumerate() {
+        // By the server that did not hand it out.
+        let server = [&other, &*site.coordinator][index % 2];
+        server.update_job(job.into_job(), &done).await.unwrap();
+    }
+    assert_eq!(site.status(&row).await, Status::Success);
+}
