@@ -144,7 +144,15 @@ fn every_guide_tells_the_truth() {
         .collect();
     names.sort();
     assert!(names.len() >= 7, "{names:?}");
+    // What these guides show is not in every build.
+    let absent: &[&str] = match cfg!(feature = "remote") {
+        true => &[],
+        false => &["runner.md"],
+    };
     for name in names {
+        if absent.contains(&name.as_str()) {
+            continue;
+        }
         run_guide(&name);
     }
 }

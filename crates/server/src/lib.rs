@@ -1,6 +1,37 @@
-//! HTTP faces of the coordinator. Under construction: what stands here is complete in itself
-//! and not served yet.
+//! The HTTP faces of the coordinator.
+//!
+//! [`App`] is what a server has, [`router`] what it answers and [`serve`] its life. Each face
+//! is a module with its routes: [`operations`] for whoever keeps it running, `runner_api` for
+//! runners, `rest` for programs, `git` for repositories, `pages` for people. None of them
+//! knows SQL or decides about pipelines. Who asks is [`identity`]; whether they may is
+//! [`permission`], asked through [`App::require`]; what is refused is an [`ApiError`].
 
+mod access;
+mod app;
 pub mod badge;
+mod clock;
+mod error;
+mod first_start;
+pub mod identity;
+mod limiter;
 pub mod log_html;
+pub mod operations;
+mod pages;
 pub mod permission;
+mod project_address;
+mod rest;
+mod router;
+mod runner_api;
+mod secret_key;
+mod serve;
+mod settings;
+pub mod users;
+
+pub use access::ProjectRef;
+pub use app::{App, OpenError};
+pub use error::ApiError;
+pub use first_start::{Credentials, RootWishes, first_start};
+pub use router::router;
+pub use secret_key::{SecretKey, SecretKeyError};
+pub use serve::{DRAIN, serve};
+pub use settings::{EmbeddedRunner, ExternalUrl, ExternalUrlError, Settings};

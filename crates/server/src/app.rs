@@ -1,0 +1,157 @@
+//! What a server has: everything that its faces share.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use shipway_coordinator::Coordinator;
+use shipway_git::hosting::{Repositories, RepositoriesError};
+use shipway_store::{Durability, Options, Store, StoreError};
+use tokio_util::sync::CancellationToken;
+
+use crate::identity::password::Passwords;
+use crate::limiter::Limiter;
+use crate::operations::Metrics;
+use crate::secret_key::{SecretKey, SecretKeyError};
+use crate::settings::Settings;
+
+/// A server's parts; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct App(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    settings: Settings,
+    store: Store,
+    coordinator: Arc<Coordinator>,
+    repositories: Repositories,
+    key: SecretKey,
+    passwords: Passwords,
+    limiter: Limiter,
+    metrics: Metrics,
+    closing: CancellationToken,
+}
+
+/// Why a server cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The data directory cannot be made.
+    #[error("cannot use `{}` as data directory; make it writable or choose another with `--data`", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The repositories.
+    #[error(transparent)]
+    Repositories(#[from] RepositoriesError),
+    /// The secret key.
+    #[error(transparent)]
+    SecretKey(#[from] SecretKeyError),
+    /// Artifacts cannot be kept there.
+    #[error(
+        "artifacts cannot be kept at `{0}:`; this Shipway keeps them in the data directory, `file:`"
+    )]
+    Objects(String),
+}
+
+impl App {
+    /// Opens everything that the settings name, making what is missing. Several processes may
+    /// have the same data open.
+    ///
+    /// # Errors
+    ///
+    /// When a part cannot be used; the error says which and what to do.
+    pub async fn open(settings: Settings) -> Result<Self, OpenError> {
+        let data = &settings.data;
+        let fault = |source| OpenError::Directory {
+            path: data.clone(),
+            source,
+        };
+        make_private(data).map_err(fault)?;
+        if settings.objects != "file:" {
+            let scheme = settings.objects.split(':').next().unwrap_or_default();
+            return Err(OpenError::Objects(scheme.to_owned()));
+        }
+        let key = SecretKey::open(data)?;
+        let options = Options {
+            durability: Durability::Machine,
+        };
+        let store = Store::open_url(&settings.database, data, options).await?;
+        let repositories = Repositories::open(&data.join("repositories"))?;
+        Ok(Self(Arc::new(Parts {
+            coordinator: Arc::new(Coordinator::new(store.clone())),
+            store,
+            repositories,
+            key,
+            passwords: Passwords::default(),
+            limiter: Limiter::default(),
+            metrics: Metrics::default(),
+            closing: CancellationToken::new(),
+            settings,
+        })))
+    }
+
+    /// What the server was told.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// Rows, logs and artifacts.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// Who decides what happens next.
+    pub fn coordinator(&self) -> &Arc<Coordinator> {
+        &self.0.coordinator
+    }
+
+    /// The repositories of all projects, by the projects' numbers.
+    pub fn repositories(&self) -> &Repositories {
+        &self.0.repositories
+    }
+
+    /// What encrypts values at rest.
+    pub fn secret_key(&self) -> &SecretKey {
+        &self.0.key
+    }
+
+    pub(crate) fn passwords(&self) -> &Passwords {
+        &self.0.passwords
+    }
+
+    /// What may not be tried too often.
+    pub(crate) fn limiter(&self) -> &Limiter {
+        &self.0.limiter
+    }
+
+    /// The server's own figures.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Cancelled when the server ends. Every answer that goes on for long (a stream of
+    /// events, a long poll) ends with it.
+    pub fn closing(&self) -> &CancellationToken {
+        &self.0.closing
+    }
+}
+
+/// A directory that others of this machine cannot look into, if it is new.
+fn make_private(path: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    match std::fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
+}

@@ -1,0 +1,202 @@
+//! What a server is told at its start.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Everything a person may choose about a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The directory for everything that is kept: the database, logs, artifacts,
+    /// repositories, the secret key.
+    pub data: PathBuf,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// How others reach it; in links, clone addresses and `CI_SERVER_URL`.
+    pub external_url: ExternalUrl,
+    /// `sqlite:`, `sqlite:PATH` or `postgres://…`.
+    pub database: String,
+    /// Where artifacts are: `file:` for the data directory.
+    pub objects: String,
+    /// The runner inside of the server.
+    pub runner: EmbeddedRunner,
+    /// Examples are added as projects at the first start.
+    pub demo: bool,
+}
+
+impl Settings {
+    /// The address when nobody chooses one: this machine only.
+    pub const LISTEN: &'static str = "127.0.0.1:8080";
+
+    /// Settings for a directory and an address, everything else as nobody chose it.
+    pub fn new(data: impl Into<PathBuf>, listen: SocketAddr) -> Self {
+        Self {
+            data: data.into(),
+            listen,
+            external_url: ExternalUrl::of(listen),
+            database: "sqlite:".to_owned(),
+            objects: "file:".to_owned(),
+            runner: EmbeddedRunner::Auto,
+            demo: false,
+        }
+    }
+}
+
+/// Which jobs the server runs itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EmbeddedRunner {
+    /// In containers where a Docker engine answers, else none.
+    #[default]
+    Auto,
+    /// In containers.
+    Docker,
+    /// As processes of the server's own user: for people who trust their projects.
+    Shell,
+    /// None.
+    None,
+}
+
+impl EmbeddedRunner {
+    /// Every choice, with its name.
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("auto", Self::Auto),
+        ("docker", Self::Docker),
+        ("shell", Self::Shell),
+        ("none", Self::None),
+    ];
+}
+
+/// The address of the server as others see it, without a slash at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExternalUrl {
+    text: String,
+    authority: usize,
+    path: usize,
+}
+
+/// Why a text is no external URL.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` cannot be the server's address; write it as `https://ci.example.com`, with a port where it is not the usual one, and without user, query or fragment"
+)]
+pub struct ExternalUrlError(String);
+
+impl ExternalUrl {
+    /// Reads `http://HOST[:PORT][/PATH]` or the same with `https`.
+    ///
+    /// # Errors
+    ///
+    /// When it is something else.
+    pub fn parse(text: &str) -> Result<Self, ExternalUrlError> {
+        let fault = || ExternalUrlError(text.to_owned());
+        let trimmed = text.trim_end_matches('/');
+        let uri: axum::http::Uri = trimmed.parse().map_err(|_| fault())?;
+        let scheme = uri.scheme_str().unwrap_or_default();
+        let authority = uri.authority().ok_or_else(fault)?.as_str();
+        let plain = ["http", "https"].contains(&scheme)
+            && !authority.contains('@')
+            && !authority.starts_with(':')
+            && !trimmed.contains(['?', '#']);
+        if !plain {
+            return Err(fault());
+        }
+        let start = scheme.len() + "://".len();
+        Ok(Self {
+            text: trimmed.to_owned(),
+            authority: start,
+            path: start + authority.len(),
+        })
+    }
+
+    /// The address of a server that others reach where it listens.
+    pub fn of(listen: SocketAddr) -> Self {
+        let text = match listen.ip().is_unspecified() {
+            true => format!("http://localhost:{}", listen.port()),
+            false => format!("http://{listen}"),
+        };
+        let start = "http://".len();
+        Self {
+            path: text.len(),
+            authority: start,
+            text,
+        }
+    }
+
+    /// The whole address.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// `HOST[:PORT]`.
+    pub fn authority(&self) -> &str {
+        &self.text[self.authority..self.path]
+    }
+
+    /// Scheme, host and port: what a browser calls the origin.
+    pub fn origin(&self) -> &str {
+        &self.text[..self.path]
+    }
+
+    /// The path before all others; empty where the server is at the top of its host.
+    pub fn path(&self) -> &str {
+        &self.text[self.path..]
+    }
+
+    /// Whether clients speak TLS to it.
+    pub fn is_https(&self) -> bool {
+        self.text.starts_with("https:")
+    }
+}
+
+impl std::fmt::Display for ExternalUrl {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn external_urls() {
+        for (text, authority, path, https) in [
+            ("http://localhost:8080", "localhost:8080", "", false),
+            ("https://ci.example.com/", "ci.example.com", "", true),
+            ("https://x.org/ci/", "x.org", "/ci", true),
+            ("http://[::1]:8080", "[::1]:8080", "", false),
+        ] {
+            let url = ExternalUrl::parse(text).unwrap();
+            assert_eq!(
+                (url.authority(), url.path(), url.is_https()),
+                (authority, path, https),
+                "{text}"
+            );
+            assert_eq!(url.origin(), &text[..url.origin().len()]);
+        }
+        for text in [
+            "",
+            "ci.example.com",
+            "ftp://x.org",
+            "http://",
+            "http://u:p@x.org",
+            "http://x.org/?a",
+            "http://x.org/#a",
+            "http://x y",
+            "/a",
+        ] {
+            assert!(ExternalUrl::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_are_listened_to() {
+        for (listen, url) in [
+            ("127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("0.0.0.0:80", "http://localhost:80"),
+            ("[::]:81", "http://localhost:81"),
+            ("[::1]:82", "http://[::1]:82"),
+        ] {
+            assert_eq!(ExternalUrl::of(listen.parse().unwrap()).as_str(), url);
+        }
+    }
+}
