@@ -71,6 +71,8 @@ pub(crate) struct Origin {
     pub(crate) protected: bool,
     /// The pipeline's own variables.
     pub(crate) variables: Vec<Variable>,
+    /// The ref, by its full name, whose push this deals with, and what was pushed.
+    pub(crate) pushed: Option<(String, String)>,
 }
 
 impl Coordinator {
@@ -179,6 +181,12 @@ impl Coordinator {
                 .set_pipeline_status(row.id, status, &over)
                 .await?;
             row.finished_at = over.finished_at;
+        }
+        if let Some(origin) = origin
+            && let Some((name, sha)) = &origin.pushed
+        {
+            let known = transaction.set_known_ref(origin.project, name, Some(sha));
+            known.await?;
         }
         let stages = transaction.stages(row.id).await?;
         let jobs = transaction.jobs(row.id).await?;

@@ -104,7 +104,7 @@ impl Coordinator {
                 on_new_commit,
             }) => {
                 let run = NewRun {
-                    sha: Some(request.sha.clone()),
+                    sha: birth.facts.sha.clone(),
                     origin: Some(birth.origin()),
                     on_new_commit,
                     ..NewRun::default()
@@ -140,8 +140,7 @@ impl Coordinator {
         settings: &ProjectSettings,
     ) -> Result<Birth, Error> {
         let project = &request.project;
-        let number = u64::try_from(project.id.0).unwrap_or_default();
-        let repository = hosting.repositories.get(number).await?;
+        let repository = self.repository(project).await?;
         let path = ProjectPath {
             host: Some(hosting.address.host.clone()),
             port: Some(hosting.address.port),
@@ -198,6 +197,9 @@ impl Coordinator {
             project: project.clone(),
             user: user.map(|user| user.id),
             variables: request.variables.clone(),
+            // What was pushed, which of an annotated tag is the tag itself.
+            pushed: (request.source == Source::Push)
+                .then(|| (request.reference.clone(), request.sha.clone())),
         })
     }
 
@@ -228,6 +230,7 @@ struct Birth {
     project: ProjectRow,
     user: Option<shipway_store::UserId>,
     variables: Vec<Variable>,
+    pushed: Option<(String, String)>,
 }
 
 impl Birth {
@@ -237,6 +240,7 @@ impl Birth {
             user: self.user,
             protected: self.protected,
             variables: self.variables.clone(),
+            pushed: self.pushed.clone(),
         }
     }
 }

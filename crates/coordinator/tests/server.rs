@@ -285,3 +285,57 @@ async fn two_servers_share_a_pipeline() {
     }
     assert_eq!(site.status(&row).await, Status::Success);
 }
+
+#[tokio::test]
+async fn a_push_that_was_not_dealt_with_is_caught_up() {
+    let site = Site::new().await;
+    site.commit("First", &[(".gitlab-ci.yml", TWO_STAGES)]);
+    let made = site.coordinator.catch_up(&site.project).await.unwrap();
+    assert_eq!(made.len(), 1);
+    let again = site.coordinator.catch_up(&site.project).await.unwrap();
+    assert_eq!(again, []);
+    let project = site
+        .store()
+        .project(site.project.id)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(project.default_branch.as_deref(), Some("main"));
+    site.push("test: {script: x}\n").await;
+    let after = site.coordinator.catch_up(&site.project).await.unwrap();
+    assert_eq!(after, [], "the push itself was dealt with");
+}
+
+#[tokio::test]
+async fn schedules_run_once_when_due() {
+    let site = Site::new().await;
+    site.commit(
+        "First",
+        &[(".gitlab-ci.yml", "test: {script: x, only: [schedules]}\n")],
+    );
+    let new = shipway_store::NewSchedule {
+        project_id: site.project.id,
+        description: "Nightly".to_owned(),
+        ref_name: "main".to_owned(),
+        cron: "* * * * *".to_owned(),
+        timezone: "UTC".to_owned(),
+        active: true,
+        owner_id: site.user.id,
+        next_run_at: Some(1),
+        variables: br#"[{"key":"NIGHT","value":"1"}]"#.to_vec(),
+        last_pipeline_id: None,
+        created_at: 1,
+    };
+    let mut transaction = site.store().begin().await.unwrap();
+    let row = transaction.insert_schedule(&new).await.unwrap();
+    transaction.commit().await.unwrap();
+    let made = site.coordinator.run_due_schedules().await.unwrap();
+    assert_eq!(made.len(), 1);
+    assert_eq!(site.coordinator.run_due_schedules().await.unwrap(), []);
+    let row = site.store().schedule(row.id).await.unwrap().unwrap();
+    assert_eq!(row.last_pipeline_id, Some(made[0].0));
+    assert!(row.next_run_at.unwrap() > 1);
+    let pipeline = site.store().pipeline(made[0]).await.unwrap().unwrap();
+    assert_eq!(pipeline.source, "schedule");
+    assert!(pipeline.context.contains("NIGHT"));
+}

@@ -24,6 +24,7 @@ mod error;
 mod hold;
 mod ids;
 mod jobs;
+mod known_refs;
 mod log_lines;
 mod logs;
 mod members;
@@ -57,6 +58,7 @@ pub use ids::{
     AccessTokenId, DeploymentId, EnvironmentId, NamespaceId, ProjectId, RunnerId, ScheduleId,
     TriggerId, UserId, VariableId,
 };
+pub use known_refs::KnownRef;
 pub use log_lines::LogLines;
 pub use logs::{LogError, Logs};
 pub use members::MemberRow;

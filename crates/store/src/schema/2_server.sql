@@ -213,6 +213,15 @@ CREATE TABLE deployments (
 CREATE INDEX deployments_by_environment ON deployments (environment_id, id);
 CREATE INDEX deployments_by_job ON deployments (job_id);
 
+-- The branches and tags as the pipelines know them: where git has moved on, somebody pushed and
+-- the server died before it made the pipeline.
+CREATE TABLE known_refs (
+    project_id BIGINT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    sha TEXT NOT NULL,
+    PRIMARY KEY (project_id, name)
+);
+
 ALTER TABLE pipelines ADD COLUMN project_id BIGINT REFERENCES projects (id) ON DELETE CASCADE;
 ALTER TABLE pipelines ADD COLUMN user_id BIGINT REFERENCES users (id) ON DELETE SET NULL;
 ALTER TABLE pipelines ADD COLUMN protected BOOLEAN NOT NULL DEFAULT FALSE;

@@ -1,0 +1,173 @@
+//! What follows when branches and tags have moved.
+
+use std::collections::BTreeMap;
+
+use shipway_config::variables::Variable;
+use shipway_git::hosting::{BareRepository, Push, RefUpdate};
+use shipway_pipeline::{PipelineId, Source};
+use shipway_store::{PipelineRow, ProjectRow, UserRow};
+
+use crate::coordinator::Coordinator;
+use crate::error::Error;
+use crate::start::{PipelineRequest, Started};
+
+/// Of the refs of one push so many get a pipeline, as on GitLab.
+pub const PIPELINES_PER_PUSH: usize = 4;
+
+impl Coordinator {
+    /// Makes the pipelines of a push. A ref whose pipeline cannot be made does not keep the
+    /// others from theirs; it is tried again by [`Coordinator::catch_up`].
+    ///
+    /// # Errors
+    /// The first failure, after everything else is done.
+    pub async fn pushed(
+        &self,
+        project: &ProjectRow,
+        user: Option<&UserRow>,
+        push: &Push,
+    ) -> Result<Vec<PipelineRow>, Error> {
+        let project = self.with_default_branch(project, &push.updates).await?;
+        let mut pipelines = Vec::new();
+        let mut failure = None;
+        for (position, update) in push.updates.iter().enumerate() {
+            let wanted = position < PIPELINES_PER_PUSH;
+            let made = match &update.new {
+                Some(sha) if wanted => {
+                    let request = PipelineRequest {
+                        project: project.clone(),
+                        user: user.cloned(),
+                        reference: update.name.clone(),
+                        sha: sha.clone(),
+                        before_sha: Some(update.before().to_owned()),
+                        source: Source::Push,
+                        variables: (push.options.variables.iter())
+                            .map(|(key, value)| Variable::new(key, value))
+                            .collect(),
+                        skip: push.options.skip,
+                    };
+                    self.start_pipeline(&request).await.map(Some)
+                }
+                _ => Ok(None),
+            };
+            match made {
+                Ok(Some(Started::Pipeline(row))) => pipelines.push(*row),
+                Ok(_) => self.know(&project, update).await?,
+                Err(error) => {
+                    tracing::warn!(project = project.id.0, reference = update.name, %error, "push.without.pipeline");
+                    failure.get_or_insert(error);
+                }
+            }
+        }
+        failure.map_or(Ok(pipelines), Err)
+    }
+
+    /// Notes a ref that gets no pipeline.
+    async fn know(&self, project: &ProjectRow, update: &RefUpdate) -> Result<(), Error> {
+        let mut transaction = self.store.begin().await?;
+        let sha = update.new.as_deref();
+        transaction
+            .set_known_ref(project.id, &update.name, sha)
+            .await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// The first branch of a project becomes its default branch.
+    async fn with_default_branch(
+        &self,
+        project: &ProjectRow,
+        updates: &[RefUpdate],
+    ) -> Result<ProjectRow, Error> {
+        let mut project = project.clone();
+        if project.default_branch.is_some() {
+            return Ok(project);
+        }
+        let created = updates.iter().filter(|update| update.new.is_some());
+        let branches: Vec<&str> = created.filter_map(RefUpdate::branch).collect();
+        let repository = self.repository(&project).await?;
+        let named = repository.default_branch().await?;
+        let Some(first) = (branches.iter().find(|branch| **branch == named)).or(branches.first())
+        else {
+            return Ok(project);
+        };
+        repository.set_default_branch(first).await?;
+        project.default_branch = Some((*first).to_owned());
+        let mut transaction = self.store.begin().await?;
+        transaction.update_project(&project).await?;
+        transaction.commit().await?;
+        Ok(project)
+    }
+
+    /// The repository of a project.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn repository(&self, project: &ProjectRow) -> Result<BareRepository, Error> {
+        let hosting = self.hosting.as_ref().ok_or(Error::NoRepositories)?;
+        let number = u64::try_from(project.id.0).unwrap_or_default();
+        Ok(hosting.repositories.get(number).await?)
+    }
+
+    /// The full name and the commit of a branch or tag, given by its full or its short name;
+    /// of a branch and a tag of one name the branch.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub async fn find_ref(
+        &self,
+        project: &ProjectRow,
+        name: &str,
+    ) -> Result<Option<(String, String)>, Error> {
+        let repository = self.repository(project).await?;
+        let names = match name.starts_with("refs/") {
+            true => vec![name.to_owned()],
+            false => vec![format!("refs/heads/{name}"), format!("refs/tags/{name}")],
+        };
+        for name in names {
+            if let Ok(Some(sha)) = repository.resolve(&name).await {
+                return Ok(Some((name, sha)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes the pipelines of pushes whose refs moved while the server died. To be called at
+    /// the start, before anybody can push; who pushed is not known any more.
+    ///
+    /// # Errors
+    /// When the project's repository or the store fails.
+    pub async fn catch_up(&self, project: &ProjectRow) -> Result<Vec<PipelineId>, Error> {
+        let refs = self.repository(project).await?.refs().await?;
+        let branches = refs.branches.iter();
+        let branches = branches.map(|one| (format!("refs/heads/{}", one.name), &one.commit));
+        let tags = refs.tags.iter();
+        let tags = tags.map(|one| (format!("refs/tags/{}", one.name), &one.object));
+        let there: BTreeMap<String, &String> = branches.chain(tags).collect();
+        let known = self.store.known_refs(project.id).await?;
+        let known: BTreeMap<&str, &str> = (known.iter())
+            .map(|known| (known.name.as_str(), known.sha.as_str()))
+            .collect();
+        let mut updates: Vec<RefUpdate> = (there.iter())
+            .filter(|(name, sha)| known.get(name.as_str()) != Some(&sha.as_str()))
+            .map(|(name, sha)| RefUpdate {
+                name: name.clone(),
+                old: known.get(name.as_str()).map(|sha| (*sha).to_owned()),
+                new: Some((*sha).clone()),
+            })
+            .collect();
+        let gone = known.iter().filter(|(name, _)| !there.contains_key(**name));
+        updates.extend(gone.map(|(name, sha)| RefUpdate {
+            name: (*name).to_owned(),
+            old: Some((*sha).to_owned()),
+            new: None,
+        }));
+        if updates.is_empty() {
+            return Ok(Vec::new());
+        }
+        let push = Push {
+            updates,
+            ..Push::default()
+        };
+        let made = self.pushed(project, None, &push).await?;
+        Ok(made.into_iter().map(|row| row.id).collect())
+    }
+}
