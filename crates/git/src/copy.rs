@@ -2,10 +2,11 @@
 
 use std::fs::{File, FileTimes, Metadata, Permissions};
 use std::io::ErrorKind;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::SystemTime;
 
 /// Threads that copy at the same time; more gain nothing on one disk.
 const THREADS: usize = 8;
@@ -105,81 +106,42 @@ impl CopyError {
     }
 }
 
-/// Copies everything in directory `from` into directory `to`, which is made if needed.
-///
-/// Modes and times of files and directories are kept. Symbolic links stay links and are never
-/// followed. Sockets, pipes and devices are counted and left out.
-///
-/// # Errors
-///
-/// At the first file that cannot be read or written, with its name.
-pub fn copy_tree(from: &Path, to: &Path) -> Result<Copied, CopyError> {
-    refuse_into_itself(from, to)?;
-    let mut names = Vec::new();
-    let mut directories = Vec::new();
-    let mut pending = vec![PathBuf::new()];
-    while let Some(directory) = pending.pop() {
-        let source = from.join(&directory);
-        let read = |error| CopyError::read(&source, error);
-        for entry in std::fs::read_dir(&source).map_err(read)? {
-            let entry = entry.map_err(read)?;
-            let name = directory.join(entry.file_name());
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() => pending.push(name),
-                Ok(_) => names.push(name),
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(CopyError::read(&entry.path(), error)),
-            }
-        }
-        let target = to.join(&directory);
-        std::fs::create_dir_all(&target).map_err(|error| CopyError::write(&target, error))?;
-        directories.push(directory);
-    }
-    let mut copied = copy_files(from, to, &names)?;
-    copied.directories = directories.len() - 1;
-    // Deepest first and after the files: a directory may be read-only, and writing into one
-    // changes its time.
-    for directory in directories.iter().rev() {
-        let (source, target) = (from.join(directory), to.join(directory));
-        let metadata = match std::fs::symlink_metadata(&source) {
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            metadata => metadata.map_err(|error| CopyError::read(&source, error))?,
-        };
-        File::open(&target)
-            .and_then(|directory| keep_metadata(&directory, &metadata))
-            .map_err(|error| CopyError::write(&target, error))?;
-    }
-    Ok(copied)
-}
-
-fn refuse_into_itself(from: &Path, to: &Path) -> Result<(), CopyError> {
-    let from = from
-        .canonicalize()
-        .map_err(|error| CopyError::read(from, error))?;
-    let absolute = std::path::absolute(to).map_err(|error| CopyError::write(to, error))?;
-    // The target need not exist yet; its nearest existing parent says where it will be.
-    let real = absolute.ancestors().find_map(|parent| {
-        let rest = absolute.strip_prefix(parent).ok()?;
-        Some(parent.canonicalize().ok()?.join(rest))
-    });
-    match real {
-        Some(to) if to.starts_with(&from) => Err(CopyError::IntoItself { from, to }),
-        _ => Ok(()),
-    }
-}
-
 /// Copies the named files, links among them; their directories exist already in `to`.
 pub(crate) fn copy_files(from: &Path, to: &Path, names: &[PathBuf]) -> Result<Copied, CopyError> {
-    let copier = Copier {
-        from,
-        to,
-        names,
-        next: AtomicUsize::new(0),
-        reflink: AtomicBool::new(true),
-        failure: Mutex::new(None),
+    let reflink = Reflink::default();
+    in_parallel(names.len(), |index| {
+        copy_file(&from.join(&names[index]), &to.join(&names[index]), &reflink)
+    })
+}
+
+/// Does `copy` for every index below `count`, with several threads where there are many, and
+/// adds up what came of it. Ends at the first failure.
+pub(crate) fn in_parallel(
+    count: usize,
+    copy: impl Fn(usize) -> Result<Outcome, CopyError> + Sync,
+) -> Result<Copied, CopyError> {
+    let next = AtomicUsize::new(0);
+    let failure = Mutex::new(None);
+    let work = || {
+        let mut tally = Tally::default();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                return tally;
+            }
+            match copy(index) {
+                Ok(outcome) => tally.count(&outcome),
+                Err(error) => {
+                    next.store(count, Ordering::Relaxed);
+                    if let Ok(mut failure) = failure.lock() {
+                        failure.get_or_insert(error);
+                    }
+                }
+            }
+        }
     };
     // Asked for only when needed: on Linux the answer takes several file reads.
-    let threads = match names.len() / FILES_PER_THREAD {
+    let threads = match count / FILES_PER_THREAD {
         0 | 1 => 1,
         wanted => {
             let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -188,10 +150,8 @@ pub(crate) fn copy_files(from: &Path, to: &Path, names: &[PathBuf]) -> Result<Co
     };
     let mut tally = Tally::default();
     std::thread::scope(|scope| {
-        let helpers: Vec<_> = (1..threads)
-            .map(|_| scope.spawn(|| copier.work()))
-            .collect();
-        tally.add(copier.work());
+        let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        tally.add(work());
         for helper in helpers {
             // A panic of a helper is ours.
             tally.add(
@@ -201,8 +161,7 @@ pub(crate) fn copy_files(from: &Path, to: &Path, names: &[PathBuf]) -> Result<Co
             );
         }
     });
-    match copier
-        .failure
+    match failure
         .into_inner()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
     {
@@ -211,19 +170,14 @@ pub(crate) fn copy_files(from: &Path, to: &Path, names: &[PathBuf]) -> Result<Co
     }
 }
 
-/// One copy, shared by its threads.
-struct Copier<'a> {
-    from: &'a Path,
-    to: &'a Path,
-    names: &'a [PathBuf],
-    next: AtomicUsize,
-    /// Cleared at the first refusal, so that not every file tries in vain.
-    reflink: AtomicBool,
-    failure: Mutex<Option<CopyError>>,
+/// Whether the file system was seen to refuse reflinks, so that not every file tries in vain.
+#[derive(Debug, Default)]
+pub(crate) struct Reflink {
+    refused: AtomicBool,
 }
 
 /// What became of one file.
-enum Outcome {
+pub(crate) enum Outcome {
     Reflinked,
     Copied,
     Linked,
@@ -231,80 +185,99 @@ enum Outcome {
     Vanished,
 }
 
-impl Copier<'_> {
-    fn work(&self) -> Tally {
-        let mut tally = Tally::default();
-        while let Some(name) = self.names.get(self.next.fetch_add(1, Ordering::Relaxed)) {
-            match self.copy(&self.from.join(name), &self.to.join(name)) {
-                Ok(outcome) => tally.count(&outcome),
-                Err(error) => {
-                    self.next.store(self.names.len(), Ordering::Relaxed);
-                    if let Ok(mut failure) = self.failure.lock() {
-                        failure.get_or_insert(error);
-                    }
-                }
-            }
-        }
-        tally
+/// Copies one file or link.
+pub(crate) fn copy_file(from: &Path, to: &Path, reflink: &Reflink) -> Result<Outcome, CopyError> {
+    let metadata = match std::fs::symlink_metadata(from) {
+        Err(error) if is_gone(&error) => return Ok(Outcome::Vanished),
+        metadata => metadata.map_err(|error| CopyError::read(from, error))?,
+    };
+    if metadata.is_symlink() {
+        let target = std::fs::read_link(from).map_err(|error| CopyError::read(from, error))?;
+        symlink(target, to).map_err(|error| CopyError::write(to, error))?;
+        return Ok(Outcome::Linked);
     }
+    if metadata.is_dir() {
+        // It was a file when it was listed.
+        return Ok(Outcome::Vanished);
+    }
+    if !metadata.is_file() {
+        return Ok(Outcome::Special);
+    }
+    match copy_contents(from, to, &metadata, reflink) {
+        Err(CopyError::Read { source, .. }) if is_gone(&source) => Ok(Outcome::Vanished),
+        outcome => outcome,
+    }
+}
 
-    fn copy(&self, from: &Path, to: &Path) -> Result<Outcome, CopyError> {
-        let metadata = match std::fs::symlink_metadata(from) {
-            Err(error) if is_gone(&error) => return Ok(Outcome::Vanished),
-            metadata => metadata.map_err(|error| CopyError::read(from, error))?,
-        };
-        if metadata.is_symlink() {
-            let target = std::fs::read_link(from).map_err(|error| CopyError::read(from, error))?;
-            symlink(target, to).map_err(|error| CopyError::write(to, error))?;
-            return Ok(Outcome::Linked);
+fn copy_contents(
+    from: &Path,
+    to: &Path,
+    metadata: &Metadata,
+    reflink: &Reflink,
+) -> Result<Outcome, CopyError> {
+    let write = |error| CopyError::write(to, error);
+    let kept = Kept::of(metadata);
+    if !reflink.refused.load(Ordering::Relaxed) {
+        if reflink_copy::reflink(from, to).is_ok() {
+            let target = File::open(to).map_err(write)?;
+            kept.apply(&target).map_err(write)?;
+            return Ok(Outcome::Reflinked);
         }
-        if metadata.is_dir() {
-            // It was a file when it was listed.
-            return Ok(Outcome::Vanished);
-        }
-        if !metadata.is_file() {
-            return Ok(Outcome::Special);
-        }
-        match self.contents(from, to, &metadata) {
-            Err(CopyError::Read { source, .. }) if is_gone(&source) => Ok(Outcome::Vanished),
-            outcome => outcome,
-        }
+        reflink.refused.store(true, Ordering::Relaxed);
     }
-
-    fn contents(&self, from: &Path, to: &Path, metadata: &Metadata) -> Result<Outcome, CopyError> {
-        let write = |error| CopyError::write(to, error);
-        if self.reflink.load(Ordering::Relaxed) {
-            if reflink_copy::reflink(from, to).is_ok() {
-                let target = File::open(to).map_err(write)?;
-                keep_metadata(&target, metadata).map_err(write)?;
-                return Ok(Outcome::Reflinked);
-            }
-            self.reflink.store(false, Ordering::Relaxed);
-        }
-        let mut source = File::open(from).map_err(|error| CopyError::read(from, error))?;
-        let mut target = File::create(to).map_err(write)?;
-        std::io::copy(&mut source, &mut target).map_err(|error| match error.kind() {
-            // A directory that took the file's place, or a disk that cannot be read.
-            ErrorKind::IsADirectory => CopyError::read(from, error),
-            _ => CopyError::write(to, error),
-        })?;
-        keep_metadata(&target, metadata).map_err(write)?;
-        Ok(Outcome::Copied)
-    }
+    let mut source = File::open(from).map_err(|error| CopyError::read(from, error))?;
+    let mut target = kept.create(to).map_err(write)?;
+    std::io::copy(&mut source, &mut target).map_err(|error| match error.kind() {
+        // A directory that took the file's place, or a disk that cannot be read.
+        ErrorKind::IsADirectory => CopyError::read(from, error),
+        _ => CopyError::write(to, error),
+    })?;
+    kept.apply(&target).map_err(write)?;
+    Ok(Outcome::Copied)
 }
 
 /// The file, or a directory above it, is not there any more.
-fn is_gone(error: &std::io::Error) -> bool {
+pub(crate) fn is_gone(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
-fn keep_metadata(target: &File, metadata: &Metadata) -> std::io::Result<()> {
-    if let Ok(modified) = metadata.modified() {
-        target.set_times(FileTimes::new().set_modified(modified))?;
+/// What a copy keeps of a file or directory besides its content.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kept {
+    /// Without set-user-id and its like: a copy belongs to whoever runs the job.
+    mode: u32,
+    modified: Option<SystemTime>,
+}
+
+impl Kept {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        Self {
+            mode: metadata.permissions().mode() & 0o777,
+            modified: metadata.modified().ok(),
+        }
     }
-    // Without set-user-id and its like: a copy belongs to whoever runs the job.
-    let mode = metadata.permissions().mode() & 0o777;
-    target.set_permissions(Permissions::from_mode(mode))
+
+    /// Makes the file, open for writing, with its mode as far as the umask lets it.
+    pub(crate) fn create(self, path: &Path) -> std::io::Result<File> {
+        File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(self.mode)
+            .open(path)
+    }
+
+    /// Gives a finished copy its time and mode.
+    pub(crate) fn apply(self, target: &File) -> std::io::Result<()> {
+        if let Some(modified) = self.modified {
+            target.set_times(FileTimes::new().set_modified(modified))?;
+        }
+        // Asking costs less than setting what is so already.
+        if target.metadata()?.permissions().mode() & 0o7777 == self.mode {
+            return Ok(());
+        }
+        target.set_permissions(Permissions::from_mode(self.mode))
+    }
 }
 
 #[derive(Default)]

@@ -6,7 +6,7 @@
 //! pipelines.
 //!
 //! Reading order: [`Repository::discover`] finds the work tree, [`Repository::facts`] tells
-//! what is checked out, [`Snapshot::take`] copies it, [`copy_tree`] copies it again for a job.
+//! what is checked out, [`Snapshot::take`] copies it, [`Tree`] copies it again for each job.
 //!
 //! With the feature `hosting` the module of that name keeps bare repositories and serves them.
 
@@ -23,10 +23,12 @@ mod project;
 mod reference;
 mod repository;
 mod snapshot;
+mod tree;
 
 pub use command::GitError;
-pub use copy::{Copied, CopyError, CopyMethod, copy_tree};
+pub use copy::{Copied, CopyError, CopyMethod};
 pub use facts::{Facts, FactsError};
 pub use project::ProjectPath;
 pub use repository::{DiscoverError, Repository};
 pub use snapshot::{Contents, Snapshot, SnapshotError, Summary};
+pub use tree::Tree;

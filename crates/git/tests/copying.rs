@@ -3,10 +3,15 @@
 mod support;
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use shipway_git::{CopyError, CopyMethod, copy_tree};
+use shipway_git::{Copied, CopyError, CopyMethod, Tree};
 use support::{Sandbox, read};
+
+fn copy_tree(from: &Path, to: &Path) -> Result<Copied, CopyError> {
+    Tree::read(from)?.copy_to(to)
+}
 
 #[test]
 fn modes_times_and_links_are_kept_and_special_files_left_out() {
@@ -120,4 +125,24 @@ fn a_missing_source_and_a_target_that_cannot_be_written_are_named() {
     let file = sandbox.write("file", "x");
     let error = copy_tree(&sandbox.root.join("home"), &file.join("below")).unwrap_err();
     assert!(matches!(error, CopyError::Write { .. }), "{error:?}");
+}
+
+#[test]
+fn one_tree_makes_many_copies_of_files_of_every_size() {
+    let sandbox = Sandbox::bare();
+    let large = "x".repeat(100_000);
+    sandbox.write("dir/small", "s");
+    sandbox.write("dir/empty", "");
+    sandbox.write("large", &large);
+    let tree = Tree::read(&sandbox.work).unwrap();
+    for name in ["one", "two"] {
+        let to = sandbox.root.join(name);
+        let copied = tree.copy_to(&to).unwrap();
+        assert_eq!((copied.files, copied.directories), (3, 1));
+        assert_eq!(read(&to.join("dir/small")), "s");
+        assert_eq!(read(&to.join("dir/empty")), "");
+        assert_eq!(read(&to.join("large")), large);
+        std::fs::write(to.join("dir/small"), "changed by a job").unwrap();
+    }
+    assert_eq!(read(&sandbox.work.join("dir/small")), "s");
 }

@@ -6,8 +6,9 @@
 
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Why a job has no directories.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,45 @@ pub(crate) enum DirectoryError {
     },
 }
 
+/// The slots of one runner. Between two jobs a slot stays locked, and its empty directories
+/// stay for the next job: making and removing them costs more than a short job's shell.
+/// Dropped, it removes them.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    builds: PathBuf,
+    keep: bool,
+    idle: Mutex<Vec<Slot>>,
+}
+
+/// A slot that this process has locked.
+#[derive(Debug)]
+struct Slot {
+    number: u32,
+    /// `<builds>/<slot>`.
+    path: PathBuf,
+    lock_path: PathBuf,
+    ready: Option<Ready>,
+    _lock: File,
+}
+
+/// Directories with nothing in them but each other.
+#[derive(Debug)]
+struct Ready {
+    project: PathBuf,
+    temporary: PathBuf,
+    /// The slot, the groups, the project and its temporary directory as they were made.
+    made: Vec<(PathBuf, Traits)>,
+}
+
+/// What a job may have changed about a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Traits {
+    /// The kind of file is part of it.
+    mode: u32,
+    user: u32,
+    group: u32,
+}
+
 /// A slot's directories, held until dropped.
 #[derive(Debug)]
 pub(crate) struct JobDirectory {
@@ -38,9 +78,8 @@ pub(crate) struct JobDirectory {
     pub project: PathBuf,
     /// File variables and `GITLAB_ENV`.
     pub temporary: PathBuf,
-    lock_path: PathBuf,
-    keep: bool,
-    _lock: File,
+    held: Slot,
+    made: Vec<(PathBuf, Traits)>,
 }
 
 /// `group/project` as a path that stays below the directory it is joined to.
@@ -64,58 +103,176 @@ pub(crate) fn temporary_beside(path: &Path) -> PathBuf {
     name.into()
 }
 
-impl JobDirectory {
-    /// Takes the slot, or the next free variant of it when another process uses the same
-    /// builds directory, and makes its directories, empty. With `keep` the project directory
-    /// is as the project's last job in this slot left it.
+impl Slots {
+    /// The slots below this builds directory. With `keep` the project directories are as the
+    /// project's last job in the slot left them, also for later runners.
+    pub(crate) fn new(builds: &Path, keep: bool) -> Self {
+        Self {
+            builds: builds.to_owned(),
+            keep,
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Takes the slot, or the next free variant of it when it is in use elsewhere, and makes
+    /// its directories, empty unless they are kept.
     pub(crate) fn claim(
-        builds: &Path,
-        slot: u32,
+        &self,
+        number: u32,
         full_path: &str,
-        keep: bool,
-    ) -> Result<Self, DirectoryError> {
+    ) -> Result<JobDirectory, DirectoryError> {
         let project = project_path(full_path)?;
+        let idle = {
+            let mut idle = self.idle();
+            let found = idle.iter().position(|slot| slot.number == number);
+            found.map(|index| idle.swap_remove(index))
+        };
+        let mut slot = match idle {
+            Some(slot) => slot,
+            None => Slot::lock(&self.builds, number)?,
+        };
+        let project = slot.path.join(&project);
+        let ready = match slot.ready.take() {
+            Some(ready) if ready.project == project && ready.is_there() => ready,
+            _ => Ready::make(&slot.path, project, self.keep)?,
+        };
+        Ok(JobDirectory {
+            slot: slot.path.clone(),
+            project: ready.project,
+            temporary: ready.temporary,
+            made: ready.made,
+            held: slot,
+        })
+    }
+
+    /// Empties the directories, the project's only where it is not kept, and takes the slot
+    /// back.
+    pub(crate) fn release(&self, directory: JobDirectory) -> Result<(), DirectoryError> {
+        let mut slot = directory.held;
+        let ready = Ready {
+            project: directory.project,
+            temporary: directory.temporary,
+            made: directory.made,
+        };
+        if self.keep {
+            remove_tree(&ready.temporary)?;
+        } else if ready.empty(&slot.path).is_ok_and(|emptied| emptied) {
+            slot.ready = Some(ready);
+        } else {
+            remove_tree(&slot.path)?;
+        }
+        self.idle().push(slot);
+        Ok(())
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Slot>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Slots {
+    fn drop(&mut self) {
+        for slot in std::mem::take(&mut *self.idle()) {
+            if !self.keep
+                && let Err(error) = remove_tree(&slot.path)
+            {
+                tracing::warn!(%error, "an idle slot's directory stays");
+                continue;
+            }
+            // Removed while locked: whoever opened it meanwhile finds out in `try_lock`.
+            let _ = std::fs::remove_file(&slot.lock_path);
+        }
+    }
+}
+
+impl Slot {
+    fn lock(builds: &Path, number: u32) -> Result<Self, DirectoryError> {
         create(builds)?;
         for variant in 0.. {
             let name = match variant {
-                0 => slot.to_string(),
-                variant => format!("{slot}-{variant}"),
+                0 => number.to_string(),
+                variant => format!("{number}-{variant}"),
             };
             let lock_path = builds.join(format!("{name}.lock"));
-            let Some(lock) = try_lock(&lock_path)? else {
-                continue;
-            };
-            let slot = builds.join(name);
-            let project = slot.join(&project);
-            let temporary = temporary_beside(&project);
-            remove_tree(if keep { &temporary } else { &slot })?;
-            let directory = Self {
-                temporary,
-                slot,
-                project,
-                lock_path,
-                keep,
-                _lock: lock,
-            };
-            create(&directory.project)?;
-            create(&directory.temporary)?;
-            return Ok(directory);
+            if let Some(lock) = try_lock(&lock_path)? {
+                return Ok(Self {
+                    number,
+                    path: builds.join(name),
+                    lock_path,
+                    ready: None,
+                    _lock: lock,
+                });
+            }
         }
         unreachable!("an endless range has no end")
     }
+}
 
-    /// Removes the directories, the project's only where it is not kept, and gives the slot
-    /// back.
-    pub(crate) fn release(self) -> Result<(), DirectoryError> {
-        let removed = if self.keep {
-            &self.temporary
-        } else {
-            &self.slot
-        };
-        remove_tree(removed)?;
-        // Removed while locked: whoever opened it meanwhile finds out in `try_lock`.
-        let _ = std::fs::remove_file(&self.lock_path);
-        Ok(())
+impl Ready {
+    /// Makes the directories, without what an earlier job left in them unless it is kept.
+    fn make(slot: &Path, project: PathBuf, keep: bool) -> Result<Self, DirectoryError> {
+        let temporary = temporary_beside(&project);
+        remove_tree(if keep { &temporary } else { slot })?;
+        create(&project)?;
+        create(&temporary)?;
+        let above = project.ancestors().skip(1);
+        let above = above.take_while(|path| path.starts_with(slot));
+        let mut made = Vec::new();
+        for path in above.chain([project.as_path(), temporary.as_path()]) {
+            let traits = Traits::of(path).map_err(|source| DirectoryError::Create {
+                path: path.to_owned(),
+                source,
+            })?;
+            made.push((path.to_owned(), traits));
+        }
+        // From the slot downwards, so that no link is followed to what is checked next.
+        made.sort_by_key(|(path, _)| path.components().count());
+        Ok(Self {
+            project,
+            temporary,
+            made,
+        })
+    }
+
+    /// Whether nobody cleared the builds directory meanwhile.
+    fn is_there(&self) -> bool {
+        self.project.is_dir() && self.temporary.is_dir()
+    }
+
+    /// Empties the project's and the temporary directory. Whether the rest is as it was made;
+    /// else the job changed what is not its own, and the whole slot has to go.
+    fn empty(&self, slot: &Path) -> std::io::Result<bool> {
+        for (path, traits) in &self.made {
+            if Traits::of(path)? != *traits {
+                return Ok(false);
+            }
+        }
+        for path in [&self.project, &self.temporary] {
+            empty(path)?;
+        }
+        let ours = |path: &Path| self.made.iter().any(|(ours, _)| ours == path);
+        for above in self.project.ancestors().skip(1) {
+            if !above.starts_with(slot) {
+                break;
+            }
+            for entry in std::fs::read_dir(above)? {
+                if !ours(&entry?.path()) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl Traits {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        let metadata = std::fs::symlink_metadata(path)?;
+        Ok(Self {
+            mode: metadata.mode(),
+            user: metadata.uid(),
+            group: metadata.gid(),
+        })
     }
 }
 
@@ -176,7 +333,6 @@ fn try_lock(path: &Path) -> Result<Option<File>, DirectoryError> {
 }
 
 fn is_same_file(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
     match (file.metadata(), std::fs::metadata(path)) {
         (Ok(open), Ok(named)) => open.ino() == named.ino() && open.dev() == named.dev(),
         _ => false,
@@ -222,10 +378,27 @@ fn open_directories(path: &Path) {
     }
 }
 
-/// Empties a directory.
+/// Empties a directory, which is made anew where it is not one that can be emptied.
 pub(crate) fn clear(path: &Path) -> Result<(), DirectoryError> {
+    let is_directory = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
+    if is_directory && empty(path).is_ok() {
+        return Ok(());
+    }
     remove_tree(path)?;
     create(path)
+}
+
+/// Removes what is in a directory; the caller knows that it is no link to one.
+fn empty(path: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_tree(&entry.path()).map_err(std::io::Error::other)?;
+        } else {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Lets every user read and write a tree: a container's user is not the runner's.
@@ -266,22 +439,33 @@ mod tests {
     #[test]
     fn a_slot_is_not_taken_twice() {
         let builds = tempfile::tempdir().unwrap();
-        let first = JobDirectory::claim(builds.path(), 0, "g/p", false).unwrap();
-        let second = JobDirectory::claim(builds.path(), 0, "g/p", false).unwrap();
+        let (one, other) = (
+            Slots::new(builds.path(), false),
+            Slots::new(builds.path(), false),
+        );
+        let first = one.claim(0, "g/p").unwrap();
+        let second = one.claim(0, "g/p").unwrap();
+        let third = other.claim(0, "g/p").unwrap();
         assert_eq!(first.project, builds.path().join("0/g/p"));
         assert_eq!(second.project, builds.path().join("0-1/g/p"));
+        assert_eq!(third.project, builds.path().join("0-2/g/p"));
         assert!(abandoned_slots(builds.path()).is_empty());
-        first.release().unwrap();
-        second.release().unwrap();
+        for directory in [first, second] {
+            one.release(directory).unwrap();
+        }
+        other.release(third).unwrap();
+        assert!(abandoned_slots(builds.path()).is_empty());
+        drop((one, other));
         assert_eq!(std::fs::read_dir(builds.path()).unwrap().count(), 0);
     }
 
     #[test]
     fn a_slot_whose_holder_died_is_found_and_removed() {
         let builds = tempfile::tempdir().unwrap();
-        drop(JobDirectory::claim(builds.path(), 3, "p", false).unwrap());
-        let mut slots = abandoned_slots(builds.path());
-        let (slot, lock) = slots.pop().unwrap();
+        let slots = Slots::new(builds.path(), false);
+        drop(slots.claim(3, "p").unwrap());
+        let mut found = abandoned_slots(builds.path());
+        let (slot, lock) = found.pop().unwrap();
         assert_eq!(slot, builds.path().join("3"));
         remove_abandoned(&slot, lock, false).unwrap();
         assert_eq!(std::fs::read_dir(builds.path()).unwrap().count(), 0);
@@ -290,13 +474,83 @@ mod tests {
     #[test]
     fn a_kept_project_is_found_again() {
         let builds = tempfile::tempdir().unwrap();
-        let first = JobDirectory::claim(builds.path(), 0, "g/p", true).unwrap();
+        let claim = |slots: &Slots| slots.claim(0, "g/p").unwrap();
+        let slots = Slots::new(builds.path(), true);
+        let first = claim(&slots);
         std::fs::write(first.project.join("built"), "").unwrap();
         std::fs::write(first.temporary.join("secret"), "").unwrap();
-        first.release().unwrap();
-        let second = JobDirectory::claim(builds.path(), 0, "g/p", true).unwrap();
+        slots.release(first).unwrap();
+        let second = claim(&slots);
         assert!(second.project.join("built").exists());
         assert!(!second.temporary.join("secret").exists());
+        slots.release(second).unwrap();
+        drop(slots);
+        let later = claim(&Slots::new(builds.path(), true));
+        assert!(later.project.join("built").exists());
+    }
+
+    /// Everything below `path`, sorted.
+    fn listing(path: &Path) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(path).unwrap() {
+            let entry = entry.unwrap();
+            found.push(entry.path());
+            if entry.file_type().unwrap().is_dir() {
+                found.extend(listing(&entry.path()));
+            }
+        }
+        found.sort();
+        found
+    }
+
+    #[test]
+    fn the_next_job_finds_nothing_of_the_last_wherever_that_one_wrote() {
+        use std::os::unix::fs::symlink;
+        let elsewhere = tempfile::tempdir().unwrap();
+        std::fs::write(elsewhere.path().join("precious"), "").unwrap();
+        let mode = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        let deeds: [&dyn Fn(&JobDirectory); 10] = [
+            &|_| {},
+            &|job| std::fs::write(job.project.join("file"), "").unwrap(),
+            &|job| {
+                std::fs::create_dir_all(job.project.join("a/b")).unwrap();
+                mode(&job.project.join("a"), 0o500);
+            },
+            &|job| std::fs::write(job.temporary.join("file"), "").unwrap(),
+            &|job| std::fs::write(job.slot.join("file"), "").unwrap(),
+            &|job| std::fs::create_dir(job.slot.join("g/other")).unwrap(),
+            &|job| mode(&job.slot.join("g"), 0o777),
+            &|job| mode(&job.project, 0o500),
+            &|job| {
+                std::fs::remove_dir(&job.project).unwrap();
+                symlink(elsewhere.path(), &job.project).unwrap();
+            },
+            &|job| {
+                std::fs::remove_dir_all(job.slot.join("g")).unwrap();
+                symlink(elsewhere.path(), job.slot.join("g")).unwrap();
+            },
+        ];
+        for (number, deed) in deeds.iter().enumerate() {
+            let builds = tempfile::tempdir().unwrap();
+            let slots = Slots::new(builds.path(), false);
+            let first = slots.claim(0, "g/p").unwrap();
+            let (fresh, traits) = (listing(&first.slot), Traits::of(&first.slot.join("g")));
+            deed(&first);
+            slots.release(first).unwrap();
+            let second = slots.claim(0, "g/p").unwrap();
+            assert_eq!(listing(&second.slot), fresh, "{number}");
+            let group = Traits::of(&second.slot.join("g")).unwrap();
+            assert_eq!(group, *traits.as_ref().unwrap(), "{number}");
+            slots.release(second).unwrap();
+            let other = slots.claim(0, "p").unwrap();
+            assert!(!other.slot.join("g").exists(), "{number}");
+            slots.release(other).unwrap();
+            drop(slots);
+            assert!(listing(builds.path()).is_empty(), "{number}");
+        }
+        assert!(elsewhere.path().join("precious").exists());
     }
 
     #[test]

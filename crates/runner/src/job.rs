@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::config::RunnerConfig;
 use crate::control::{Control, Request};
-use crate::directory::{self, DirectoryError, JobDirectory};
+use crate::directory::{self, DirectoryError, JobDirectory, Slots};
 use crate::executor::{DockerExecutor, Executor, JobPaths, ShellExecutor, StageEnd};
 use crate::failure::{Failure, JobOutcome, with_causes};
 use crate::git::Address;
@@ -20,10 +20,12 @@ use crate::stage::{Stage, blocking, executor_failure};
 use crate::timeouts;
 use crate::trace::Trace;
 use crate::variables::Variables;
+use std::sync::Arc;
 
 /// One job, being run.
 pub(crate) struct Job<'a, S> {
     pub(crate) config: &'a RunnerConfig,
+    slots: Arc<Slots>,
     pub(crate) payload: &'a JobPayload,
     pub(crate) sources: &'a Sources,
     pub(crate) source: &'a S,
@@ -40,7 +42,7 @@ pub(crate) struct Job<'a, S> {
 impl<'a, S: JobSource> Job<'a, S> {
     /// Takes the slot and works out the job's variables; trouble shows when it is run.
     pub(crate) async fn new(
-        config: &'a RunnerConfig,
+        (config, slots): (&'a RunnerConfig, &Arc<Slots>),
         payload: &'a JobPayload,
         sources: &'a Sources,
         source: &'a S,
@@ -53,9 +55,8 @@ impl<'a, S: JobSource> Job<'a, S> {
         let kind = Kind::choose(config.executor, payload.image.is_some());
         let full_path = &payload.job_info.project_full_path;
         let directory = {
-            let (builds, full_path) = (config.builds_dir.clone(), full_path.clone());
-            let keep = config.keep_builds;
-            blocking(move || JobDirectory::claim(&builds, slot, &full_path, keep)).await
+            let (slots, full_path) = (Arc::clone(slots), full_path.clone());
+            blocking(move || slots.claim(slot, &full_path)).await
         };
         let paths = match (&directory, kind) {
             (Ok(directory), Kind::Shell) => {
@@ -70,6 +71,7 @@ impl<'a, S: JobSource> Job<'a, S> {
         let masker = Masker::new(&masked, &payload.features.token_mask_prefixes);
         Self {
             config,
+            slots: Arc::clone(slots),
             payload,
             sources,
             source,
@@ -119,8 +121,9 @@ impl<'a, S: JobSource> Job<'a, S> {
                 }
             },
         };
+        let slots = self.slots;
         if let Ok(directory) = self.directory
-            && let Err(error) = blocking(|| directory.release()).await
+            && let Err(error) = blocking(move || slots.release(directory)).await
         {
             tracing::warn!(%error, "the job's directory stays");
         }

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use shipway_git::Tree;
 use shipway_protocol::{FailureReason, JobPayload, JobState, JobUpdate};
 
 use crate::config::{ExecutorChoice, RunnerConfig};
 use crate::control::{self, Canceller, Control, Request};
-use crate::directory;
+use crate::directory::{self, Slots};
 use crate::executor;
 use crate::failure::{JobOutcome, with_causes};
 use crate::job::Job;
@@ -15,12 +16,12 @@ use crate::source::{JobSource, SourceError};
 use crate::trace::Trace;
 
 /// Where a job's sources come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Sources {
     /// A snapshot, copied into the job's directory.
     Directory {
-        /// The snapshot; never written to.
-        path: PathBuf,
+        /// The snapshot.
+        snapshot: Arc<Tree>,
         /// A repository's `objects` directory that the snapshot's `.git` borrows from; in
         /// containers it is mounted read-only at the same path.
         git_objects: Option<PathBuf>,
@@ -31,10 +32,12 @@ pub enum Sources {
     Empty,
 }
 
-/// Runs jobs as one configuration says.
+/// Runs jobs as one configuration says. The last clone, dropped, removes the directories it
+/// kept between jobs.
 #[derive(Debug, Clone)]
 pub struct Runner {
     config: Arc<RunnerConfig>,
+    slots: Arc<Slots>,
 }
 
 /// What [`Runner::sweep`] removed.
@@ -52,6 +55,7 @@ impl Runner {
     /// A runner with these settings. Touches nothing yet.
     pub fn new(config: RunnerConfig) -> Self {
         Self {
+            slots: Arc::new(Slots::new(&config.builds_dir, config.keep_builds)),
             config: Arc::new(config),
         }
     }
@@ -108,7 +112,7 @@ impl Runner {
         canceller.escalate(control.requested());
         let work = async {
             let job = Job::new(
-                &self.config,
+                (&self.config, &self.slots),
                 &payload,
                 &sources,
                 source,

@@ -1,8 +1,8 @@
 //! Stage `get_sources`: what the job finds in its project directory.
 
-use std::path::Path;
+use std::sync::Arc;
 
-use shipway_git::CopyMethod;
+use shipway_git::{CopyMethod, Tree};
 
 use crate::control::Request;
 use crate::directory;
@@ -65,9 +65,8 @@ impl<S: JobSource> Job<'_, S> {
         }
         self.run_hook(executor, "pre_get_sources_script").await?;
         match (strategy, self.sources) {
-            (Strategy::Fetch | Strategy::Clone, Sources::Directory { path, .. }) => {
-                self.clear_project().await?;
-                self.copy(path).await?;
+            (Strategy::Fetch | Strategy::Clone, Sources::Directory { snapshot, .. }) => {
+                self.copy(Arc::clone(snapshot)).await?;
             }
             (Strategy::Fetch, Sources::Git) => self.fetch_git(false).await?,
             (Strategy::Clone, Sources::Git) => self.fetch_git(true).await?,
@@ -81,11 +80,15 @@ impl<S: JobSource> Job<'_, S> {
         self.run_hook(executor, "post_get_sources_script").await
     }
 
-    async fn copy(&mut self, snapshot: &Path) -> Result<(), Failure> {
-        let (from, to) = (snapshot.to_owned(), self.directory()?.project.clone());
-        let copied = blocking(move || shipway_git::copy_tree(&from, &to))
-            .await
-            .map_err(|error| Failure::system(&error))?;
+    async fn copy(&mut self, snapshot: Arc<Tree>) -> Result<(), Failure> {
+        let project = self.directory()?.project.clone();
+        let copied = blocking(move || {
+            // Links that an earlier job or a hook left in there would lead the copy astray.
+            directory::clear(&project).map_err(|error| Failure::system(&error))?;
+            let copied = snapshot.copy_to(&project);
+            copied.map_err(|error| Failure::system(&error))
+        })
+        .await?;
         let how = match copied.method {
             CopyMethod::Copy => "",
             _ => ", sharing blocks with the snapshot",
@@ -96,8 +99,7 @@ impl<S: JobSource> Job<'_, S> {
         Ok(())
     }
 
-    /// Empties the project directory: links that an earlier job or a hook left in there would
-    /// lead a copy astray.
+    /// Empties the project directory.
     async fn clear_project(&mut self) -> Result<(), Failure> {
         let project = self.directory()?.project.clone();
         blocking(move || directory::clear(&project))

@@ -135,7 +135,7 @@ async fn execute(
         coordinator: Arc::clone(&coordinator),
         runner: Arc::new(runner),
         sources: Sources::Directory {
-            path: snapshot.path().to_owned(),
+            snapshot: snapshot.tree()?,
             git_objects: snapshot.git_objects(),
         },
         parallel: args.parallel.unwrap_or_else(processors),

@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
-use shipway_git::{Contents, Snapshot};
+use shipway_git::{Contents, Snapshot, Tree};
 
 use crate::args::RunArgs;
 use crate::error::Fault;
@@ -63,6 +64,11 @@ impl Sandbox {
     /// Where the files are.
     pub(super) fn path(&self) -> &Path {
         &self.snapshot.directory
+    }
+
+    /// The files as jobs get them.
+    pub(super) fn tree(&self) -> Result<Arc<Tree>, Fault> {
+        Tree::read(self.path()).map(Arc::new).map_err(Fault::usage)
     }
 
     /// The directory from which the snapshot's own repository borrows its objects.

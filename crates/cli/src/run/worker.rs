@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::future::pending;
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
-use std::time::Duration;
 
 use shipway_coordinator::{Coordinator, JobView, Notice};
 use shipway_pipeline::{JobId, PipelineId, Status};
 use shipway_runner::{Canceller, Runner, Sources, control};
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::progress::Progress;
 use super::source::InProcess;
@@ -44,13 +44,19 @@ impl Worker {
         let mut running: HashMap<JobId, Running> = HashMap::new();
         let mut interrupted = 0_u32;
         let mut declined = Vec::new();
+        let mut until_due = None;
+        // Whether what can be started may have changed. Most notices are about logs.
+        let mut changed = true;
         loop {
-            let until_due = match interrupted {
-                0 => self.coordinator.start_due(self.pipeline).await,
-                _ => Ok(None),
-            };
-            let until_due = until_due.map_err(Fault::other)?;
-            self.fill(&mut tasks, &mut running).await?;
+            if changed || tasks.is_empty() {
+                let due = match interrupted {
+                    0 => self.coordinator.start_due(self.pipeline).await,
+                    _ => Ok(None),
+                };
+                until_due = due.map_err(Fault::other)?.map(|time| Instant::now() + time);
+                self.fill(&mut tasks, &mut running).await?;
+            }
+            changed = true;
             if tasks.is_empty() && until_due.is_none() {
                 self.drain(progress, &mut notices)?;
                 if interrupted > 0 {
@@ -69,6 +75,7 @@ impl Worker {
                 }
                 notice = notices.recv() => match notice {
                     Ok(notice) => {
+                        changed = !matches!(notice, Notice::Trace { .. });
                         pass_on(&notice, &running);
                         self.show(progress, &notice)?;
                     }
@@ -80,7 +87,7 @@ impl Worker {
                     interrupted += 1;
                     self.interrupt(interrupted, progress, &running).await?;
                 }
-                () = sleep(until_due) => {}
+                () = sleep_until(until_due) => {}
             }
         }
         self.drain(progress, &mut notices)?;
@@ -224,9 +231,9 @@ fn question(job: &JobView) -> io::Result<bool> {
     ))
 }
 
-async fn sleep(time: Option<Duration>) {
+async fn sleep_until(time: Option<Instant>) {
     match time {
-        Some(time) => tokio::time::sleep(time).await,
+        Some(time) => tokio::time::sleep_until(time).await,
         None => pending().await,
     }
 }

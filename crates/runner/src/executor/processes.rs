@@ -31,6 +31,7 @@ const SWEEP_PAUSE: Duration = Duration::from_millis(1);
 static LIVE: Mutex<Live> = Mutex::new(Live {
     jobs: 0,
     shells: None,
+    starters: None,
 });
 static NEXT_JOB: AtomicU64 = AtomicU64::new(0);
 static SUBREAPER: Once = Once::new();
@@ -40,6 +41,8 @@ struct Live {
     jobs: usize,
     /// Shells that tokio waits for.
     shells: Option<HashSet<i32>>,
+    /// Threads that started shells.
+    starters: Option<HashSet<i32>>,
 }
 
 fn live() -> MutexGuard<'static, Live> {
@@ -90,6 +93,7 @@ impl JobProcesses {
     ) -> std::io::Result<Box<dyn ChildWrapper>> {
         let mut live = live();
         let child = start()?;
+        live.starters.get_or_insert_default().insert(this_thread());
         if let Some(id) = child.id() {
             live.shells.get_or_insert_default().insert(id as i32);
             let mut started = self.started();
@@ -129,11 +133,13 @@ impl JobProcesses {
 
     /// One look: kills what is the job's and returns it.
     fn kill_once(&self) -> Vec<i32> {
-        let live = live();
+        let mut live = live();
+        let live = &mut *live;
+        let starters = live.starters.get_or_insert_default();
         let alone = live.jobs == 1;
         let own_session = getsid(None).map_or(0, Pid::as_raw);
         let mut killed = Vec::new();
-        for pid in children_of_this_process() {
+        for pid in children_of_threads(starters) {
             if live
                 .shells
                 .as_ref()
@@ -252,8 +258,38 @@ fn marker_of(pid: i32) -> Option<String> {
     })
 }
 
-fn children_of_this_process() -> Vec<i32> {
-    children_of(std::process::id() as i32)
+/// The children of the threads of this process that can have some of a job's: the first one
+/// adopts orphans, and the threads that started shells are the parents of what a shell starts
+/// as its sibling. Children of a thread that ended are the first one's.
+fn children_of_threads(starters: &HashSet<i32>) -> Vec<i32> {
+    let own = std::process::id() as i32;
+    let mut children = Vec::new();
+    for thread in starters
+        .iter()
+        .copied()
+        .filter(|id| *id != own)
+        .chain([own])
+    {
+        match std::fs::read_to_string(format!("/proc/self/task/{thread}/children")) {
+            Ok(list) => children.extend(numbers(&list)),
+            Err(_) if thread != own => {}
+            Err(_) => return children_of(own),
+        }
+    }
+    children
+}
+
+/// The number of the thread that asks.
+fn this_thread() -> i32 {
+    #[cfg(target_os = "linux")]
+    return nix::unistd::gettid().as_raw();
+    #[cfg(not(target_os = "linux"))]
+    return std::process::id() as i32;
+}
+
+fn numbers(list: &str) -> impl Iterator<Item = i32> {
+    list.split_ascii_whitespace()
+        .filter_map(|number| number.parse().ok())
 }
 
 /// The children of all threads of a process; by a look at every process where the kernel
@@ -265,10 +301,7 @@ fn children_of(pid: i32) -> Vec<i32> {
     };
     for thread in threads.flatten() {
         match std::fs::read_to_string(thread.path().join("children")) {
-            Ok(list) => children.extend(
-                list.split_ascii_whitespace()
-                    .filter_map(|child| child.parse::<i32>().ok()),
-            ),
+            Ok(list) => children.extend(numbers(&list)),
             Err(_) if !thread.path().exists() => {}
             Err(_) => return children_by_parent(pid),
         }

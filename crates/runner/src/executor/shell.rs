@@ -1,6 +1,7 @@
 //! Jobs in a shell on this machine.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{Seek, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -107,11 +108,7 @@ impl<'a> ShellExecutor<'a> {
                 source,
             }
         };
-        let mut input = tempfile::tempfile_in(&self.directory).map_err(pipe_error("script"))?;
-        input
-            .write_all(request.script.as_bytes())
-            .and_then(|()| input.rewind())
-            .map_err(pipe_error("script"))?;
+        let input = script_file(request.script, &self.directory).map_err(pipe_error("script"))?;
         let (reader, writer) = std::io::pipe().map_err(pipe_error("output"))?;
         let reader = pipe::Receiver::from_owned_fd(reader.into()).map_err(pipe_error("output"))?;
         let errors = writer.try_clone().map_err(pipe_error("output"))?;
@@ -271,6 +268,22 @@ impl Executor for ShellExecutor<'_> {
     async fn cleanup(&mut self) -> Result<(), ExecutorError> {
         Ok(())
     }
+}
+
+/// An unnamed file with the script, to be read from its beginning; in memory where the
+/// system has such files.
+fn script_file(script: &str, directory: &Path) -> std::io::Result<File> {
+    #[cfg(target_os = "linux")]
+    let file = {
+        use nix::sys::memfd::{MFdFlags, memfd_create};
+        memfd_create("script", MFdFlags::MFD_CLOEXEC).map(File::from)
+    };
+    #[cfg(not(target_os = "linux"))]
+    let file = Err(std::io::Error::from(std::io::ErrorKind::Unsupported));
+    let mut file = file.or_else(|_| tempfile::tempfile_in(directory))?;
+    file.write_all(script.as_bytes())?;
+    file.rewind()?;
+    Ok(file)
 }
 
 async fn copy_output(reader: &mut pipe::Receiver, output: &mut Output) {

@@ -248,7 +248,7 @@ async fn git_objects_are_there_and_read_only() {
     );
     bench.payload.steps[0].script = vec![script];
     bench.sources = crate::Sources::Directory {
-        path,
+        snapshot: std::sync::Arc::new(shipway_git::Tree::read(&path).unwrap()),
         git_objects: Some(objects),
     };
     let log = bench.succeed().await;

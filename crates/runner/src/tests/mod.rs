@@ -8,8 +8,10 @@ mod git_server;
 mod shell;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use shipway_git::Tree;
 use shipway_protocol::{Features, JobInfo, JobPayload, JobState, RunnerInfo, Step, Variable};
 use tempfile::TempDir;
 
@@ -57,7 +59,7 @@ impl Bench {
             write(&path.join(name), content);
         }
         self.sources = Sources::Directory {
-            path: path.clone(),
+            snapshot: Arc::new(Tree::read(&path).unwrap()),
             git_objects: None,
         };
         path
@@ -93,6 +95,7 @@ impl Bench {
         let outcome = tokio::time::timeout(Duration::from_secs(120), run)
             .await
             .expect("the job hangs");
+        drop(runner);
         let updates = self.source.updates();
         assert_eq!(updates.len(), 1, "the result is reported once");
         assert_eq!(updates[0].state, outcome.state);
