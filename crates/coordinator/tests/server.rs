@@ -1,5 +1,7 @@
 //! The use cases of a server: pipelines of commits, wishes, deployments, two servers at a time.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 mod support;
 
 use shipway_config::variables::Variable;

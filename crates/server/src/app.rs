@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use shipway_coordinator::Coordinator;
+use shipway_coordinator::{Coordinator, Hosting, ServerAddress};
 use shipway_git::hosting::{Repositories, RepositoriesError};
 use shipway_store::{Durability, Options, Store, StoreError};
 use tokio_util::sync::CancellationToken;
@@ -51,6 +51,9 @@ pub enum OpenError {
     /// The secret key.
     #[error(transparent)]
     SecretKey(#[from] SecretKeyError),
+    /// Jobs cannot be told this address.
+    #[error("`{0}` cannot be the server's address; write it as `https://ci.example.com`")]
+    ExternalUrl(String),
     /// Artifacts cannot be kept there.
     #[error(
         "artifacts cannot be kept at `{0}:`; this Shipway keeps them in the data directory, `file:`"
@@ -82,8 +85,14 @@ impl App {
         };
         let store = Store::open_url(&settings.database, data, options).await?;
         let repositories = Repositories::open(&data.join("repositories"))?;
+        let address = ServerAddress::parse(settings.external_url.as_str());
+        let hosting = Hosting {
+            repositories: repositories.clone(),
+            address: address
+                .ok_or_else(|| OpenError::ExternalUrl(settings.external_url.as_str().to_owned()))?,
+        };
         Ok(Self(Arc::new(Parts {
-            coordinator: Arc::new(Coordinator::new(store.clone())),
+            coordinator: Arc::new(Coordinator::for_server(store.clone(), hosting)),
             store,
             repositories,
             key,

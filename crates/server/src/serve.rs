@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use crate::app::App;
+use crate::reconcile;
 use crate::router::router;
 
 /// How long requests may take to end after the server was asked to stop.
@@ -19,6 +20,18 @@ pub const DRAIN: Duration = Duration::from_secs(30);
 ///
 /// When the listener fails.
 pub async fn serve(
+    app: App,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    reconcile::catch_up(&app).await;
+    let rounds = tokio::spawn(reconcile::run(app.clone()));
+    let served = answer(app, listener, shutdown).await;
+    rounds.abort();
+    served
+}
+
+async fn answer(
     app: App,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,

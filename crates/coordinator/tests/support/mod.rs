@@ -1,7 +1,5 @@
 //! A server without HTTP: a store, a repository, a project, and commits to it.
 
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;

@@ -12,6 +12,7 @@ use reqwest::StatusCode;
 use shipway_protocol::{DecodeError, FailureReason, JobPayload, JobState, JobUpdate};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::client::{Client, Offer};
 use super::http::ClientError;
@@ -128,18 +129,20 @@ async fn serve(
             // Closed semaphores do not occur; without a place there is nothing to ask for.
             let own = Arc::clone(&own_places).acquire_owned().await.ok()?;
             let place = Arc::clone(&shared.places).acquire_owned().await.ok()?;
+            let asked = Instant::now();
             let offer = runner.client.request_job(&runner.token).await;
-            Some((offer, [own, place]))
+            Some((offer, [own, place], asked.elapsed()))
         };
         let answered = tokio::select! {
             answered = next => answered,
             () = reached(&mut shutdown, Shutdown::Finish) => break,
         };
-        let Some((offer, places)) = answered else {
+        let Some((offer, places, took)) = answered else {
             break;
         };
         while jobs.try_join_next().is_some() {}
-        let mut wait = shared.check_interval;
+        // A coordinator that held the request back for long has done the waiting.
+        let mut wait = shared.check_interval.saturating_sub(took);
         match offer {
             Ok(offer) => {
                 refused = 0;

@@ -1,0 +1,123 @@
+//! What happens by itself: rounds that look at the rows and do what is due. They take no
+//! input and may be run at any time and by several servers, so that a crash or a lost notice
+//! costs time and nothing else.
+
+use std::time::Duration;
+
+use shipway_store::{Page, ProjectFilter, ProjectRow};
+use tokio::time::{Instant, interval};
+
+use crate::app::App;
+use crate::clock;
+
+/// Between two looks at delayed jobs and schedules.
+const OFTEN: Duration = Duration::from_secs(1);
+
+/// Between two looks at what nobody waits for: expired sessions, repositories to tidy up.
+const SELDOM: Duration = Duration::from_secs(600);
+
+/// Projects of one page.
+const PAGE: i64 = 100;
+
+/// Makes the pipelines of pushes that a dying server left without; once, before anybody can
+/// push. A project that cannot be looked at does not keep the server from starting.
+pub(crate) async fn catch_up(app: &App) {
+    let mut made = 0;
+    for project in projects(app).await {
+        match app.coordinator().catch_up(&project).await {
+            Ok(pipelines) => made += pipelines.len(),
+            Err(error) => {
+                tracing::warn!(project = project.full_path, error = %chain(&error), "project.not.caught.up");
+            }
+        }
+    }
+    if made > 0 {
+        tracing::info!(pipelines = made, "caught up with pushes");
+    }
+}
+
+/// Goes on until the server closes.
+pub(crate) async fn run(app: App) {
+    let closing = app.closing().clone();
+    let often = async {
+        let mut ticks = interval(OFTEN);
+        loop {
+            ticks.tick().await;
+            report("delayed.jobs", app.coordinator().start_all_due().await);
+            report("schedules", app.coordinator().run_due_schedules().await);
+        }
+    };
+    let seldom = async {
+        let mut ticks = tokio::time::interval_at(Instant::now() + SELDOM, SELDOM);
+        loop {
+            ticks.tick().await;
+            report("sessions", forget_sessions(&app).await);
+            housekeep(&app).await;
+        }
+    };
+    tokio::select! {
+        () = closing.cancelled() => {}
+        () = async { tokio::join!(often, seldom); } => {}
+    }
+}
+
+async fn forget_sessions(app: &App) -> Result<(), shipway_store::StoreError> {
+    let mut transaction = app.store().begin().await?;
+    transaction.delete_expired_sessions(clock::now()).await?;
+    transaction.commit().await
+}
+
+/// Packs the repositories that have many loose objects.
+async fn housekeep(app: &App) {
+    for project in projects(app).await {
+        let number = u64::try_from(project.id.0).unwrap_or_default();
+        let Ok(repository) = app.repositories().get(number).await else {
+            continue;
+        };
+        let due = repository
+            .housekeeping()
+            .await
+            .is_ok_and(|state| state.is_due());
+        if due && let Err(error) = repository.housekeep().await {
+            tracing::warn!(project = project.full_path, error = %chain(&error), "repository.untidy");
+        }
+    }
+}
+
+/// All projects, as far as the store gives them.
+async fn projects(app: &App) -> Vec<ProjectRow> {
+    let mut all = Vec::new();
+    loop {
+        let page = Page {
+            limit: PAGE,
+            offset: i64::try_from(all.len()).unwrap_or(i64::MAX),
+        };
+        match app.store().projects(&ProjectFilter::default(), page).await {
+            Ok(found) if found.rows.is_empty() => return all,
+            Ok(found) => all.extend(found.rows),
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "projects.unlisted");
+                return all;
+            }
+        }
+    }
+}
+
+/// A round that failed is logged; the next one tries again.
+fn report<T>(what: &str, round: Result<T, impl std::error::Error>) {
+    if let Err(error) = round {
+        tracing::warn!(what, error = %chain(&error), "round.failed");
+    }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
