@@ -55,6 +55,20 @@ pub enum Error {
     /// The job is not there, or an older attempt.
     #[error("there is no current job {0}")]
     NoJob(JobId),
+    /// The job does not wait for a runner any more.
+    #[error("job {0} is not pending")]
+    NotPending(JobId),
+    /// The job is not with a runner.
+    #[error("job {job} is {status}, so its runner has nothing more to say")]
+    NotAtWork {
+        /// Which job.
+        job: JobId,
+        /// Where it stands.
+        status: shipway_pipeline::Status,
+    },
+    /// No token can be made.
+    #[error("the operating system gives no random numbers: {0}")]
+    NoRandomness(String),
     /// The job has no archive.
     #[error("job {0} has no archive")]
     NoArchive(JobId),

@@ -4,18 +4,21 @@ use std::path::PathBuf;
 
 use shipway_pipeline::{Event, JobId, PipelineId, Status};
 use shipway_protocol::{ArtifactsFile, Dependency, JobPayload, JobState, JobUpdate};
-use shipway_store::{ArtifactRow, JobRow};
+use shipway_store::{ArtifactRow, JobRow, ProjectId, RunnerRow};
 
+use crate::at_work::at_work;
 use crate::coordinator::{Coordinator, iso, now};
 use crate::error::Error;
 use crate::live::Live;
 use crate::notice::Notice;
 use crate::payload;
 use crate::predefined::HandOut;
+use crate::project_variables::VariableScope;
 use crate::reports::{coverage, dotenv};
+use crate::settings::{DEFAULT_TIMEOUT, ProjectSettings};
 
-/// GitLab's default time limit of a project's jobs, in seconds.
-const PROJECT_TIMEOUT: u64 = 3600;
+/// A job token that opens nothing: in a local run there is no server to use it on.
+const LOCAL_TOKEN: &str = "shipway-local-job-token";
 
 impl Coordinator {
     /// Gives the next pending job of the pipeline to a runner, if there is one.
@@ -47,7 +50,14 @@ impl Coordinator {
             };
             let started = |live: &Live| Ok(vec![Event::Started(live.current(job)?)]);
             match self.advance(pipeline, &started, &[(job, taken)]).await {
-                Ok(()) => return self.payload(pipeline, job, runner).await.map(Some),
+                Ok(()) => {
+                    let receiver = Receiver {
+                        runner: None,
+                        name: runner,
+                        token: LOCAL_TOKEN,
+                    };
+                    return self.payload(pipeline, job, &receiver).await.map(Some);
+                }
                 // Somebody else was quicker; what is kept here is up to date now.
                 Err(Error::Illegal(_) | Error::NoJob(_)) => {}
                 Err(error) => return Err(error),
@@ -55,38 +65,67 @@ impl Coordinator {
         }
     }
 
-    async fn payload(
+    /// The stored files of jobs of one pipeline.
+    pub(crate) async fn artifacts_for(
+        &self,
+        sources: &[JobRow],
+    ) -> Result<Vec<ArtifactRow>, Error> {
+        match sources.first() {
+            None => Ok(Vec::new()),
+            Some(row) => Ok(self.store.artifacts_of_pipeline(row.pipeline_id).await?),
+        }
+    }
+
+    /// Everything that the receiver needs to run the job, which is its own by now.
+    pub(crate) async fn payload(
         &self,
         pipeline: PipelineId,
         job: JobId,
-        runner: &str,
+        receiver: &Receiver<'_>,
     ) -> Result<JobPayload, Error> {
         let live = self.load(pipeline).await?;
         let index = live.current(job)?;
         let spec = live.spec(index)?;
         let sources = upstream(&live, index, &spec);
-        let artifacts = match sources.as_slice() {
-            [] => Vec::new(),
-            _ => self.store.artifacts_of_pipeline(pipeline).await?,
+        let artifacts = self.artifacts_for(&sources).await?;
+        let project = match live.row.project_id {
+            Some(id) => self.store.project(id).await?,
+            None => None,
         };
-        let token = token();
+        let settings = project.as_ref().map(ProjectSettings::of);
+        let token = receiver.token;
+        let repository_url = match (&self.hosting, &project) {
+            (Some(hosting), Some(project)) => hosting.address.clone_url(&project.full_path, token),
+            _ => String::new(),
+        };
+        let default_timeout = settings
+            .as_ref()
+            .map_or(DEFAULT_TIMEOUT, |settings| settings.build_timeout);
+        let runner_tags = match receiver.runner {
+            Some(runner) => serde_json::from_str(&runner.tags).unwrap_or_default(),
+            None => spec.tags.clone(),
+        };
+        let started_at = now();
         let hand_out = HandOut {
             pipeline: pipeline.0,
             pipeline_iid: live.row.iid,
             pipeline_created_at: &iso(live.row.created_at),
             job: job.0,
-            started_at: &iso(now()),
-            timeout: spec.timeout.unwrap_or(PROJECT_TIMEOUT),
-            token: &token,
+            started_at: &iso(started_at),
+            timeout: receiver.timeout(spec.timeout.unwrap_or(default_timeout)),
+            token,
             manual: live.jobs[index].triggered,
             project_url: live.shared.predefined("CI_PROJECT_URL"),
-            runner_id: 1,
-            runner,
-            runner_tags: &spec.tags,
-            repository_url: "",
+            runner_id: receiver.runner.map_or(1, |runner| runner.id.0),
+            runner: receiver.name,
+            runner_tags: &runner_tags,
+            repository_url: &repository_url,
         };
         let of = |row: &JobRow, kind: &str| -> Option<&ArtifactRow> {
-            (artifacts.iter()).find(|file| file.job_id == row.id && file.file_type == kind)
+            let fresh = |file: &&ArtifactRow| file.expires_at.is_none_or(|at| at > started_at);
+            (artifacts.iter())
+                .filter(fresh)
+                .find(|file| file.job_id == row.id && file.file_type == kind)
         };
         let mut variables = Vec::new();
         for row in &sources {
@@ -99,21 +138,33 @@ impl Coordinator {
             .map(|(row, archive)| Dependency {
                 id: row.id.0,
                 name: row.name.clone(),
-                token: token.clone(),
+                token: token.to_owned(),
                 artifacts_file: Some(ArtifactsFile {
                     filename: archive.file_name.clone(),
                     size: u64::try_from(archive.size).unwrap_or_default(),
                 }),
             })
             .collect();
-        let variables = payload::variables(&spec, &live.shared, variables, &hand_out);
-        Ok(payload::payload(
-            &spec,
-            variables,
-            dependencies,
-            &live.shared,
-            &hand_out,
-        ))
+        let outer = match &project {
+            Some(project) => {
+                let environment = payload::environment_name(&spec, &live.shared, &hand_out);
+                let scope = VariableScope {
+                    protected: live.row.protected,
+                    environment: environment.as_deref(),
+                };
+                self.project_variables(project, scope).await?
+            }
+            None => Vec::new(),
+        };
+        let variables = payload::variables(&spec, &live.shared, variables, outer, &hand_out);
+        let mut payload = payload::payload(&spec, variables, dependencies, &live.shared, &hand_out);
+        if let (Some(project), Some(settings)) = (&project, &settings) {
+            let waited = live.jobs[index]
+                .queued_at
+                .map_or(0, |since| started_at - since);
+            payload::in_project(&mut payload, &live.row, project, settings, waited);
+        }
+        Ok(payload)
     }
 
     fn read_dotenv(&self, report: &ArtifactRow) -> Result<Vec<(String, String)>, Error> {
@@ -150,10 +201,14 @@ impl Coordinator {
         let pipeline = self.pipeline_of(job).await?;
         let (canceling, pattern, log) = {
             let live = self.load(pipeline).await?;
-            let index = live.current(job)?;
+            let index = at_work(&live, job)?;
             let canceling = live.jobs[index].status == Status::Canceling;
             let log = self.store.logs().path(pipeline, job);
-            (canceling, live.spec(index)?.coverage, log)
+            let pattern = match (live.spec(index)?.coverage, live.row.project_id) {
+                (None, Some(project)) => self.project_coverage(project).await?,
+                (pattern, _) => pattern,
+            };
+            (canceling, pattern, log)
         };
         if !matches!(update.state, JobState::Success | JobState::Failed) {
             return Ok(());
@@ -174,7 +229,7 @@ impl Coordinator {
         let reason = extra.failure_reason.clone().unwrap_or_default();
         let exit_code = update.exit_code;
         let ended = |live: &Live| {
-            let index = live.current(job)?;
+            let index = at_work(live, job)?;
             let event = if live.state.jobs[index].status == Status::Canceling {
                 Event::Canceled(index)
             } else if update.state == JobState::Success {
@@ -191,6 +246,13 @@ impl Coordinator {
         self.advance(pipeline, &ended, &[(job, extra)]).await
     }
 
+    /// The regular expression for jobs that have none of their own.
+    async fn project_coverage(&self, project: ProjectId) -> Result<Option<String>, Error> {
+        let row = self.store.project(project).await?;
+        let regex = row.map(|row| ProjectSettings::of(&row).build_coverage_regex);
+        Ok(regex.filter(|regex| !regex.is_empty()))
+    }
+
     pub(crate) async fn pipeline_of(&self, job: JobId) -> Result<PipelineId, Error> {
         if let Some(pipeline) = self.kept.pipeline_of(job) {
             return Ok(pipeline);
@@ -200,11 +262,37 @@ impl Coordinator {
     }
 }
 
+/// Whom a job is handed to, and with what token.
+pub(crate) struct Receiver<'a> {
+    /// None in a local run.
+    runner: Option<&'a RunnerRow>,
+    name: &'a str,
+    token: &'a str,
+}
+
+impl<'a> Receiver<'a> {
+    /// A runner of a server.
+    pub(crate) fn of(runner: &'a RunnerRow, token: &'a str) -> Self {
+        Self {
+            runner: Some(runner),
+            name: &runner.description,
+            token,
+        }
+    }
+
+    /// A time limit in seconds, as far as the runner allows it.
+    fn timeout(&self, wanted: u64) -> u64 {
+        let maximum = self.runner.and_then(|runner| runner.maximum_timeout);
+        let maximum = maximum.and_then(|seconds| u64::try_from(seconds).ok());
+        wanted.min(maximum.filter(|seconds| *seconds > 0).unwrap_or(u64::MAX))
+    }
+}
+
 /// The jobs whose artifacts a job gets: those of `needs`, or of `dependencies`, or all of
 /// earlier stages (language inventory, 1.7 and 1.10).
-fn upstream<'a>(live: &'a Live, index: usize, spec: &shipway_config::Job) -> Vec<&'a JobRow> {
+pub(crate) fn upstream(live: &Live, index: usize, spec: &shipway_config::Job) -> Vec<JobRow> {
     let own = live.state.jobs[index].stage;
-    let mut rows: Vec<&JobRow> = (live.jobs.iter().zip(&live.state.jobs))
+    let mut rows: Vec<JobRow> = (live.jobs.iter().zip(&live.state.jobs))
         .filter(|(row, state)| {
             let listed = |names: &Vec<String>| names.contains(&row.name);
             match (&spec.needs, &spec.dependencies) {
@@ -216,7 +304,7 @@ fn upstream<'a>(live: &'a Live, index: usize, spec: &shipway_config::Job) -> Vec
                 (None, None) => state.stage < own,
             }
         })
-        .map(|(row, _)| row)
+        .map(|(row, _)| row.clone())
         .collect();
     rows.sort_by_key(|row| (row.stage, row.id));
     rows
@@ -236,9 +324,4 @@ async fn read_coverage(pattern: String, log: PathBuf) -> Option<f64> {
             None
         }
     }
-}
-
-/// A job token that opens nothing: in a local run there is no server to use it on.
-fn token() -> String {
-    "shipway-local-job-token".to_owned()
 }

@@ -6,12 +6,16 @@
 //! the commit. HTTP, HTML and executors are unknown here.
 
 mod artifacts;
+mod at_work;
 mod cache_key;
+mod claim;
 mod coordinator;
 mod deployments;
+mod dispatch;
 mod error;
 mod hand_out;
 mod hosting;
+mod job_token;
 mod live;
 mod notice;
 mod payload;
@@ -19,16 +23,22 @@ mod predefined;
 mod project_variables;
 mod protection;
 mod push;
+mod queue;
 pub mod reports;
+mod runners;
 mod schedules;
 mod settings;
 mod slug;
 mod start;
+mod timeouts;
 mod view;
 mod wishes;
 
+pub use at_work::Appended;
 pub use cache_key::resolve as resolve_cache_keys;
+pub use claim::Asker;
 pub use coordinator::{Coordinator, NewRun};
+pub use dispatch::{Answer, Dispatch, candidate};
 pub use error::Error;
 pub use hosting::{Hosting, ServerAddress};
 pub use notice::{JobNotice, Notice};
@@ -37,6 +47,7 @@ pub use project_variables::VariableScope;
 pub use protection::{protections, wildcard_matches};
 pub use push::PIPELINES_PER_PUSH;
 pub use reports::junit::TestTotals;
+pub use runners::{RegistrationError, RunnerCall};
 pub use schedules::{CronError, ScheduleVariable, next_run};
 pub use settings::{DEFAULT_TIMEOUT, ProjectSettings};
 pub use slug::slug;

@@ -4,9 +4,13 @@ use serde::{Deserialize, Serialize};
 use shipway_config::variables::{Collection, FileReferences, Undefined, Variable};
 use shipway_config::{Cache, CacheKey, Image, Job, ResultWhen, Service, Variables};
 use shipway_protocol as protocol;
-use shipway_protocol::{ArtifactFormat, ArtifactSpec, Dependency, JobPayload, Step, When};
+use shipway_protocol::{
+    ArtifactFormat, ArtifactSpec, Dependency, FailureReason, JobPayload, Step, When,
+};
+use shipway_store::{PipelineRow, ProjectRow};
 
 use crate::predefined::{self, HandOut};
+use crate::settings::ProjectSettings;
 
 /// What all jobs of a pipeline share, as it is kept with the pipeline.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -42,22 +46,14 @@ pub(crate) fn variables(
     job: &Job,
     shared: &Shared,
     dotenv: Vec<(String, String)>,
+    outer: Vec<Variable>,
     hand_out: &HandOut<'_>,
 ) -> Vec<protocol::Variable> {
-    let mut all = Collection::default();
-    all.extend(shared.predefined.iter().cloned());
-    all.extend(predefined::of_job(job, hand_out).iter().cloned());
-    let inherited = shared.variables.iter();
-    let inherited = inherited.filter(|(key, _)| job.inherit_variables.takes(key));
-    for (key, value) in inherited.chain(&job.variables) {
-        all.push(Variable {
-            raw: value.raw,
-            ..Variable::new(key, &value.value)
-        });
-    }
+    let mut all = of_file(job, shared, hand_out);
     for (key, value) in dotenv {
         all.push(Variable::new(key, value));
     }
+    all.extend(outer);
     all.extend(shared.outer.iter().cloned());
     let expanded = all.expand_all_or_keep(Undefined::Keep, FileReferences::Keep);
     let expanded = expanded.winners().map(|variable| protocol::Variable {
@@ -69,6 +65,35 @@ pub(crate) fn variables(
         raw: variable.raw,
     });
     expanded.collect()
+}
+
+/// Predefined variables and those of the file.
+fn of_file(job: &Job, shared: &Shared, hand_out: &HandOut<'_>) -> Collection {
+    let mut all = Collection::default();
+    all.extend(shared.predefined.iter().cloned());
+    all.extend(predefined::of_job(job, hand_out).iter().cloned());
+    let inherited = shared.variables.iter();
+    let inherited = inherited.filter(|(key, _)| job.inherit_variables.takes(key));
+    for (key, value) in inherited.chain(&job.variables) {
+        all.push(Variable {
+            raw: value.raw,
+            ..Variable::new(key, &value.value)
+        });
+    }
+    all
+}
+
+/// The job's environment, by which project variables are chosen; so none of those is in it.
+pub(crate) fn environment_name(
+    job: &Job,
+    shared: &Shared,
+    hand_out: &HandOut<'_>,
+) -> Option<String> {
+    let name = &job.environment.as_ref()?.name;
+    let mut all = of_file(job, shared, hand_out);
+    all.extend(shared.outer.iter().cloned());
+    let all = all.expand_all_or_keep(Undefined::Empty, FileReferences::Keep);
+    Some(all.expand(name, Undefined::Empty, FileReferences::Keep))
 }
 
 /// Puts the payload together; the sources are the runner's business.
@@ -111,9 +136,84 @@ pub(crate) fn payload(
         dependencies,
         features: protocol::Features {
             trace_sections: true,
-            ..protocol::Features::default()
+            failure_reasons: (FailureReason::ALL.iter())
+                .map(|reason| reason.as_str().to_owned())
+                .collect(),
+            token_mask_prefixes: Vec::new(),
         },
+        inputs: Vec::new(),
     }
+}
+
+/// What a project of a server adds: whose job it is, where the sources are, and the project's
+/// settings. `waited` are microseconds in the queue.
+pub(crate) fn in_project(
+    payload: &mut JobPayload,
+    pipeline: &PipelineRow,
+    project: &ProjectRow,
+    settings: &ProjectSettings,
+    waited: i64,
+) {
+    payload.allow_git_fetch = settings.build_git_strategy != "clone";
+    payload.job_info.project_id = project.id.0;
+    payload.job_info.time_in_queue_seconds = seconds(waited);
+    let variable = |key: &str| {
+        let found = payload
+            .variables
+            .iter()
+            .rfind(|variable| variable.key == key);
+        found.map(|variable| variable.value.as_str())
+    };
+    let depth = variable("GIT_DEPTH").and_then(|depth| depth.trim().parse().ok());
+    let depth = depth.unwrap_or(settings.ci_default_git_depth);
+    let repo_url = variable("CI_REPOSITORY_URL").unwrap_or_default().to_owned();
+    let git = &mut payload.git_info;
+    git.repo_url = repo_url;
+    git.depth = depth;
+    git.protected = Some(pipeline.protected);
+    git.refspecs = refspecs(pipeline.id.0, git.ref_type, &git.ref_name, depth);
+    if !settings.ci_separated_caches {
+        for cache in &mut payload.cache {
+            let keys = std::iter::once(&mut cache.key).chain(&mut cache.fallback_keys);
+            keys.for_each(without_suffix);
+        }
+    }
+}
+
+/// What the runner fetches (runner protocol, B.5.2): the pipeline's own ref, which stays when
+/// the branch moves on, and with it the ref, or all of them where the whole history is wanted.
+fn refspecs(pipeline: i64, kind: protocol::RefType, name: &str, depth: u32) -> Vec<String> {
+    let mut refspecs = vec![format!(
+        "+refs/pipelines/{pipeline}:refs/pipelines/{pipeline}"
+    )];
+    match (depth, kind) {
+        (0, _) => refspecs.extend([
+            "+refs/heads/*:refs/remotes/origin/*".to_owned(),
+            "+refs/tags/*:refs/tags/*".to_owned(),
+        ]),
+        (_, protocol::RefType::Branch) => {
+            refspecs.push(format!("+refs/heads/{name}:refs/remotes/origin/{name}"));
+        }
+        (_, protocol::RefType::Tag) => {
+            refspecs.push(format!("+refs/tags/{name}:refs/tags/{name}"));
+        }
+    }
+    refspecs
+}
+
+fn without_suffix(key: &mut String) {
+    for suffix in ["-non_protected", "-protected"] {
+        if let Some(plain) = key.strip_suffix(suffix) {
+            *key = plain.to_owned();
+            return;
+        }
+    }
+}
+
+/// Microseconds as seconds, to the millisecond.
+fn seconds(micros: i64) -> f64 {
+    let millis = u32::try_from(micros / 1000).unwrap_or_default();
+    f64::from(millis) / 1000.0
 }
 
 fn git_info(shared: &Shared, protected: bool) -> protocol::GitInfo {
@@ -344,7 +444,8 @@ mod tests {
             ..Shared::default()
         };
         let dotenv = vec![("D".to_owned(), "dotenv".to_owned())];
-        let all = variables(&job, &shared, dotenv, &hand_out());
+        let project = vec![Variable::new("C", "project"), Variable::new("F", "of $B")];
+        let all = variables(&job, &shared, dotenv, project, &hand_out());
         let value = |key: &str| {
             let mut found = all.iter().filter(|variable| variable.key == key);
             let variable = found.next().unwrap();
@@ -352,7 +453,8 @@ mod tests {
             variable.value.as_str()
         };
         assert_eq!(value("B"), "job");
-        assert_eq!(value("C"), "global predefined");
+        assert_eq!(value("C"), "project");
+        assert_eq!(value("F"), "of job");
         assert_eq!(value("D"), "dotenv");
         assert_eq!(value("E"), "outer");
         assert_eq!(value("SELF"), "first more");
@@ -401,5 +503,30 @@ mod tests {
         assert_eq!(payload.steps[1].name, "after_script");
         assert_eq!(payload.cache[0].key, "default-protected");
         assert_eq!(of("false").cache[0].key, "default-non_protected");
+    }
+
+    #[test]
+    fn the_pipelines_own_ref_is_always_fetched() {
+        use protocol::RefType::{Branch, Tag};
+        let of = |kind, depth| refspecs(9, kind, "x", depth)[1..].join(" ");
+        assert_eq!(
+            refspecs(9, Branch, "x", 0)[0],
+            "+refs/pipelines/9:refs/pipelines/9"
+        );
+        assert_eq!(of(Branch, 20), "+refs/heads/x:refs/remotes/origin/x");
+        assert_eq!(of(Tag, 1), "+refs/tags/x:refs/tags/x");
+        for kind in [Branch, Tag] {
+            let all = "+refs/heads/*:refs/remotes/origin/* +refs/tags/*:refs/tags/*";
+            assert_eq!(of(kind, 0), all);
+        }
+    }
+
+    #[test]
+    fn caches_may_be_shared_by_protected_refs_and_others() {
+        for (key, plain) in [("a-protected", "a"), ("a-non_protected", "a"), ("a", "a")] {
+            let mut text = key.to_owned();
+            without_suffix(&mut text);
+            assert_eq!(text, plain);
+        }
     }
 }

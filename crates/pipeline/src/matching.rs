@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What a job asks of a runner.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Wanted {
     /// The runner must have all of them; upper and lower case differ.
     pub tags: Vec<String>,
@@ -14,6 +14,10 @@ pub struct Wanted {
     pub project: i64,
     /// The groups above the project, nearest first.
     pub groups: Vec<i64>,
+    /// The project does not want runners of the instance.
+    pub no_instance_runners: bool,
+    /// The project does not want runners of its groups.
+    pub no_group_runners: bool,
 }
 
 /// Whose jobs a runner takes.
@@ -69,8 +73,10 @@ impl Candidate {
     pub fn obstacles(&self, wanted: &Wanted) -> Vec<Obstacle> {
         let mut found = Vec::new();
         let reaches = match &self.reach {
-            Reach::Instance => true,
-            Reach::Groups(groups) => groups.iter().any(|group| wanted.groups.contains(group)),
+            Reach::Instance => !wanted.no_instance_runners,
+            Reach::Groups(groups) => {
+                !wanted.no_group_runners && groups.iter().any(|group| wanted.groups.contains(group))
+            }
             Reach::Projects(projects) => projects.contains(&wanted.project),
         };
         if !reaches {
@@ -210,6 +216,23 @@ mod tests {
             protected,
             project: 1,
             groups: vec![20, 10],
+            ..Wanted::default()
+        }
+    }
+
+    #[test]
+    fn a_project_may_refuse_the_runners_of_others() {
+        let refusing = Wanted {
+            no_instance_runners: true,
+            no_group_runners: true,
+            ..wanted("", false)
+        };
+        for (words, takes) in [
+            ("r untagged", false),
+            ("r untagged group=10", false),
+            ("r untagged project=1", true),
+        ] {
+            assert_eq!(runner(words).takes(&refusing), takes, "{words}");
         }
     }
 

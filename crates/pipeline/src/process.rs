@@ -76,6 +76,8 @@ pub enum Event {
     Process,
     /// A runner took the job.
     Started(JobIndex),
+    /// The runner that took the job never began with it: the job waits again.
+    Returned(JobIndex),
     /// The job ended well.
     Succeeded(JobIndex),
     /// The job failed.
@@ -225,6 +227,10 @@ impl Step<'_> {
             Event::Started(job) => {
                 self.expect(*job, "started", |status| status == Status::Pending)?;
                 self.set_job(*job, Status::Running);
+            }
+            Event::Returned(job) => {
+                self.expect(*job, "returned", |status| status == Status::Running)?;
+                self.set_job(*job, Status::Pending);
             }
             Event::Succeeded(job) => {
                 self.expect(*job, "finished", is_unfinished)?;

@@ -39,6 +39,8 @@ pub struct JobPayload {
     pub dependencies: Vec<Dependency>,
     /// What the coordinator understands.
     pub features: Features,
+    /// Inputs of the job, which are not supported: always empty.
+    pub inputs: Vec<Value>,
 }
 
 /// Why the body of a job could not be used.

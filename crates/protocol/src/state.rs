@@ -58,6 +58,25 @@ impl JobState {
 }
 
 impl FailureReason {
+    /// Those that a runner reports when it may, that is, when the coordinator lists them.
+    pub const ALL: [Self; 9] = [
+        Self::UnknownFailure,
+        Self::ScriptFailure,
+        Self::RunnerSystemFailure,
+        Self::JobExecutionTimeout,
+        Self::ImagePullFailure,
+        Self::RunnerConfigurationError,
+        Self::RunnerExternalDependencyFailure,
+        Self::RunnerInterrupted,
+        Self::RunnerUnsupported,
+    ];
+
+    /// The reason of this name; [`Self::UnknownFailure`] for a name of another version.
+    pub fn named(name: &str) -> Self {
+        let found = Self::ALL.into_iter().find(|reason| reason.as_str() == name);
+        found.unwrap_or(Self::UnknownFailure)
+    }
+
     /// The name on the wire, such as `script_failure`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -37,6 +37,13 @@ const UPDATE: &str = "UPDATE jobs SET status = COALESCE($2, status), \
     trace_bytes = COALESCE($15, trace_bytes), environment = COALESCE($16, environment) \
     WHERE id = $1";
 
+const CLAIM: &str = "UPDATE jobs SET runner_id = $2, system_id = $3, runner = $4, \
+    token_digest = $5, contacted_at = $6, acknowledged_at = $7 WHERE id = $1";
+
+const UNCLAIM: &str = "UPDATE jobs SET runner_id = NULL, system_id = NULL, runner = NULL, \
+    token_digest = NULL, started_at = NULL, contacted_at = NULL, acknowledged_at = NULL \
+    WHERE id = $1";
+
 const MARK_RETRIED: &str = "UPDATE jobs SET retried = TRUE WHERE id = $1";
 
 /// Rows of one INSERT, each of 16 values: under SQLite's limit of 32766 values.
@@ -199,7 +206,22 @@ impl Transaction {
             .bind(&update.runner)
             .bind(update.trace_bytes)
             .bind(&update.environment);
-        self.change(statement, "job", id.0).await
+        self.change(statement, "job", id.0).await?;
+        if update.unclaim {
+            self.execute(query(UNCLAIM).bind(id.0)).await?;
+        }
+        if let Some(claim) = &update.claim {
+            let statement = query(CLAIM)
+                .bind(id.0)
+                .bind(claim.runner)
+                .bind(&claim.system_id)
+                .bind(&claim.description)
+                .bind(&claim.token_digest)
+                .bind(claim.at)
+                .bind(claim.acknowledged.then_some(claim.at));
+            self.execute(statement).await?;
+        }
+        Ok(())
     }
 
     /// Gives many jobs one status, and returns how many there were; a pipeline of thousands

@@ -7,7 +7,7 @@ use shipway_pipeline::{JobId, PipelineId};
 use crate::error::StoreError;
 use crate::ids::{ProjectId, RunnerId};
 use crate::rows::{JobRow, Key};
-use crate::sql::query;
+use crate::sql::{Query, query};
 use crate::store::Store;
 use crate::transaction::Transaction;
 
@@ -45,6 +45,8 @@ pub struct Claim {
     pub token_digest: Vec<u8>,
     /// When.
     pub at: i64,
+    /// The runner need not say first that it begins.
+    pub acknowledged: bool,
 }
 
 /// How many of a project's jobs are at work.
@@ -64,13 +66,19 @@ macro_rules! claim {
     ($which:literal) => {
         concat!(
             "UPDATE jobs SET status = 'running', runner_id = $2, system_id = $3, runner = $4, \
-            token_digest = $5, started_at = $6, contacted_at = $6, acknowledged_at = NULL \
+            token_digest = $5, started_at = $6, contacted_at = $6, acknowledged_at = $7 \
             WHERE id = ",
             $which,
             " RETURNING *"
         )
     };
 }
+
+const PENDING_OF: &str = "SELECT id, pipeline_id, project_id, name, tags, protected, queued_at \
+    FROM jobs WHERE status = 'pending' AND project_id IS NOT NULL AND id IN";
+
+/// Jobs of one SELECT.
+const IDS_PER_SELECT: usize = 1000;
 
 const CLAIM: &str = claim!("$1 AND status = 'pending'");
 
@@ -111,6 +119,20 @@ impl Store {
     /// When the database does not answer.
     pub async fn queue(&self, limit: i64) -> Result<Vec<QueuedJob>, StoreError> {
         self.all(query(PENDING).bind(limit)).await
+    }
+
+    /// Those of these jobs that are pending.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn queued(&self, ids: &[JobId]) -> Result<Vec<QueuedJob>, StoreError> {
+        let mut found = Vec::new();
+        for chunk in ids.chunks(IDS_PER_SELECT) {
+            let list = chunk.iter().map(|id| id.0.into());
+            let mut rows = self.all(Query::list(PENDING_OF, Vec::new(), list)).await?;
+            found.append(&mut rows);
+        }
+        Ok(found)
     }
 
     /// The job whose token has this digest; it may be over.
@@ -173,7 +195,8 @@ impl Transaction {
             .bind(&claim.system_id)
             .bind(&claim.description)
             .bind(&claim.token_digest)
-            .bind(claim.at);
+            .bind(claim.at)
+            .bind(claim.acknowledged.then_some(claim.at));
         self.optional(update).await
     }
 

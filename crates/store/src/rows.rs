@@ -4,6 +4,7 @@ use shipway_pipeline::{JobId, PipelineId, Status};
 use sqlx::Type;
 
 use crate::ids::{ProjectId, RunnerId, UserId};
+use crate::queue::Claim;
 use crate::sql::decoded_from_text;
 
 /// A number that identifies a row.
@@ -296,6 +297,10 @@ pub struct JobUpdate {
     pub trace_bytes: Option<i64>,
     /// JSON: its environment.
     pub environment: Option<String>,
+    /// The runner that takes it.
+    pub claim: Option<Claim>,
+    /// Its runner gives it back: nobody has it, and its token is worthless.
+    pub unclaim: bool,
 }
 
 /// An artifact to be stored; its file is in [`Blobs`](crate::Blobs) already.

@@ -290,7 +290,9 @@ impl Transaction {
             .bind(row.protected_only)
             .bind(row.paused)
             .bind(row.maximum_timeout);
-        self.change(update, "runner", row.id.0).await
+        self.change(update, "runner", row.id.0).await?;
+        self.runner_changed(row.id);
+        Ok(())
     }
 
     /// Notes a call of one of the runner's machines, with what it says of itself; what it does
@@ -329,6 +331,7 @@ impl Transaction {
     /// # Errors
     /// [`StoreError::NotFound`].
     pub async fn delete_runner(&mut self, id: RunnerId) -> Result<(), StoreError> {
+        self.runner_changed(id);
         self.change(query(DELETE).bind(id), "runner", id.0).await
     }
 
@@ -354,6 +357,7 @@ impl Transaction {
         runner: RunnerId,
         project: ProjectId,
     ) -> Result<(), StoreError> {
+        self.runner_changed(runner);
         let assign = query(ASSIGN).bind(runner).bind(project);
         self.execute(assign).await.map(drop)
     }
@@ -367,7 +371,13 @@ impl Transaction {
         runner: RunnerId,
         project: ProjectId,
     ) -> Result<bool, StoreError> {
+        self.runner_changed(runner);
         let unassign = query(UNASSIGN).bind(runner).bind(project);
         Ok(self.execute(unassign).await? > 0)
+    }
+
+    /// Runners that wait for a job are to know at once that they are others now.
+    fn runner_changed(&mut self, id: RunnerId) {
+        self.notify(format!("runner {id}"));
     }
 }

@@ -85,6 +85,7 @@ async fn nobody_waits_for_a_job_that_another_is_about_to_take() {
         description: "build host".to_owned(),
         token_digest: vec![number; 32],
         at: 1,
+        acknowledged: false,
     };
     let (mut one, mut two) = (store.begin().await.unwrap(), store.begin().await.unwrap());
     one.set_job_status(job, Status::Pending, JobUpdate::default())

@@ -16,6 +16,7 @@ fn claim(runner: RunnerId, number: u8) -> Claim {
         description: "build host".to_owned(),
         token_digest: vec![number; 32],
         at: 100,
+        acknowledged: false,
     }
 }
 
