@@ -43,7 +43,8 @@ impl Coordinator {
                 None
             }
         };
-        let blob = self.store.blobs().put(pipeline, job, file_name, file)?;
+        let blobs = self.store.blobs();
+        let blob = (blobs.put_file(pipeline, job, file_name, file, u64::MAX)).await?;
         let expires_at = spec.expire_in.as_deref().and_then(duration::parse_seconds);
         let expires_at = expires_at
             .and_then(|seconds| i64::try_from(seconds).ok())
@@ -58,6 +59,7 @@ impl Coordinator {
                 size: i64::try_from(blob.size).unwrap_or(i64::MAX),
                 expires_at,
                 path: blob.path,
+                digest: Some(blob.digest.to_vec()),
             })
             .await?;
         if let Some(tests) = tests {
@@ -78,13 +80,7 @@ impl Coordinator {
         let artifacts = self.store.artifacts_of(job).await?;
         let archive = artifacts.iter().find(|file| file.file_type == "archive");
         let archive = archive.ok_or(Error::NoArchive(job))?;
-        let from = self.store.blobs().path(&archive.path)?;
-        let to = into.to_owned();
-        let copied = tokio::task::spawn_blocking(move || std::fs::copy(from, to)).await;
-        copied
-            .unwrap_or_else(|error| Err(std::io::Error::other(error)))
-            .map_err(Error::file(into))?;
-        Ok(())
+        Ok(self.store.blobs().fetch(&archive.path, into).await?)
     }
 }
 

@@ -20,6 +20,9 @@ use crate::settings::{DEFAULT_TIMEOUT, ProjectSettings};
 /// A job token that opens nothing: in a local run there is no server to use it on.
 const LOCAL_TOKEN: &str = "shipway-local-job-token";
 
+/// Bytes read of a packed dotenv report; what is allowed of it unpacked is far less.
+const PACKED_LIMIT: u64 = 1024 * 1024;
+
 impl Coordinator {
     /// Gives the next pending job of the pipeline to a runner, if there is one.
     ///
@@ -130,7 +133,7 @@ impl Coordinator {
         let mut variables = Vec::new();
         for row in &sources {
             if let Some(report) = of(row, "dotenv") {
-                variables.extend(self.read_dotenv(report)?);
+                variables.extend(self.read_dotenv(report).await?);
             }
         }
         let dependencies = (sources.iter())
@@ -167,15 +170,20 @@ impl Coordinator {
         Ok(payload)
     }
 
-    fn read_dotenv(&self, report: &ArtifactRow) -> Result<Vec<(String, String)>, Error> {
+    async fn read_dotenv(&self, report: &ArtifactRow) -> Result<Vec<(String, String)>, Error> {
         use std::io::Read;
-        let path = self.store.blobs().path(&report.path)?;
-        let file = self.store.blobs().open(&report.path)?;
+        use tokio::io::AsyncReadExt;
+        let fault = Error::file(self.store.blobs().location(&report.path)?);
+        let mut packed = Vec::new();
+        let mut file = self.store.blobs().get(&report.path, ..PACKED_LIMIT).await?;
+        let read = file.read_to_end(&mut packed).await;
         let mut text = Vec::new();
-        flate2::read::MultiGzDecoder::new(file)
-            .take(dotenv::SIZE_LIMIT as u64 + 1)
-            .read_to_end(&mut text)
-            .map_err(Error::file(path))?;
+        read.and_then(|_| {
+            flate2::read::MultiGzDecoder::new(packed.as_slice())
+                .take(dotenv::SIZE_LIMIT as u64 + 1)
+                .read_to_end(&mut text)
+        })
+        .map_err(fault)?;
         dotenv::parse(&text).map_err(|source| Error::Artifact {
             file_name: report.file_name.clone(),
             source,

@@ -138,7 +138,7 @@ impl crate::Coordinator {
                 kind: file.file_type.clone(),
                 file_name: file.file_name.clone(),
                 size: u64::try_from(file.size).unwrap_or_default(),
-                path: self.store.blobs().path(&file.path)?,
+                path: self.store.blobs().location(&file.path)?,
             });
         }
         let tests = row

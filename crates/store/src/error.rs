@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::blobs::{BlobError, ObjectsError};
+
 /// Primary result codes of SQLite that a person can do something about.
 mod code {
     pub(super) const BUSY: i32 = 5;
@@ -51,6 +53,12 @@ pub enum StoreError {
         /// What was tried.
         source: sqlx::Error,
     },
+    /// The place of the artifacts cannot be used.
+    #[error(transparent)]
+    Objects(#[from] ObjectsError),
+    /// The place of the artifacts does not answer, or lets us not in.
+    #[error(transparent)]
+    Blobs(#[from] BlobError),
     /// It is asked of a database file, and the rows are in a server.
     #[error("the database `{}` is no file that Shipway could copy or check; use the programs of its server, `pg_dump` for instance", path.display())]
     NoFile {

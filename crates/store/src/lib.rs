@@ -1,8 +1,8 @@
 //! What outlives a process: rows in SQL, logs and artifacts in files.
 //!
 //! A [`Store`] is one directory: `shipway.db`, `logs/`, `artifacts/` and `held/`. The rows may
-//! also be in a database of PostgreSQL, which several machines share. It keeps what it is given
-//! and decides nothing about pipelines. Files are written before the rows that name them, so
+//! also be in a database of PostgreSQL, which several machines share, and the artifacts in a
+//! bucket of S3. It keeps what it is given and decides nothing about pipelines. Files are written before the rows that name them, so
 //! that a process killed in between leaves a file too many, which [`Store::prune`] sweeps, and
 //! never a row without its file.
 //!
@@ -18,6 +18,7 @@ mod backup;
 mod blobs;
 mod changes;
 mod credentials;
+mod disk;
 mod engine;
 mod environments;
 mod error;
@@ -48,7 +49,7 @@ mod triggers;
 mod users;
 mod variables;
 
-pub use blobs::{Blob, BlobError, Blobs};
+pub use blobs::{Blob, BlobError, BlobReader, Blobs, ListedBlob, Objects, ObjectsError};
 pub use changes::{Change, Changes};
 pub use credentials::{AccessTokenRow, NewAccessToken, SessionRow};
 pub use environments::{DeploymentRow, EnvironmentRow, NewDeployment, NewEnvironment};

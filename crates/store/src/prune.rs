@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use shipway_pipeline::{PipelineId, Status};
 
-use crate::blobs::PARTIAL_PREFIX;
+use crate::blobs::BlobError;
 use crate::engine::Engine;
 use crate::error::StoreError;
 use crate::rows::PipelineRow;
@@ -18,6 +18,9 @@ pub enum PruneError {
     /// The rows could not be read or deleted.
     #[error("cannot prune the pipelines")]
     Store(#[from] StoreError),
+    /// The files of artifacts could not be listed or removed.
+    #[error("cannot remove or measure artifacts")]
+    Blobs(#[from] BlobError),
     /// A file or directory could not be measured or removed.
     #[error("cannot remove or measure `{}`; check its owner and mode", path.display())]
     File {
@@ -44,7 +47,7 @@ pub struct Usage {
     pub database: u64,
     /// The logs of jobs.
     pub logs: u64,
-    /// The files of artifacts.
+    /// The files of artifacts, wherever they are.
     pub artifacts: u64,
 }
 
@@ -69,11 +72,11 @@ pub struct Pruned {
 }
 
 impl Store {
-    /// How much disk the store uses.
+    /// How much room the store uses.
     ///
     /// # Errors
     /// When a directory cannot be read.
-    pub fn usage(&self) -> Result<Usage, PruneError> {
+    pub async fn usage(&self) -> Result<Usage, PruneError> {
         let mut database = 0;
         for suffix in ["", "-wal", "-shm"] {
             let mut path = self.database().as_os_str().to_owned();
@@ -83,8 +86,13 @@ impl Store {
         Ok(Usage {
             database,
             logs: tree_size(self.logs().directory())?,
-            artifacts: tree_size(self.blobs().directory())?,
+            artifacts: self.artifacts_size("").await?,
         })
+    }
+
+    async fn artifacts_size(&self, prefix: &str) -> Result<u64, BlobError> {
+        let files = self.blobs().everything(prefix).await?;
+        Ok(files.iter().map(|file| file.size).sum())
     }
 
     /// Removes files that no row names, then deletes pipelines with their logs and artifacts,
@@ -94,25 +102,25 @@ impl Store {
     /// # Errors
     /// When rows or files cannot be deleted.
     pub async fn prune(&self, budget: u64) -> Result<Pruned, PruneError> {
-        let before = self.usage()?.total();
+        let before = self.usage().await?.total();
         let mut pruned = Pruned {
             orphans: self.sweep().await?,
             ..Pruned::default()
         };
-        let mut used = self.usage()?.total();
+        let mut used = self.usage().await?.total();
         for id in self.pipeline_ids().await? {
             if used <= budget {
                 break;
             }
             if self.delete_if_over(id).await? {
-                used = used.saturating_sub(self.remove_files(id)?);
+                used = used.saturating_sub(self.remove_files(id).await?);
                 pruned.pipelines.push(id);
             }
         }
         if !pruned.pipelines.is_empty() {
             self.compact().await?;
         }
-        pruned.remaining = self.usage()?.total();
+        pruned.remaining = self.usage().await?.total();
         pruned.freed = before.saturating_sub(pruned.remaining);
         Ok(pruned)
     }
@@ -139,36 +147,36 @@ impl Store {
         Ok(true)
     }
 
-    fn remove_files(&self, id: PipelineId) -> Result<u64, PruneError> {
-        let mut freed = 0;
-        for directory in [self.logs().directory(), self.blobs().directory()] {
-            let path = directory.join(id.to_string());
-            freed += tree_size(&path)?;
-            match std::fs::remove_dir_all(&path) {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(PruneError::file(&path, error));
-                }
-                _ => {}
+    async fn remove_files(&self, id: PipelineId) -> Result<u64, PruneError> {
+        let path = self.logs().directory().join(id.to_string());
+        let freed = tree_size(&path)?;
+        match std::fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(PruneError::file(&path, error));
             }
+            _ => {}
         }
-        Ok(freed)
+        Ok(freed + self.blobs().delete_pipeline(id).await?)
     }
 
-    /// Removes what a killed process left: directories of pipelines without a row, and files
-    /// without a row in pipelines that nobody works on. Returns the number of files.
-    async fn sweep(&self) -> Result<usize, PruneError> {
-        let mut on_disk = pipelines_on_disk(self.logs().directory())?;
-        on_disk.extend(pipelines_on_disk(self.blobs().directory())?);
+    /// Removes what a killed process left: directories of pipelines without a row, files
+    /// without a row in pipelines that nobody works on, and halves of uploads. Returns how many
+    /// files.
+    ///
+    /// # Errors
+    /// When rows cannot be read or files not be removed.
+    pub async fn sweep(&self) -> Result<usize, PruneError> {
+        let mut found = pipelines_on_disk(self.logs().directory())?;
+        found.extend(self.blobs().pipelines().await?);
         // The rows are read after the directories: a pipeline's row comes before its files.
         let rows: BTreeSet<PipelineId> = self.pipeline_ids().await?.into_iter().collect();
-        let mut removed = 0;
-        for id in on_disk {
+        let mut removed = self.blobs().abort_leftovers().await?;
+        for id in found {
             let id = PipelineId(id);
             if !rows.contains(&id) {
-                for directory in [self.logs().directory(), self.blobs().directory()] {
-                    removed += files(&directory.join(id.to_string()))?.len();
-                }
-                self.remove_files(id)?;
+                removed += files(&self.logs().directory().join(id.to_string()))?.len();
+                removed += self.blobs().everything(&id.to_string()).await?.len();
+                self.remove_files(id).await?;
                 continue;
             }
             let over = self.pipeline(id).await?.is_some_and(|row| is_over(&row));
@@ -180,18 +188,14 @@ impl Store {
     }
 
     async fn sweep_artifacts(&self, id: PipelineId) -> Result<usize, PruneError> {
+        // Files being put have no row either.
+        let found = self.blobs().everything(&id.to_string()).await?;
         let rows = self.artifacts_of_pipeline(id).await?;
-        let known: BTreeSet<PathBuf> = rows
-            .iter()
-            .map(|row| self.blobs().directory().join(&row.path))
-            .collect();
+        let known: BTreeSet<&str> = rows.iter().map(|row| row.path.as_str()).collect();
         let mut removed = 0;
-        for file in files(&self.blobs().directory().join(id.to_string()))? {
-            let partial = file
-                .file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with(PARTIAL_PREFIX));
-            if partial || !known.contains(&file) {
-                std::fs::remove_file(&file).map_err(|error| PruneError::file(&file, error))?;
+        for file in found {
+            if !known.contains(file.path.as_str()) {
+                self.blobs().delete(&file.path).await?;
                 removed += 1;
             }
         }

@@ -320,6 +320,8 @@ pub struct NewArtifact {
     pub expires_at: Option<i64>,
     /// Where [`Blobs`](crate::Blobs) has it.
     pub path: String,
+    /// SHA-256 of the content; none where an older Shipway stored it.
+    pub digest: Option<Vec<u8>>,
 }
 
 /// A stored artifact.
@@ -342,4 +344,6 @@ pub struct ArtifactRow {
     pub expires_at: Option<i64>,
     /// Where [`Blobs`](crate::Blobs) has it.
     pub path: String,
+    /// SHA-256 of the content; none where an older Shipway stored it.
+    pub digest: Option<Vec<u8>>,
 }

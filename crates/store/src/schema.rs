@@ -12,6 +12,7 @@ use sqlx::{Connection, SqliteConnection};
 const MIGRATIONS: &[&str] = &[
     include_str!("schema/1_pipelines.sql"),
     include_str!("schema/2_server.sql"),
+    include_str!("schema/3_digests.sql"),
 ];
 
 /// The schema version that this program writes.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 
-use crate::blobs::Blobs;
+use crate::blobs::{Blobs, Objects};
 use crate::changes::Changed;
 #[cfg(feature = "postgres")]
 use crate::changes::Listener;
@@ -40,10 +40,12 @@ pub enum Durability {
 }
 
 /// How a store is opened.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// What an acknowledged write survives.
     pub durability: Durability,
+    /// Where the files of artifacts are.
+    pub objects: Objects,
 }
 
 /// Rows, logs and artifacts in one directory, which several processes may use at a time. The
@@ -96,7 +98,7 @@ impl Store {
         std::fs::create_dir_all(directory).map_err(fault)?;
         // Absolute: the process may change its directory.
         let directory = directory.canonicalize().map_err(fault)?;
-        let (engine, database) = connect(url, &directory, options)?;
+        let (engine, database) = connect(url, &directory, options.durability)?;
         let store = Self {
             engine,
             database,
@@ -104,10 +106,11 @@ impl Store {
             #[cfg(feature = "postgres")]
             listener: Arc::default(),
             logs: Logs::new(directory.join("logs"), options.durability),
-            blobs: Blobs::new(directory.join("artifacts"), options.durability),
+            blobs: Blobs::new(&options.objects, &directory, options.durability)?,
             directory,
         };
         store.check_schema().await?;
+        store.blobs.probe().await?;
         Ok(store)
     }
 
@@ -231,25 +234,29 @@ impl Store {
 }
 
 /// The engine of a URL, and what messages call its database.
-fn connect(url: &str, directory: &Path, options: Options) -> Result<(Engine, PathBuf), StoreError> {
+fn connect(
+    url: &str,
+    directory: &Path,
+    durability: Durability,
+) -> Result<(Engine, PathBuf), StoreError> {
     if let Some(path) = url.strip_prefix("sqlite:") {
         let mut file = directory.join(path);
         if file.is_dir() || path.ends_with('/') {
             file.push("shipway.db");
         }
-        return Ok((sqlite(&file, options), file));
+        return Ok((sqlite(&file, durability), file));
     }
     #[cfg(feature = "postgres")]
     if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-        return postgres(url, options);
+        return postgres(url, durability);
     }
     // A URL may hold a password: of what is shown, only the scheme is the user's.
     let scheme = url.split(':').next().unwrap_or_default().to_owned();
     Err(StoreError::Url { scheme })
 }
 
-fn sqlite(file: &Path, options: Options) -> Engine {
-    let synchronous = match options.durability {
+fn sqlite(file: &Path, durability: Durability) -> Engine {
+    let synchronous = match durability {
         Durability::Process => SqliteSynchronous::Normal,
         Durability::Machine => SqliteSynchronous::Full,
     };
@@ -279,7 +286,7 @@ fn sqlite(file: &Path, options: Options) -> Engine {
 const CONNECTIONS: u32 = 20;
 
 #[cfg(feature = "postgres")]
-fn postgres(url: &str, options: Options) -> Result<(Engine, PathBuf), StoreError> {
+fn postgres(url: &str, durability: Durability) -> Result<(Engine, PathBuf), StoreError> {
     let connect: sqlx::postgres::PgConnectOptions =
         url.parse().map_err(|_| StoreError::PostgresUrl)?;
     let name = format!(
@@ -288,7 +295,7 @@ fn postgres(url: &str, options: Options) -> Result<(Engine, PathBuf), StoreError
         connect.get_port(),
         connect.get_database().unwrap_or_default()
     );
-    let durability = match options.durability {
+    let synchronous = match durability {
         Durability::Process => "off",
         Durability::Machine => "on",
     };
@@ -296,7 +303,7 @@ fn postgres(url: &str, options: Options) -> Result<(Engine, PathBuf), StoreError
     let connect = connect
         .application_name("shipway")
         .options([
-            ("synchronous_commit", durability),
+            ("synchronous_commit", synchronous),
             ("lock_timeout", wait.as_str()),
         ])
         .disable_statement_logging();

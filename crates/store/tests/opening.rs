@@ -18,6 +18,7 @@ async fn what_was_stored_is_there_after_opening_again() {
     drop(first);
     let options = Options {
         durability: Durability::Machine,
+        ..Options::default()
     };
     let second = Store::open_with(&directory.path().join("state"), options)
         .await

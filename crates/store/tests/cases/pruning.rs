@@ -20,7 +20,8 @@ async fn full(directory: &TempDir, store: &Store, status: Status) -> PipelineId 
         .unwrap();
     let source = directory.path().join("upload");
     std::fs::write(&source, vec![b'a'; ARTIFACT_BYTES]).unwrap();
-    let blob = store.blobs().put(pipeline, job, "a.zip", &source).unwrap();
+    let put = (store.blobs()).put_file(pipeline, job, "a.zip", &source, ARTIFACT_BYTES as u64);
+    let blob = put.await.unwrap();
     let mut transaction = store.begin().await.unwrap();
     let artifact = NewArtifact {
         job_id: job,
@@ -30,6 +31,7 @@ async fn full(directory: &TempDir, store: &Store, status: Status) -> PipelineId 
         size: blob.size as i64,
         expires_at: None,
         path: blob.path,
+        digest: Some(blob.digest.to_vec()),
     };
     transaction.insert_artifact(&artifact).await.unwrap();
     transaction.commit().await.unwrap();
@@ -51,12 +53,12 @@ async fn ids(store: &Store) -> Vec<i64> {
 #[tokio::test]
 async fn use_is_told_by_kind() {
     let (directory, store) = store().await;
-    let empty = store.usage().unwrap();
+    let empty = store.usage().await.unwrap();
     assert_eq!((empty.logs, empty.artifacts), (0, 0));
     // The disk of a server is not ours to measure.
     assert!(empty.database > 0 || crate::support::is_postgres());
     full(&directory, &store, Status::Success).await;
-    let usage = store.usage().unwrap();
+    let usage = store.usage().await.unwrap();
     assert_eq!(
         (usage.logs, usage.artifacts),
         (LOG_BYTES as u64, ARTIFACT_BYTES as u64)
@@ -70,7 +72,7 @@ async fn the_oldest_go_first_until_the_rest_fits() {
     for _ in 0..4 {
         full(&directory, &store, Status::Success).await;
     }
-    let usage = store.usage().unwrap();
+    let usage = store.usage().await.unwrap();
     let enough = store.prune(usage.total()).await.unwrap();
     assert_eq!((enough.pipelines, enough.orphans), (vec![], 0));
     assert_eq!(ids(&store).await, [1, 2, 3, 4]);
@@ -78,9 +80,9 @@ async fn the_oldest_go_first_until_the_rest_fits() {
     let pruned = store.prune(usage.total() - 40_000).await.unwrap();
     assert_eq!(pruned.pipelines, [PipelineId(1), PipelineId(2)]);
     assert!(pruned.freed >= 60_000, "{pruned:?}");
-    assert_eq!(pruned.remaining, store.usage().unwrap().total());
+    assert_eq!(pruned.remaining, store.usage().await.unwrap().total());
     assert_eq!(ids(&store).await, [3, 4]);
-    let left = store.usage().unwrap();
+    let left = store.usage().await.unwrap();
     assert_eq!(
         (left.logs, left.artifacts),
         (2 * LOG_BYTES as u64, 2 * ARTIFACT_BYTES as u64)

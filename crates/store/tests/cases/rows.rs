@@ -271,6 +271,7 @@ async fn artifacts_come_back_by_job_and_by_pipeline() {
         size: 12,
         expires_at: Some(99),
         path: format!("1/{job}/{name}"),
+        digest: (name == "a").then(|| vec![7; 32]),
     };
     let mut transaction = store.begin().await.unwrap();
     let first = transaction

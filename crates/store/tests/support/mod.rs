@@ -4,14 +4,18 @@
 
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+#[cfg(feature = "s3")]
+pub(crate) mod s3;
 pub(crate) mod server;
+
+use std::io::Write;
 
 use shipway_pipeline::{PipelineId, Status};
 use shipway_store::{NewJob, NewPipeline, NewStage, Options, PipelineUpdate, ProjectId, Store};
 use tempfile::TempDir;
 
 /// A store in a directory of its own. In `tests/postgres.rs` its rows are in a database of
-/// PostgreSQL, where that is installed.
+/// PostgreSQL, in `tests/s3.rs` its artifacts in a bucket, where the servers are installed.
 pub(crate) async fn store() -> (TempDir, Store) {
     let directory = tempfile::tempdir().expect("temp dir");
     #[cfg(feature = "postgres")]
@@ -19,6 +23,12 @@ pub(crate) async fn store() -> (TempDir, Store) {
         && let Some(url) = postgres::database().await
     {
         std::fs::write(directory.path().join("url"), url).expect("url");
+    }
+    #[cfg(feature = "s3")]
+    if is_s3()
+        && let Some(bucket) = s3::bucket()
+    {
+        std::fs::write(directory.path().join("bucket"), bucket).expect("bucket");
     }
     let store = again(&directory).await;
     (directory, store)
@@ -29,13 +39,52 @@ pub(crate) fn is_postgres() -> bool {
     module_path!().starts_with("postgres::")
 }
 
+/// Whether this is compiled for `tests/s3.rs`.
+#[cfg(feature = "s3")]
+pub(crate) fn is_s3() -> bool {
+    module_path!().starts_with("s3::")
+}
+
 /// A second store on the same directory and database: what a second process has.
 pub(crate) async fn again(directory: &TempDir) -> Store {
     let url = std::fs::read_to_string(directory.path().join("url"));
     let url = url.unwrap_or_else(|_| "sqlite:".to_owned());
     let state = directory.path().join("state");
-    let store = Store::open_url(&url, &state, Options::default()).await;
+    let store = Store::open_url(&url, &state, options(directory)).await;
     store.expect("open")
+}
+
+/// How the stores of this directory are opened.
+pub(crate) fn options(directory: &TempDir) -> Options {
+    let bucket = std::fs::read_to_string(directory.path().join("bucket"));
+    #[cfg(feature = "s3")]
+    if let Ok(bucket) = &bucket {
+        return Options {
+            objects: s3::objects(bucket),
+            ..Options::default()
+        };
+    }
+    drop(bucket);
+    Options::default()
+}
+
+/// Notes that the test of this thread did not run as it should.
+pub(crate) fn skipped(file: &str, reason: &str) {
+    let thread = std::thread::current();
+    let line = format!("{file}::{}: {reason}\n", thread.name().unwrap_or("main"));
+    let Some(list) = std::env::var_os("SHIPWAY_TEST_SKIPS") else {
+        #[expect(clippy::print_stderr, reason = "where tests say what they skip")]
+        {
+            eprint!("skipped: {line}");
+        }
+        return;
+    };
+    let list = std::fs::File::options()
+        .append(true)
+        .create(true)
+        .open(list);
+    let written = list.and_then(|mut list| list.write_all(line.as_bytes()));
+    written.expect("the list of skipped tests");
 }
 
 pub(crate) fn pipeline(project: &str) -> NewPipeline {

@@ -1,6 +1,5 @@
 //! A PostgreSQL server of this test process, on a socket in a temporary directory.
 
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -98,7 +97,7 @@ impl Server {
 pub(crate) async fn database() -> Option<String> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let Some(server) = server() else {
-        skipped("PostgreSQL is not installed");
+        super::skipped("postgres", "PostgreSQL is not installed");
         return None;
     };
     let name = format!("store{}", NUMBER.fetch_add(1, Ordering::Relaxed));
@@ -110,23 +109,4 @@ pub(crate) async fn database() -> Option<String> {
         .expect("database");
     connection.close().await.expect("close");
     Some(server.url(&name))
-}
-
-/// Notes that the test of this thread did not run as it should.
-fn skipped(reason: &str) {
-    let thread = std::thread::current();
-    let line = format!("postgres::{}: {reason}\n", thread.name().unwrap_or("main"));
-    let Some(file) = std::env::var_os("SHIPWAY_TEST_SKIPS") else {
-        #[expect(clippy::print_stderr, reason = "where tests say what they skip")]
-        {
-            eprint!("skipped: {line}");
-        }
-        return;
-    };
-    let file = std::fs::File::options()
-        .append(true)
-        .create(true)
-        .open(file);
-    let written = file.and_then(|mut file| file.write_all(line.as_bytes()));
-    written.expect("the list of skipped tests");
 }

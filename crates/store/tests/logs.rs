@@ -1,4 +1,4 @@
-//! Logs and artifact files, and a writer that is killed at any time.
+//! Logs, and a writer of them that is killed at any time.
 
 mod support;
 
@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::FileExt;
 
 use shipway_pipeline::{JobId, PipelineId};
-use shipway_store::{BlobError, LogError, Store};
+use shipway_store::{LogError, Store};
 use support::store;
 
 const PIPELINE: PipelineId = PipelineId(3);
@@ -219,79 +219,4 @@ async fn two_senders_of_one_log_do_not_mix() {
         store.logs().read(PIPELINE, JOB, 0, usize::MAX).unwrap(),
         whole
     );
-}
-
-#[tokio::test]
-async fn an_artifact_file_is_moved_in_and_can_be_replaced_opened_and_removed() {
-    let (directory, store) = store().await;
-    let blobs = store.blobs();
-    let source = directory.path().join("upload");
-    for content in ["first", "second!"] {
-        std::fs::write(&source, content).unwrap();
-        let blob = blobs.put(PIPELINE, JOB, "artifacts.zip", &source).unwrap();
-        assert_eq!(
-            (blob.path.as_str(), blob.size),
-            ("3/14/artifacts.zip", content.len() as u64)
-        );
-        assert!(!source.exists());
-        let stored = std::io::read_to_string(blobs.open(&blob.path).unwrap()).unwrap();
-        assert_eq!(stored, content);
-    }
-    blobs.remove("3/14/artifacts.zip").unwrap();
-    blobs.remove("3/14/artifacts.zip").unwrap();
-    let error = blobs.open("3/14/artifacts.zip").unwrap_err();
-    assert!(matches!(error, BlobError::Missing { .. }), "{error:?}");
-    let error = blobs.put(PIPELINE, JOB, "a", &source).unwrap_err();
-    assert!(matches!(error, BlobError::Missing { .. }), "{error:?}");
-}
-
-#[tokio::test]
-async fn an_artifact_file_from_another_file_system_is_copied_in() {
-    let (_directory, store) = store().await;
-    // Memory file systems are the other file system that every Linux has; where the temporary
-    // directory is one too, this is a move.
-    let other = tempfile::NamedTempFile::new_in("/dev/shm").unwrap();
-    std::fs::write(other.path(), "content").unwrap();
-    let blob = store
-        .blobs()
-        .put(PIPELINE, JOB, "a.txt", other.path())
-        .unwrap();
-    let path = store.blobs().path(&blob.path).unwrap();
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), "content");
-    assert!(!other.path().exists());
-    assert_eq!(
-        std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
-        1
-    );
-}
-
-#[tokio::test]
-async fn names_that_lead_elsewhere_are_refused() {
-    let (directory, store) = store().await;
-    let source = directory.path().join("upload");
-    std::fs::write(&source, "x").unwrap();
-    for name in [
-        "",
-        ".",
-        "..",
-        "a/b",
-        "../x",
-        "/etc/passwd",
-        "a\0b",
-        ".partial-1",
-    ] {
-        let error = store.blobs().put(PIPELINE, JOB, name, &source).unwrap_err();
-        assert!(
-            matches!(error, BlobError::Name { .. }),
-            "{name:?}: {error:?}"
-        );
-    }
-    for path in ["", "../shipway.db", "/etc/passwd", "1/../../x", "./a"] {
-        let error = store.blobs().open(path).unwrap_err();
-        assert!(
-            matches!(error, BlobError::Name { .. }),
-            "{path:?}: {error:?}"
-        );
-    }
-    assert!(source.exists());
 }
