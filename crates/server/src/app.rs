@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use shipway_coordinator::{Coordinator, Hosting, ServerAddress};
 use shipway_git::hosting::{Repositories, RepositoriesError};
-use shipway_store::{Durability, Options, Store, StoreError};
+use shipway_store::{Durability, Objects, ObjectsError, Options, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::identity::password::Passwords;
@@ -54,11 +54,9 @@ pub enum OpenError {
     /// Jobs cannot be told this address.
     #[error("`{0}` cannot be the server's address; write it as `https://ci.example.com`")]
     ExternalUrl(String),
-    /// Artifacts cannot be kept there.
-    #[error(
-        "artifacts cannot be kept at `{0}:`; this Shipway keeps them in the data directory, `file:`"
-    )]
-    Objects(String),
+    /// The place of the artifacts is none.
+    #[error(transparent)]
+    Objects(#[from] ObjectsError),
 }
 
 impl App {
@@ -75,13 +73,10 @@ impl App {
             source,
         };
         make_private(data).map_err(fault)?;
-        if settings.objects != "file:" {
-            let scheme = settings.objects.split(':').next().unwrap_or_default();
-            return Err(OpenError::Objects(scheme.to_owned()));
-        }
         let key = SecretKey::open(data)?;
         let options = Options {
             durability: Durability::Machine,
+            objects: Objects::from_env(&settings.objects)?,
         };
         let store = Store::open_url(&settings.database, data, options).await?;
         let repositories = Repositories::open(&data.join("repositories"))?;
