@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use shipway_coordinator::{Coordinator, Hosting, ServerAddress};
+use shipway_coordinator::{Coordinator, Dispatch, Hosting, ServerAddress};
 use shipway_git::hosting::{Repositories, RepositoriesError};
 use shipway_store::{Durability, Objects, ObjectsError, Options, Store, StoreError};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,7 @@ struct Parts {
     settings: Settings,
     store: Store,
     coordinator: Arc<Coordinator>,
+    dispatch: Arc<Dispatch>,
     repositories: Repositories,
     key: SecretKey,
     passwords: Passwords,
@@ -51,6 +52,9 @@ pub enum OpenError {
     /// The secret key.
     #[error(transparent)]
     SecretKey(#[from] SecretKeyError),
+    /// The pending jobs cannot be read.
+    #[error("the jobs that wait for a runner cannot be read")]
+    Queue(#[source] shipway_coordinator::Error),
     /// Jobs cannot be told this address.
     #[error("`{0}` cannot be the server's address; write it as `https://ci.example.com`")]
     ExternalUrl(String),
@@ -86,8 +90,11 @@ impl App {
             address: address
                 .ok_or_else(|| OpenError::ExternalUrl(settings.external_url.as_str().to_owned()))?,
         };
+        let coordinator = Arc::new(Coordinator::for_server(store.clone(), hosting));
+        let dispatch = Dispatch::start(Arc::clone(&coordinator)).await;
         Ok(Self(Arc::new(Parts {
-            coordinator: Arc::new(Coordinator::for_server(store.clone(), hosting)),
+            coordinator,
+            dispatch: dispatch.map_err(OpenError::Queue)?,
             store,
             repositories,
             key,
@@ -112,6 +119,11 @@ impl App {
     /// Who decides what happens next.
     pub fn coordinator(&self) -> &Arc<Coordinator> {
         &self.0.coordinator
+    }
+
+    /// Who gives pending jobs to runners.
+    pub fn dispatch(&self) -> &Arc<Dispatch> {
+        &self.0.dispatch
     }
 
     /// The repositories of all projects, by the projects' numbers.

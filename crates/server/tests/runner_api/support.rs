@@ -1,0 +1,381 @@
+//! A server with a project and its repository, and a client that plays a runner.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use shipway_coordinator::{PipelineRequest, Started};
+use shipway_pipeline::{JobId, Source, Status};
+use shipway_server::identity::token;
+use shipway_server::{App, ExternalUrl, Settings, serve};
+use shipway_store::{
+    JobRow, Level, NamespaceKind, NewNamespace, NewProject, NewRunner, NewUser, PipelineRow,
+    ProjectRow, RegistrationTokenRow, RunnerKind, RunnerRow, UserRow, UserState, Visibility,
+};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+pub(crate) struct Site {
+    pub(crate) app: App,
+    pub(crate) url: String,
+    pub(crate) project: ProjectRow,
+    user: UserRow,
+    directory: TempDir,
+    bare: PathBuf,
+    client: reqwest::Client,
+    _stop: oneshot::Sender<()>,
+}
+
+/// What a call was answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/json"),
+            "{self:?}"
+        );
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// Checks the form of a refusal, too.
+    pub(crate) fn refused(&self, status: u16) -> &Self {
+        assert_eq!(
+            self.status,
+            status,
+            "{}",
+            String::from_utf8_lossy(&self.body)
+        );
+        let body = self.json();
+        assert!(
+            body.get("message").or(body.get("error")).is_some(),
+            "{body}"
+        );
+        self
+    }
+
+    pub(crate) fn is(self, status: u16) -> Self {
+        assert_eq!(
+            self.status,
+            status,
+            "{}",
+            String::from_utf8_lossy(&self.body)
+        );
+        self
+    }
+}
+
+impl Site {
+    pub(crate) async fn new() -> Self {
+        // A second caller finds it installed.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let directory = tempfile::tempdir().unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listen: SocketAddr = listener.local_addr().unwrap();
+        let settings = Settings {
+            external_url: ExternalUrl::of(listen),
+            ..Settings::new(directory.path().join("data"), listen)
+        };
+        let app = App::open(settings).await.unwrap();
+        let (user, project) = rows(&app).await;
+        let number = u64::try_from(project.id.0).unwrap();
+        let bare = app.repositories().create(number, "main").await.unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let ended = async {
+            let _ = stopped.await;
+        };
+        tokio::spawn(serve(app.clone(), listener, ended));
+        Self {
+            url: format!("http://{listen}"),
+            bare: bare.path().to_owned(),
+            app,
+            project,
+            user,
+            directory,
+            client: reqwest::Client::new(),
+            _stop: stop,
+        }
+    }
+
+    /// A call below `/api/v4/`.
+    pub(crate) fn call(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client
+            .request(method, format!("{}/api/v4/{path}", self.url))
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        answer(self.call(Method::POST, path).json(&body)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Answer {
+        answer(self.call(Method::PUT, path).json(&body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str, body: Value) -> Answer {
+        answer(self.call(Method::DELETE, path).json(&body)).await
+    }
+
+    /// A runner of the instance that takes everything.
+    pub(crate) async fn runner(&self) -> (RunnerRow, String) {
+        self.runner_with(|_| {}).await
+    }
+
+    pub(crate) async fn runner_with(&self, change: impl Fn(&mut NewRunner)) -> (RunnerRow, String) {
+        let secret = token::new("glrt-");
+        let mut new = NewRunner {
+            token_digest: token::digest(&secret),
+            token_prefix: secret[..9].to_owned(),
+            token_expires_at: None,
+            kind: RunnerKind::Instance,
+            owner_id: None,
+            description: "build host".to_owned(),
+            maintenance_note: None,
+            tags: "[]".to_owned(),
+            run_untagged: true,
+            locked: false,
+            protected_only: false,
+            paused: false,
+            maximum_timeout: None,
+            version: None,
+            revision: None,
+            platform: None,
+            architecture: None,
+            executor: None,
+            ip: None,
+            contacted_at: None,
+            created_at: 1,
+        };
+        change(&mut new);
+        let mut transaction = self.app.store().begin().await.unwrap();
+        let row = transaction.insert_runner(&new).await.unwrap();
+        transaction.commit().await.unwrap();
+        (row, secret)
+    }
+
+    pub(crate) async fn update_runner(&self, row: &RunnerRow) {
+        let mut transaction = self.app.store().begin().await.unwrap();
+        transaction.update_runner(row).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    pub(crate) async fn registration_token(&self, level: Level, id: i64) -> String {
+        let secret = token::new("GR1348941");
+        let row = RegistrationTokenRow {
+            level,
+            level_id: id,
+            digest: token::digest(&secret),
+            token: b"sealed".to_vec(),
+            created_at: 1,
+        };
+        let mut transaction = self.app.store().begin().await.unwrap();
+        transaction.set_registration_token(&row).await.unwrap();
+        transaction.commit().await.unwrap();
+        secret
+    }
+
+    /// Asks for a job, as a runner that can do everything.
+    pub(crate) async fn request(&self, token: &str) -> Answer {
+        self.request_after(token, None).await
+    }
+
+    pub(crate) async fn request_after(&self, token: &str, last: Option<&str>) -> Answer {
+        let mut body = json!({ "token": token, "system_id": "s_0123456789ab", "info": info() });
+        if let Some(last) = last {
+            body["last_update"] = last.into();
+        }
+        self.post("jobs/request", body).await
+    }
+
+    /// Takes a job; its id, its token and the whole payload.
+    pub(crate) async fn take(&self, token: &str) -> (i64, String, Value) {
+        let job = self.request(token).await.is(201).json();
+        let secret = job["token"].as_str().unwrap().to_owned();
+        (job["id"].as_i64().unwrap(), secret, job)
+    }
+
+    /// A piece of log.
+    pub(crate) async fn patch(&self, job: i64, token: &str, range: &str, bytes: &[u8]) -> Answer {
+        let path = format!("jobs/{job}/trace?debug_trace=false");
+        let mut call = self.call(Method::PATCH, &path);
+        if !range.is_empty() {
+            call = call.header("Content-Range", range);
+        }
+        if !token.is_empty() {
+            call = call.header("JOB-TOKEN", token);
+        }
+        answer(
+            call.header("Content-Type", "text/plain")
+                .body(bytes.to_vec()),
+        )
+        .await
+    }
+
+    pub(crate) async fn update(&self, job: i64, token: &str, state: &str) -> Answer {
+        let body = json!({ "token": token, "state": state, "output": {}, "info": info() });
+        self.put(&format!("jobs/{job}"), body).await
+    }
+
+    /// Commits a configuration, with the pipeline that it makes.
+    pub(crate) async fn push(&self, configuration: &str) -> PipelineRow {
+        let sha = self.commit(&[(".gitlab-ci.yml", configuration)]);
+        let request = PipelineRequest {
+            project: self.project.clone(),
+            user: Some(self.user.clone()),
+            reference: "refs/heads/main".to_owned(),
+            sha,
+            before_sha: None,
+            source: Source::Push,
+            variables: Vec::new(),
+            skip: false,
+        };
+        match self
+            .app
+            .coordinator()
+            .start_pipeline(&request)
+            .await
+            .unwrap()
+        {
+            Started::Pipeline(row) => *row,
+            Started::None(reason) => panic!("no pipeline: {reason}"),
+        }
+    }
+
+    fn commit(&self, files: &[(&str, &str)]) -> String {
+        let work = self.directory.path().join("work");
+        if !work.exists() {
+            std::fs::create_dir(&work).unwrap();
+            git(&work, &["init", "--quiet", "--initial-branch=main"]);
+        }
+        for (name, text) in files {
+            std::fs::write(work.join(name), text).unwrap();
+        }
+        git(&work, &["add", "--all"]);
+        git(
+            &work,
+            &["commit", "--quiet", "--allow-empty", "-m", "Change"],
+        );
+        let from = work.to_str().unwrap();
+        git(
+            &self.bare,
+            &["fetch", "--quiet", from, "+main:refs/heads/main"],
+        );
+        git(&work, &["rev-parse", "HEAD"])
+    }
+
+    pub(crate) async fn set_project(&mut self, change: impl Fn(&mut ProjectRow)) {
+        change(&mut self.project);
+        let mut transaction = self.app.store().begin().await.unwrap();
+        transaction.update_project(&self.project).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    pub(crate) async fn job(&self, id: i64) -> JobRow {
+        self.app.store().job(JobId(id)).await.unwrap().unwrap()
+    }
+
+    pub(crate) async fn job_named(&self, pipeline: &PipelineRow, name: &str) -> JobRow {
+        let jobs = self.app.store().jobs(pipeline.id).await.unwrap();
+        let mut found = jobs.into_iter().rev().filter(|job| job.name == name);
+        found.next().unwrap()
+    }
+
+    pub(crate) async fn status(&self, id: i64) -> Status {
+        self.job(id).await.status
+    }
+
+    pub(crate) fn log(&self, job: &JobRow) -> Vec<u8> {
+        let logs = self.app.store().logs();
+        logs.read(job.pipeline_id, job.id, 0, usize::MAX).unwrap()
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+pub(crate) async fn answer(call: reqwest::RequestBuilder) -> Answer {
+    let response = call.send().await.unwrap();
+    let status: StatusCode = response.status();
+    Answer {
+        status: status.as_u16(),
+        headers: response.headers().clone(),
+        body: response.bytes().await.unwrap().to_vec(),
+    }
+}
+
+/// What a runner says of itself.
+pub(crate) fn info() -> Value {
+    json!({
+        "name": "gitlab-runner", "version": "19.4.0", "revision": "d79f3e7b",
+        "platform": "linux", "architecture": "amd64", "executor": "shell", "shell": "bash",
+        "config": { "gpus": "" },
+        "features": {
+            "variables": true, "artifacts": true, "cache": true, "refspecs": true,
+            "upload_multiple_artifacts": true, "upload_raw_artifacts": true,
+            "fallback_cache_keys": true, "artifacts_exclude": true, "return_exit_code": true,
+            "cancelable": true, "cancel_gracefully": true, "two_phase_job_commit": true,
+            "invented_tomorrow": true
+        }
+    })
+}
+
+async fn rows(app: &App) -> (UserRow, ProjectRow) {
+    let mut transaction = app.store().begin().await.unwrap();
+    let user = NewUser {
+        username: "dev".to_owned(),
+        name: "A Developer".to_owned(),
+        email: "dev@example.org".to_owned(),
+        password_hash: None,
+        admin: false,
+        state: UserState::Active,
+        created_at: 1,
+    };
+    let user = transaction.insert_user(&user).await.unwrap();
+    let group = NewNamespace {
+        full_path: "group".to_owned(),
+        name: "Group".to_owned(),
+        kind: NamespaceKind::Group,
+        owner_id: None,
+        parent_id: None,
+    };
+    let group = transaction.insert_namespace(&group).await.unwrap();
+    let project = NewProject {
+        namespace_id: group.id,
+        full_path: "group/app".to_owned(),
+        name: "App".to_owned(),
+        description: String::new(),
+        visibility: Visibility::Private,
+        default_branch: Some("main".to_owned()),
+        settings: "{}".to_owned(),
+        created_at: 1,
+    };
+    let project = transaction.insert_project(&project).await.unwrap();
+    transaction.commit().await.unwrap();
+    (user, project)
+}
+
+pub(crate) fn git(directory: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("git")
+        .args(["-c", "user.name=Dev", "-c", "user.email=dev@example.org"])
+        .args(arguments)
+        .current_dir(directory)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_SYSTEM", "/dev/null")
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "git {arguments:?}: {error}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
