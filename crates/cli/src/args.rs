@@ -7,6 +7,8 @@ use shipway_pipeline::Source;
 
 #[cfg(feature = "remote")]
 use crate::runner_args::RunnerArgs;
+#[cfg(feature = "server")]
+use crate::serve_args::ServeArgs;
 
 /// GitLab CI/CD in one small program: runs a `.gitlab-ci.yml` on this machine, no push needed.
 #[derive(Debug, Parser)]
@@ -52,6 +54,8 @@ pub(crate) enum Command {
     Clean(CleanArgs),
     #[cfg(feature = "remote")]
     Runner(RunnerArgs),
+    #[cfg(feature = "server")]
+    Serve(ServeArgs),
     /// Print the completion script of a shell.
     ///
     /// Example: shipway completion bash > ~/.local/share/bash-completion/completions/shipway
@@ -77,6 +81,8 @@ impl Command {
             Self::Runner(args) => {
                 matches!(args.command, crate::runner_args::RunnerCommand::Run(_))
             }
+            #[cfg(feature = "server")]
+            Self::Serve(_) => true,
             _ => false,
         }
     }

@@ -11,6 +11,10 @@ mod project;
 mod run;
 #[cfg(feature = "remote")]
 mod runner_args;
+#[cfg(feature = "server")]
+mod serve_args;
+#[cfg(feature = "server")]
+mod serving;
 mod state;
 mod style;
 mod text;
@@ -38,6 +42,8 @@ fn main() -> ExitCode {
         Command::Clean(args) => commands::clean(&args),
         #[cfg(feature = "remote")]
         Command::Runner(args) => commands::runner(&args),
+        #[cfg(feature = "server")]
+        Command::Serve(args) => commands::serve(&args),
         Command::Completion { shell } => commands::completion(shell),
         Command::Man { directory } => commands::man(&directory),
     };

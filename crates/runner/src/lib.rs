@@ -49,6 +49,7 @@ pub use config::{
     user_environment,
 };
 pub use control::{Canceller, Control, Request, control};
+pub use executor::docker_answers;
 pub use failure::JobOutcome;
 pub use runner::{Runner, Sources, Swept};
 pub use source::{JobSource, SourceError};

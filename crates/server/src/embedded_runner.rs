@@ -1,6 +1,9 @@
 //! The row of the runner inside of a server.
 
-use shipway_store::{NewRunner, Page, RunnerKind, StoreError};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use shipway_store::{NewRunner, RunnerKind, StoreError};
 
 use crate::app::App;
 use crate::clock;
@@ -12,53 +15,102 @@ const RUNNER_TOKEN: &str = "glrt-";
 /// Characters of a token that people may see.
 const SHOWN: usize = 9;
 
-/// Makes sure that there is a runner of the instance with this description, gives it a new
-/// token and returns that: a server that restarts takes up the runner that it had, and what
-/// somebody changed about it (its tags, that it is paused) stays.
+/// Where the token is kept, in the data directory.
+const FILE: &str = "embedded-runner.token";
+
+/// What the embedded runner is called and which jobs it takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EmbeddedRunnerWishes {
+    /// Its name for people.
+    pub description: String,
+    /// Its tags, when it is made.
+    pub tags: Vec<String>,
+}
+
+/// Why the embedded runner has no row.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedRunnerError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The file with its token.
+    #[error("cannot use `{}`; make it readable and writable for the server", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+}
+
+/// The token of the runner inside of this server. It is made at the first start and found
+/// again later, so that what somebody changed about the runner (its tags, that it is paused)
+/// stays. One that somebody deleted is made anew.
 ///
 /// # Errors
-/// When the store fails.
-pub async fn embedded_runner(app: &App, description: &str) -> Result<String, StoreError> {
-    let token = token::new(RUNNER_TOKEN);
-    let runners = app
-        .store()
-        .runners(Some(RunnerKind::Instance), None, Page::first(i64::MAX))
-        .await?;
-    let mut transaction = app.store().begin().await?;
-    let (digest, prefix) = (token::digest(&token), token[..SHOWN].to_owned());
-    match (runners.rows.into_iter()).find(|runner| runner.description == description) {
-        Some(mut runner) => {
-            runner.token_digest = digest;
-            runner.token_prefix = prefix;
-            transaction.update_runner(&runner).await?;
+/// When the store fails or the token's file cannot be used.
+pub async fn embedded_runner(
+    app: &App,
+    wishes: &EmbeddedRunnerWishes,
+) -> Result<String, EmbeddedRunnerError> {
+    let path = app.settings().data.join(FILE);
+    let fault = |source| EmbeddedRunnerError::File {
+        path: path.clone(),
+        source,
+    };
+    match std::fs::read_to_string(&path) {
+        Ok(token) => {
+            let digest = token::digest(token.trim());
+            if app.store().runner_by_digest(&digest).await?.is_some() {
+                return Ok(token.trim().to_owned());
+            }
         }
-        None => {
-            let new = NewRunner {
-                token_digest: digest,
-                token_prefix: prefix,
-                token_expires_at: None,
-                kind: RunnerKind::Instance,
-                owner_id: None,
-                description: description.to_owned(),
-                maintenance_note: None,
-                tags: "[]".to_owned(),
-                run_untagged: true,
-                locked: false,
-                protected_only: false,
-                paused: false,
-                maximum_timeout: None,
-                version: None,
-                revision: None,
-                platform: None,
-                architecture: None,
-                executor: None,
-                ip: None,
-                contacted_at: None,
-                created_at: clock::now(),
-            };
-            transaction.insert_runner(&new).await?;
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(fault(error)),
     }
+    let token = token::new(RUNNER_TOKEN);
+    // First the file: a row whose token nobody knows would stay for ever.
+    write_private(&path, &token).map_err(fault)?;
+    let new = NewRunner {
+        token_digest: token::digest(&token),
+        token_prefix: token[..SHOWN].to_owned(),
+        token_expires_at: None,
+        kind: RunnerKind::Instance,
+        owner_id: None,
+        description: wishes.description.clone(),
+        maintenance_note: None,
+        tags: serde_json::to_string(&wishes.tags).unwrap_or_default(),
+        run_untagged: true,
+        locked: false,
+        protected_only: false,
+        paused: false,
+        maximum_timeout: None,
+        version: None,
+        revision: None,
+        platform: None,
+        architecture: None,
+        executor: None,
+        ip: None,
+        contacted_at: None,
+        created_at: clock::now(),
+    };
+    let mut transaction = app.store().begin().await?;
+    transaction.insert_runner(&new).await?;
     transaction.commit().await?;
     Ok(token)
+}
+
+/// Writes a file that only the server's user can read, whole or not at all.
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let new = path.with_extension("new");
+    let mut file = std::fs::File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)
 }

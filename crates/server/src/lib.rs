@@ -31,7 +31,7 @@ pub mod users;
 
 pub use access::ProjectRef;
 pub use app::{App, OpenError};
-pub use embedded_runner::embedded_runner;
+pub use embedded_runner::{EmbeddedRunnerError, EmbeddedRunnerWishes, embedded_runner};
 pub use error::ApiError;
 pub use first_start::{Credentials, RootWishes, first_start};
 pub use router::router;

@@ -39,6 +39,24 @@ impl Settings {
             demo: false,
         }
     }
+
+    /// The address that the operating system gave, where port 0 was asked for.
+    pub fn listens_at(&mut self, address: SocketAddr) {
+        if self.external_url == ExternalUrl::of(self.listen) {
+            self.external_url = ExternalUrl::of(address);
+        }
+        self.listen = address;
+    }
+
+    /// How processes of this machine reach a server that listens at `address`.
+    pub fn loopback_url(&self, address: SocketAddr) -> String {
+        let host = match (address.ip().is_unspecified(), address.is_ipv6()) {
+            (true, false) => SocketAddr::from(([127, 0, 0, 1], address.port())),
+            (true, true) => SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, address.port())),
+            (false, _) => address,
+        };
+        format!("http://{host}{}", self.external_url.path())
+    }
 }
 
 /// Which jobs the server runs itself.

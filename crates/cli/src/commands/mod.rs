@@ -8,6 +8,8 @@ mod list;
 mod log;
 #[cfg(feature = "remote")]
 mod runner;
+#[cfg(feature = "server")]
+mod serve;
 
 pub(crate) use clean::clean;
 pub(crate) use completion::{completion, man};
@@ -17,6 +19,8 @@ pub(crate) use list::list;
 pub(crate) use log::log;
 #[cfg(feature = "remote")]
 pub(crate) use runner::runner;
+#[cfg(feature = "server")]
+pub(crate) use serve::serve;
 
 use std::future::Future;
 

@@ -113,6 +113,14 @@ pub(crate) async fn connect(address: Option<&str>) -> Result<Docker, DockerError
     Ok(engine)
 }
 
+/// Whether an engine that this runner can use answers there, or at the usual socket.
+pub async fn docker_answers(address: Option<&str>) -> bool {
+    match connect(address).await {
+        Ok(engine) => engine.ping().await.is_ok(),
+        Err(_) => false,
+    }
+}
+
 /// The exit code of a container that was started.
 pub(crate) async fn wait_for_exit(engine: &Docker, id: &str) -> Result<i32, DockerError> {
     let options = WaitContainerOptionsBuilder::default()

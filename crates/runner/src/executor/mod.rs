@@ -20,6 +20,7 @@ use crate::control::{Control, Request};
 use crate::log::{Log, Output};
 
 pub(crate) use docker::DockerExecutor;
+pub use engine::docker_answers;
 pub(crate) use engine::remove_abandoned as remove_abandoned_containers;
 pub(crate) use processes::end_abandoned as end_abandoned_processes;
 pub(crate) use shell::ShellExecutor;
