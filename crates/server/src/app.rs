@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use shipway_coordinator::{Coordinator, Dispatch, Hosting, ServerAddress};
 use shipway_git::hosting::{Repositories, RepositoriesError};
-use shipway_store::{Durability, Objects, ObjectsError, Options, Store, StoreError};
+use shipway_store::{
+    Durability, KeyFileError, Objects, ObjectsError, Options, SecretKeys, Store, StoreError,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::identity::password::Passwords;
@@ -58,6 +60,9 @@ pub enum OpenError {
     /// Jobs cannot be told this address.
     #[error("`{0}` cannot be the server's address; write it as `https://ci.example.com`")]
     ExternalUrl(String),
+    /// The keys of what is encrypted in the database cannot be had.
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
     /// The place of the artifacts is none.
     #[error(transparent)]
     Objects(#[from] ObjectsError),
@@ -81,6 +86,7 @@ impl App {
         let options = Options {
             durability: Durability::Machine,
             objects: Objects::from_env(&settings.objects)?,
+            keys: SecretKeys::load_or_create(&data.join("secrets.key"))?,
         };
         let store = Store::open_url(&settings.database, data, options).await?;
         let repositories = Repositories::open(&data.join("repositories"))?;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::blobs::{BlobError, ObjectsError};
+use crate::secrets::SecretError;
 
 /// Primary result codes of SQLite that a person can do something about.
 mod code {
@@ -52,6 +53,14 @@ pub enum StoreError {
         path: PathBuf,
         /// What was tried.
         source: sqlx::Error,
+    },
+    /// A secret cannot be read; of the database when it is opened.
+    #[error("cannot read the secret of `{what}`")]
+    Secret {
+        /// The database, or table and row.
+        what: String,
+        /// Why.
+        source: SecretError,
     },
     /// The place of the artifacts cannot be used.
     #[error(transparent)]

@@ -42,6 +42,8 @@ mod rows;
 mod runners;
 mod schedules;
 mod schema;
+mod sealed_rows;
+mod secrets;
 mod sql;
 mod store;
 mod transaction;
@@ -81,6 +83,7 @@ pub use rows::{
 };
 pub use runners::{NewRunner, RunnerManagerRow, RunnerRow};
 pub use schedules::{NewSchedule, ScheduleRow};
+pub use secrets::{KeyFileError, SecretError, SecretKeys};
 pub use store::{Durability, Options, Store};
 pub use transaction::Transaction;
 pub use triggers::{NewTrigger, TriggerRow};

@@ -2,6 +2,7 @@
 
 use crate::error::StoreError;
 use crate::names::Level;
+use crate::sealed_rows::Secret;
 use crate::sql::query;
 use crate::store::Store;
 use crate::transaction::Transaction;
@@ -15,7 +16,8 @@ pub struct RegistrationTokenRow {
     pub level_id: i64,
     /// SHA-256 of the token, made by the caller.
     pub digest: Vec<u8>,
-    /// The token, encrypted by the caller: it is shown to people again.
+    /// The token, which is shown to people again. In the database encrypted, where
+    /// [`Options::keys`](crate::Options) are given.
     pub token: Vec<u8>,
     /// When it was made.
     pub created_at: i64,
@@ -39,7 +41,9 @@ impl Store {
         level: Level,
         id: i64,
     ) -> Result<Option<RegistrationTokenRow>, StoreError> {
-        self.optional(query(FIND).bind(level).bind(id)).await
+        let row = query(FIND).bind(level).bind(id);
+        let row: Option<RegistrationTokenRow> = self.optional(row).await?;
+        row.map(|row| row.opened(self.keys())).transpose()
     }
 
     /// The token of this digest.
@@ -50,7 +54,9 @@ impl Store {
         &self,
         digest: &[u8],
     ) -> Result<Option<RegistrationTokenRow>, StoreError> {
-        self.optional(query(BY_DIGEST).bind(digest)).await
+        let row = query(BY_DIGEST).bind(digest);
+        let row: Option<RegistrationTokenRow> = self.optional(row).await?;
+        row.map(|row| row.opened(self.keys())).transpose()
     }
 }
 
@@ -63,11 +69,12 @@ impl Transaction {
         &mut self,
         row: &RegistrationTokenRow,
     ) -> Result<(), StoreError> {
+        let sealed = row.sealed(self.keys());
         let set = query(SET)
             .bind(row.level)
             .bind(row.level_id)
             .bind(&row.digest)
-            .bind(&row.token)
+            .bind(&sealed)
             .bind(row.created_at);
         self.execute(set).await.map(drop)
     }

@@ -2,6 +2,7 @@
 
 use crate::error::StoreError;
 use crate::ids::{ProjectId, ScheduleId, UserId};
+use crate::sealed_rows::Secret;
 use crate::sql::{query, row};
 use crate::store::Store;
 use crate::transaction::Transaction;
@@ -26,7 +27,8 @@ row! {
         owner_id: UserId,
         /// When it is due; none for never.
         next_run_at: Option<i64>,
-        /// JSON, encrypted by the caller: the variables of its pipelines.
+        /// JSON: the variables of its pipelines. In the database encrypted, where
+        /// [`Options::keys`](crate::Options) are given.
         variables: Vec<u8>,
         /// The pipeline it set off last.
         last_pipeline_id: Option<i64>,
@@ -60,7 +62,8 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn schedule(&self, id: ScheduleId) -> Result<Option<ScheduleRow>, StoreError> {
-        self.optional(query(FIND).bind(id)).await
+        let row: Option<ScheduleRow> = self.optional(query(FIND).bind(id)).await?;
+        row.map(|row| row.opened(self.keys())).transpose()
     }
 
     /// The project's schedules.
@@ -68,7 +71,8 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn schedules(&self, project: ProjectId) -> Result<Vec<ScheduleRow>, StoreError> {
-        self.all(query(OF).bind(project)).await
+        let rows: Vec<ScheduleRow> = self.all(query(OF).bind(project)).await?;
+        self.opened(rows)
     }
 
     /// The active schedules that are due at `now`, the longest overdue first.
@@ -80,7 +84,8 @@ impl Store {
         now: i64,
         limit: i64,
     ) -> Result<Vec<ScheduleRow>, StoreError> {
-        self.all(query(DUE).bind(now).bind(limit)).await
+        let rows: Vec<ScheduleRow> = self.all(query(DUE).bind(now).bind(limit)).await?;
+        self.opened(rows)
     }
 
     /// When the next active schedule is due.
@@ -99,8 +104,9 @@ impl Transaction {
     /// # Errors
     /// [`StoreError::NotFound`], or when the database does not answer.
     pub async fn schedule(&mut self, id: ScheduleId) -> Result<ScheduleRow, StoreError> {
-        self.existing_row(query(FIND).bind(id), "schedule", id.0)
-            .await
+        let row = self.existing_row(query(FIND).bind(id), "schedule", id.0);
+        let row: ScheduleRow = row.await?;
+        row.opened(self.keys())
     }
 
     /// Stores a schedule.
@@ -117,10 +123,17 @@ impl Transaction {
             .bind(new.active)
             .bind(new.owner_id)
             .bind(new.next_run_at)
-            .bind(&new.variables)
+            .bind(&[0_u8; 0][..])
             .bind(new.last_pipeline_id)
             .bind(new.created_at);
-        self.one(insert).await
+        // Sealed for its id, which it has only now.
+        let row: ScheduleRow = self.one(insert).await?;
+        let row = ScheduleRow {
+            variables: new.variables.clone(),
+            ..row
+        };
+        self.update_schedule(&row).await?;
+        Ok(row)
     }
 
     /// Writes all columns of a schedule but its id, its project and the time it was made.
@@ -128,6 +141,7 @@ impl Transaction {
     /// # Errors
     /// [`StoreError::NotFound`].
     pub async fn update_schedule(&mut self, row: &ScheduleRow) -> Result<(), StoreError> {
+        let sealed = row.sealed(self.keys());
         let update = query(UPDATE)
             .bind(row.id)
             .bind(&row.description)
@@ -137,7 +151,7 @@ impl Transaction {
             .bind(row.active)
             .bind(row.owner_id)
             .bind(row.next_run_at)
-            .bind(&row.variables)
+            .bind(&sealed)
             .bind(row.last_pipeline_id);
         self.change(update, "schedule", row.id.0).await
     }

@@ -19,6 +19,7 @@ use crate::engine::Engine;
 use crate::error::StoreError;
 use crate::logs::Logs;
 use crate::schema;
+use crate::secrets::SecretKeys;
 use crate::sql::{Query, Row};
 use crate::transaction::Transaction;
 
@@ -46,6 +47,8 @@ pub struct Options {
     pub durability: Durability,
     /// Where the files of artifacts are.
     pub objects: Objects,
+    /// What secrets are encrypted with. Once some are, the store opens with their keys only.
+    pub keys: SecretKeys,
 }
 
 /// Rows, logs and artifacts in one directory, which several processes may use at a time. The
@@ -61,6 +64,7 @@ pub struct Store {
     listener: Arc<OnceLock<Listener>>,
     logs: Logs,
     blobs: Blobs,
+    keys: SecretKeys,
 }
 
 impl Store {
@@ -107,9 +111,11 @@ impl Store {
             listener: Arc::default(),
             logs: Logs::new(directory.join("logs"), options.durability),
             blobs: Blobs::new(&options.objects, &directory, options.durability)?,
+            keys: options.keys,
             directory,
         };
         store.check_schema().await?;
+        store.check_secrets().await?;
         store.blobs.probe().await?;
         Ok(store)
     }
@@ -184,6 +190,11 @@ impl Store {
         &self.listener
     }
 
+    /// What secrets are sealed with.
+    pub(crate) fn keys(&self) -> &SecretKeys {
+        &self.keys
+    }
+
     /// The logs of jobs.
     pub fn logs(&self) -> &Logs {
         &self.logs
@@ -203,7 +214,7 @@ impl Store {
         let inner = self.engine.begin().await;
         let inner = inner.map_err(|error| self.fault(error))?;
         let (path, changed) = (self.database.clone(), self.changed.clone());
-        Ok(Transaction::new(inner, path, changed))
+        Ok(Transaction::new(inner, path, changed, self.keys.clone()))
     }
 
     pub(crate) async fn all<T: Row>(&self, query: Query<'_>) -> Result<Vec<T>, StoreError> {

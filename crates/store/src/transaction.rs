@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::changes::{Change, Changed};
 use crate::engine::Writer;
 use crate::error::StoreError;
+use crate::secrets::SecretKeys;
 use crate::sql::{Query, Row};
 
 /// A write that nobody interleaves with. On SQLite no other process or task writes from the
@@ -22,15 +23,17 @@ pub struct Transaction {
     path: PathBuf,
     topics: Vec<String>,
     changed: Changed,
+    keys: SecretKeys,
 }
 
 impl Transaction {
-    pub(crate) fn new(inner: Writer, path: PathBuf, changed: Changed) -> Self {
+    pub(crate) fn new(inner: Writer, path: PathBuf, changed: Changed, keys: SecretKeys) -> Self {
         Self {
             inner,
             path,
             topics: Vec::new(),
             changed,
+            keys,
         }
     }
 
@@ -44,6 +47,11 @@ impl Transaction {
             id,
             path: self.path.clone(),
         }
+    }
+
+    /// What secrets are sealed with.
+    pub(crate) fn keys(&self) -> &SecretKeys {
+        &self.keys
     }
 
     /// What is told when it is committed.

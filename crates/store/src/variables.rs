@@ -3,6 +3,7 @@
 use crate::error::StoreError;
 use crate::ids::VariableId;
 use crate::names::{Level, VariableType};
+use crate::sealed_rows::{Secret, sealed_variable};
 use crate::sql::{query, row};
 use crate::store::Store;
 use crate::transaction::Transaction;
@@ -17,7 +18,7 @@ row! {
         level_id: i64,
         /// Its name; unique in its level together with the scope.
         key: String,
-        /// Encrypted by the caller.
+        /// In the database encrypted, where [`Options::keys`](crate::Options) are given.
         value: Vec<u8>,
         /// How a job sees it.
         variable_type: VariableType,
@@ -65,7 +66,8 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn variables(&self, level: Level, id: i64) -> Result<Vec<VariableRow>, StoreError> {
-        self.all(query(OF).bind(level).bind(id)).await
+        let rows: Vec<VariableRow> = self.all(query(OF).bind(level).bind(id)).await?;
+        self.opened(rows)
     }
 
     /// The variable, if there is one of this id.
@@ -73,7 +75,8 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn variable(&self, id: VariableId) -> Result<Option<VariableRow>, StoreError> {
-        self.optional(query(FIND).bind(id)).await
+        let row: Option<VariableRow> = self.optional(query(FIND).bind(id)).await?;
+        row.map(|row| row.opened(self.keys())).transpose()
     }
 
     /// The variables of a key in a level, one for each environment scope.
@@ -86,7 +89,9 @@ impl Store {
         id: i64,
         key: &str,
     ) -> Result<Vec<VariableRow>, StoreError> {
-        self.all(query(BY_KEY).bind(level).bind(id).bind(key)).await
+        let rows = query(BY_KEY).bind(level).bind(id).bind(key);
+        let rows: Vec<VariableRow> = self.all(rows).await?;
+        self.opened(rows)
     }
 }
 
@@ -96,11 +101,12 @@ impl Transaction {
     /// # Errors
     /// [`StoreError::Taken`] when the level has one of this key and scope.
     pub async fn insert_variable(&mut self, new: &NewVariable) -> Result<VariableRow, StoreError> {
+        let sealed = sealed_variable(new, self.keys());
         let insert = query(INSERT)
             .bind(new.level)
             .bind(new.level_id)
             .bind(&new.key)
-            .bind(&new.value)
+            .bind(&sealed)
             .bind(new.variable_type)
             .bind(new.protected)
             .bind(new.masked)
@@ -108,7 +114,8 @@ impl Transaction {
             .bind(new.raw)
             .bind(&new.environment_scope)
             .bind(&new.description);
-        self.one(insert).await
+        let row: VariableRow = self.one(insert).await?;
+        row.opened(self.keys())
     }
 
     /// Writes all columns of a variable but its id and level.
@@ -116,10 +123,11 @@ impl Transaction {
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Taken`] when another has the key and scope.
     pub async fn update_variable(&mut self, row: &VariableRow) -> Result<(), StoreError> {
+        let sealed = row.sealed(self.keys());
         let update = query(UPDATE)
             .bind(row.id)
             .bind(&row.key)
-            .bind(&row.value)
+            .bind(&sealed)
             .bind(row.variable_type)
             .bind(row.protected)
             .bind(row.masked)

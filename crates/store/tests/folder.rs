@@ -35,6 +35,7 @@ async fn the_folder_may_be_another_and_survive_power_cuts() {
     let options = Options {
         durability: Durability::Machine,
         objects: Objects::new(&format!("file:{}", elsewhere.display()), []).unwrap(),
+        ..Options::default()
     };
     let state = directory.path().join("state");
     let store = Store::open_with(&state, options).await.unwrap();

@@ -13,6 +13,8 @@ mod pruning;
 mod queue;
 #[path = "cases/rows.rs"]
 mod rows;
+#[path = "cases/secrets.rs"]
+mod secrets;
 #[path = "cases/server_rows.rs"]
 mod server_rows;
 mod support;

@@ -11,7 +11,9 @@ pub(crate) mod server;
 use std::io::Write;
 
 use shipway_pipeline::{PipelineId, Status};
-use shipway_store::{NewJob, NewPipeline, NewStage, Options, PipelineUpdate, ProjectId, Store};
+use shipway_store::{
+    NewJob, NewPipeline, NewStage, Options, PipelineUpdate, ProjectId, Store, StoreError,
+};
 use tempfile::TempDir;
 
 /// A store in a directory of its own. In `tests/postgres.rs` its rows are in a database of
@@ -47,11 +49,15 @@ pub(crate) fn is_s3() -> bool {
 
 /// A second store on the same directory and database: what a second process has.
 pub(crate) async fn again(directory: &TempDir) -> Store {
+    opened(directory, options(directory)).await.expect("open")
+}
+
+/// As [`again`], with other options.
+pub(crate) async fn opened(directory: &TempDir, options: Options) -> Result<Store, StoreError> {
     let url = std::fs::read_to_string(directory.path().join("url"));
     let url = url.unwrap_or_else(|_| "sqlite:".to_owned());
     let state = directory.path().join("state");
-    let store = Store::open_url(&url, &state, options(directory)).await;
-    store.expect("open")
+    Store::open_url(&url, &state, options).await
 }
 
 /// How the stores of this directory are opened.
