@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use shipway_coordinator::{Coordinator, Dispatch, Hosting, ServerAddress};
+use shipway_coordinator::{Coordinator, Dispatch, Hosting};
 use shipway_git::hosting::{Repositories, RepositoriesError};
 use shipway_store::{
     Durability, KeyFileError, Objects, ObjectsError, Options, SecretKeys, Store, StoreError,
@@ -57,9 +57,6 @@ pub enum OpenError {
     /// The pending jobs cannot be read.
     #[error("the jobs that wait for a runner cannot be read")]
     Queue(#[source] shipway_coordinator::Error),
-    /// Jobs cannot be told this address.
-    #[error("`{0}` cannot be the server's address; write it as `https://ci.example.com`")]
-    ExternalUrl(String),
     /// The keys of what is encrypted in the database cannot be had.
     #[error(transparent)]
     Keys(#[from] KeyFileError),
@@ -90,11 +87,9 @@ impl App {
         };
         let store = Store::open_url(&settings.database, data, options).await?;
         let repositories = Repositories::open(&data.join("repositories"))?;
-        let address = ServerAddress::parse(settings.external_url.as_str());
         let hosting = Hosting {
             repositories: repositories.clone(),
-            address: address
-                .ok_or_else(|| OpenError::ExternalUrl(settings.external_url.as_str().to_owned()))?,
+            address: settings.external_url.address().clone(),
         };
         let coordinator = Arc::new(Coordinator::for_server(store.clone(), hosting));
         let dispatch = Dispatch::start(Arc::clone(&coordinator)).await;

@@ -171,6 +171,11 @@ impl ApiError {
         &self.text
     }
 
+    /// Seconds until it is worth trying again.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        self.retry_after
+    }
+
     /// Whether nobody is signed in and that may be all that is wrong.
     pub(crate) fn asks_to_sign_in(&self) -> bool {
         self.sign_in

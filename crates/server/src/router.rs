@@ -4,12 +4,12 @@ use std::any::Any;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::{
     CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::{self, map_response};
+use axum::middleware::{self, Next, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use tower::ServiceExt;
@@ -23,7 +23,7 @@ use tower_http::trace::TraceLayer;
 use crate::app::App;
 use crate::error::{ApiError, normalize};
 use crate::identity::{csrf, token};
-use crate::{operations, pages, project_address, rest, runner_api};
+use crate::{git, operations, pages, project_address, rest, runner_api};
 
 /// People and programs get an answer within this time. Runners poll longer, and packs and
 /// artifacts take as long as they take.
@@ -47,7 +47,8 @@ pub fn router(app: App) -> Router {
         .fallback(below_a_path)
         .layer(axum::Extension(ProjectPages(project_pages)))
         .layer(map_response(normalize))
-        .layer(middleware::from_fn_with_state(app.clone(), pages::errors));
+        .layer(middleware::from_fn_with_state(app.clone(), pages::errors))
+        .layer(middleware::from_fn_with_state(app.clone(), git_first));
     Router::new()
         .merge(operations::routes().layer(in_time))
         .merge(api(rest::routes().layer(in_time)))
@@ -75,7 +76,15 @@ fn api(routes: Router<App>) -> Router<App> {
 #[derive(Clone)]
 struct ProjectPages(Router);
 
-/// What has no route of its own: git, or a page of a group or project.
+/// Git has no routes but endings of addresses.
+async fn git_first(State(app): State<App>, request: Request, next: Next) -> Response {
+    match git::endpoint(request.uri()) {
+        Some(endpoint) => git::answer(app, endpoint, request).await,
+        None => next.run(request).await,
+    }
+}
+
+/// What has no route of its own: a page of a group or project.
 async fn below_a_path(
     axum::Extension(ProjectPages(pages)): axum::Extension<ProjectPages>,
     request: Request,

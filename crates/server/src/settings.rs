@@ -1,7 +1,9 @@
 //! What a server is told at its start.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+
+use shipway_coordinator::ServerAddress;
 
 /// Everything a person may choose about a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,9 +88,8 @@ impl EmbeddedRunner {
 /// The address of the server as others see it, without a slash at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExternalUrl {
+    address: ServerAddress,
     text: String,
-    authority: usize,
-    path: usize,
 }
 
 /// Why a text is no external URL.
@@ -106,36 +107,30 @@ impl ExternalUrl {
     /// When it is something else.
     pub fn parse(text: &str) -> Result<Self, ExternalUrlError> {
         let fault = || ExternalUrlError(text.to_owned());
-        let trimmed = text.trim_end_matches('/');
-        let uri: axum::http::Uri = trimmed.parse().map_err(|_| fault())?;
-        let scheme = uri.scheme_str().unwrap_or_default();
-        let authority = uri.authority().ok_or_else(fault)?.as_str();
-        let plain = ["http", "https"].contains(&scheme)
-            && !authority.contains('@')
-            && !authority.starts_with(':')
-            && !trimmed.contains(['?', '#']);
-        if !plain {
-            return Err(fault());
-        }
-        let start = scheme.len() + "://".len();
-        Ok(Self {
-            text: trimmed.to_owned(),
-            authority: start,
-            path: start + authority.len(),
-        })
+        let address = ServerAddress::parse(text).ok_or_else(fault)?;
+        let text = address.url();
+        // It goes into headers and links.
+        let uri: axum::http::Uri = text.parse().map_err(|_| fault())?;
+        uri.authority().ok_or_else(fault)?;
+        Ok(Self { address, text })
     }
 
     /// The address of a server that others reach where it listens.
     pub fn of(listen: SocketAddr) -> Self {
-        let text = match listen.ip().is_unspecified() {
-            true => format!("http://localhost:{}", listen.port()),
-            false => format!("http://{listen}"),
+        let host = match listen.ip() {
+            ip if ip.is_unspecified() => "localhost".to_owned(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+            IpAddr::V4(ip) => ip.to_string(),
         };
-        let start = "http://".len();
+        let address = ServerAddress {
+            protocol: "http".to_owned(),
+            host,
+            port: listen.port(),
+            path: String::new(),
+        };
         Self {
-            path: text.len(),
-            authority: start,
-            text,
+            text: address.url(),
+            address,
         }
     }
 
@@ -144,24 +139,24 @@ impl ExternalUrl {
         &self.text
     }
 
-    /// `HOST[:PORT]`.
-    pub fn authority(&self) -> &str {
-        &self.text[self.authority..self.path]
+    /// Its parts, as jobs are told.
+    pub fn address(&self) -> &ServerAddress {
+        &self.address
     }
 
     /// Scheme, host and port: what a browser calls the origin.
     pub fn origin(&self) -> &str {
-        &self.text[..self.path]
+        &self.text[..self.text.len() - self.path().len()]
     }
 
     /// The path before all others; empty where the server is at the top of its host.
     pub fn path(&self) -> &str {
-        &self.text[self.path..]
+        &self.address.path
     }
 
     /// Whether clients speak TLS to it.
     pub fn is_https(&self) -> bool {
-        self.text.starts_with("https:")
+        self.address.protocol == "https"
     }
 }
 
@@ -177,19 +172,20 @@ mod tests {
 
     #[test]
     fn external_urls() {
-        for (text, authority, path, https) in [
-            ("http://localhost:8080", "localhost:8080", "", false),
-            ("https://ci.example.com/", "ci.example.com", "", true),
-            ("https://x.org/ci/", "x.org", "/ci", true),
-            ("http://[::1]:8080", "[::1]:8080", "", false),
+        for (text, origin, path, https) in [
+            ("http://localhost:8080", "http://localhost:8080", "", false),
+            (
+                "https://ci.example.com/",
+                "https://ci.example.com",
+                "",
+                true,
+            ),
+            ("https://x.org/ci/", "https://x.org", "/ci", true),
+            ("http://[::1]:8080", "http://[::1]:8080", "", false),
         ] {
             let url = ExternalUrl::parse(text).unwrap();
-            assert_eq!(
-                (url.authority(), url.path(), url.is_https()),
-                (authority, path, https),
-                "{text}"
-            );
-            assert_eq!(url.origin(), &text[..url.origin().len()]);
+            let found = (url.origin(), url.path(), url.is_https());
+            assert_eq!(found, (origin, path, https), "{text}");
         }
         for text in [
             "",
@@ -210,7 +206,7 @@ mod tests {
     fn addresses_that_are_listened_to() {
         for (listen, url) in [
             ("127.0.0.1:8080", "http://127.0.0.1:8080"),
-            ("0.0.0.0:80", "http://localhost:80"),
+            ("0.0.0.0:80", "http://localhost"),
             ("[::]:81", "http://localhost:81"),
             ("[::1]:82", "http://[::1]:82"),
         ] {

@@ -1,0 +1,13 @@
+//! Git over smart HTTP: clone, fetch and push at the address of a project.
+//!
+//! [`answer`] joins HTTP, permissions and `shipway_git::hosting`, which does the pack work. A
+//! push by somebody who may makes the project; [`protection`] says which refs may move, before
+//! they do; [`pushed`] is what follows.
+
+mod answer;
+mod create_project;
+mod protection;
+mod pushed;
+mod rules;
+
+pub(crate) use answer::{answer, endpoint};

@@ -1,0 +1,11 @@
+//! The server over real sockets, with real git, on a data directory of its own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod access_tokens;
+mod git_fetch;
+mod git_push;
+mod operations;
+mod permissions;
+mod sessions;
+mod site;
