@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use shipway_config::variables::Variable;
 use shipway_git::hosting::{BareRepository, Push, RefUpdate};
 use shipway_pipeline::{PipelineId, Source};
-use shipway_store::{PipelineRow, ProjectRow, UserRow};
+use shipway_store::{PipelineRow, ProjectRow, ProtectedRefRow, RefKind, UserRow};
 
 use crate::coordinator::Coordinator;
 use crate::error::Error;
@@ -13,6 +13,9 @@ use crate::start::{PipelineRequest, Started};
 
 /// Of the refs of one push so many get a pipeline, as on GitLab.
 pub const PIPELINES_PER_PUSH: usize = 4;
+
+/// The role that may push to a default branch.
+const MAINTAINER: i64 = 40;
 
 impl Coordinator {
     /// Makes the pipelines of a push. A ref whose pipeline cannot be made does not keep the
@@ -71,15 +74,14 @@ impl Coordinator {
         Ok(transaction.commit().await?)
     }
 
-    /// The first branch of a project becomes its default branch.
+    /// The first branch of a project becomes its default branch and is protected, as on GitLab.
     async fn with_default_branch(
         &self,
         project: &ProjectRow,
         updates: &[RefUpdate],
     ) -> Result<ProjectRow, Error> {
-        let mut project = project.clone();
         if project.default_branch.is_some() {
-            return Ok(project);
+            return Ok(project.clone());
         }
         let created = updates.iter().filter(|update| update.new.is_some());
         let branches: Vec<&str> = created.filter_map(RefUpdate::branch).collect();
@@ -87,12 +89,23 @@ impl Coordinator {
         let named = repository.default_branch().await?;
         let Some(first) = (branches.iter().find(|branch| **branch == named)).or(branches.first())
         else {
-            return Ok(project);
+            return Ok(project.clone());
         };
         repository.set_default_branch(first).await?;
-        project.default_branch = Some((*first).to_owned());
         let mut transaction = self.store.begin().await?;
-        transaction.update_project(&project).await?;
+        let mut project = transaction.project(project.id).await?;
+        if project.default_branch.is_none() {
+            project.default_branch = Some((*first).to_owned());
+            transaction.update_project(&project).await?;
+            let protection = ProtectedRefRow {
+                project_id: project.id,
+                kind: RefKind::Branch,
+                pattern: (*first).to_owned(),
+                push_level: MAINTAINER,
+                merge_level: MAINTAINER,
+            };
+            transaction.set_protected_ref(&protection).await?;
+        }
         transaction.commit().await?;
         Ok(project)
     }

@@ -9,6 +9,7 @@ use tokio::time::{Instant, interval};
 
 use crate::app::App;
 use crate::clock;
+use crate::error::chain;
 
 /// Between two looks at delayed jobs and schedules.
 const OFTEN: Duration = Duration::from_secs(1);
@@ -108,16 +109,4 @@ fn report<T>(what: &str, round: Result<T, impl std::error::Error>) {
     if let Err(error) = round {
         tracing::warn!(what, error = %chain(&error), "round.failed");
     }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
