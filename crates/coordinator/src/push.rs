@@ -85,7 +85,7 @@ impl Coordinator {
         }
         let created = updates.iter().filter(|update| update.new.is_some());
         let branches: Vec<&str> = created.filter_map(RefUpdate::branch).collect();
-        let repository = self.repository(&project).await?;
+        let repository = self.repository(project).await?;
         let named = repository.default_branch().await?;
         let Some(first) = (branches.iter().find(|branch| **branch == named)).or(branches.first())
         else {
