@@ -18,6 +18,9 @@ use crate::reports::junit::{self, TestTotals};
 /// Bytes of all JUnit reports of a job that are read (language inventory, 9.5).
 const JUNIT_LIMIT: u64 = 100 * 1024 * 1024;
 
+/// How long a server keeps artifacts that do not say; GitLab's default.
+const DEFAULT_EXPIRY: &str = "30 days";
+
 impl Coordinator {
     /// Stores a finished file of a job, and reads it where it is a report we understand.
     ///
@@ -45,8 +48,11 @@ impl Coordinator {
         };
         let blobs = self.store.blobs();
         let blob = (blobs.put_file(pipeline, job, file_name, file, u64::MAX)).await?;
-        let expires_at = spec.expire_in.as_deref().and_then(duration::parse_seconds);
+        // A laptop's runs are pruned by their size and not by their age.
+        let default = self.hosting.as_ref().map(|_| DEFAULT_EXPIRY);
+        let expires_at = spec.expire_in.as_deref().or(default);
         let expires_at = expires_at
+            .and_then(duration::parse_seconds)
             .and_then(|seconds| i64::try_from(seconds).ok())
             .map(|seconds| now().saturating_add(seconds.saturating_mul(1_000_000)));
         let mut transaction = self.store.begin().await?;

@@ -13,6 +13,7 @@ mod coordinator;
 mod deployments;
 mod dispatch;
 mod error;
+mod expiry;
 mod hand_out;
 mod hosting;
 mod job_token;

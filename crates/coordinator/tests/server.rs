@@ -341,3 +341,45 @@ async fn schedules_run_once_when_due() {
     assert_eq!(pipeline.source, "schedule");
     assert!(pipeline.context.contains("NIGHT"));
 }
+
+#[tokio::test]
+async fn expired_artifacts_go_but_for_the_latest() {
+    let site = Site::new().await;
+    let mut rows = Vec::new();
+    for content in ["old", "new"] {
+        let row = site.push(&format!("test: {{script: {content}}}\n")).await;
+        let job = site
+            .coordinator
+            .take_job(row.id, "runner")
+            .await
+            .unwrap()
+            .unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("archive.zip");
+        std::fs::write(&file, content).unwrap();
+        let spec = shipway_protocol::ArtifactSpec {
+            artifact_type: "archive".to_owned(),
+            ..shipway_protocol::ArtifactSpec::default()
+        };
+        let stored =
+            site.coordinator
+                .store_artifact(job.id.into_job(), &spec, "archive.zip", &file);
+        stored.await.unwrap();
+        let mut transaction = site.store().begin().await.unwrap();
+        let expiry = transaction.set_artifact_expiry(job.id.into_job(), Some(1));
+        expiry.await.unwrap();
+        transaction.commit().await.unwrap();
+        end(&site, job.id.into_job(), JobState::Success).await;
+        rows.push(row);
+    }
+    assert_eq!(site.coordinator.expire_artifacts().await.unwrap(), 1);
+    let left = async |index: usize| {
+        let pipeline: &shipway_store::PipelineRow = &rows[index];
+        site.store()
+            .artifacts_of_pipeline(pipeline.id)
+            .await
+            .unwrap()
+            .len()
+    };
+    assert_eq!((left(0).await, left(1).await), (0, 1));
+}

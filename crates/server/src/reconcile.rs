@@ -14,6 +14,9 @@ use crate::error::chain;
 /// Between two looks at delayed jobs and schedules.
 const OFTEN: Duration = Duration::from_secs(1);
 
+/// Between two looks at lost runners and expired artifacts.
+const NOW_AND_THEN: Duration = Duration::from_secs(20);
+
 /// Between two looks at what nobody waits for: expired sessions, repositories to tidy up.
 const SELDOM: Duration = Duration::from_secs(600);
 
@@ -48,6 +51,15 @@ pub(crate) async fn run(app: App) {
             report("schedules", app.coordinator().run_due_schedules().await);
         }
     };
+    let now_and_then = async {
+        let mut ticks = interval(NOW_AND_THEN);
+        loop {
+            ticks.tick().await;
+            let overdue = app.coordinator().end_overdue_jobs(clock::now());
+            report("overdue.jobs", overdue.await);
+            report("artifacts", app.coordinator().expire_artifacts().await);
+        }
+    };
     let seldom = async {
         let mut ticks = tokio::time::interval_at(Instant::now() + SELDOM, SELDOM);
         loop {
@@ -58,7 +70,7 @@ pub(crate) async fn run(app: App) {
     };
     tokio::select! {
         () = closing.cancelled() => {}
-        () = async { tokio::join!(often, seldom); } => {}
+        () = async { tokio::join!(often, now_and_then, seldom); } => {}
     }
 }
 

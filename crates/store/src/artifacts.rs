@@ -17,8 +17,8 @@ const OF_JOB: &str = "SELECT * FROM artifacts WHERE job_id = $1 ORDER BY id";
 const OF_PIPELINE: &str = "SELECT artifacts.* FROM artifacts \
     JOIN jobs ON jobs.id = artifacts.job_id WHERE jobs.pipeline_id = $1 ORDER BY artifacts.id";
 
-const EXPIRED: &str = "SELECT * FROM artifacts WHERE expires_at <= $1 \
-    ORDER BY expires_at, id LIMIT $2";
+const EXPIRED: &str = "SELECT * FROM artifacts WHERE expires_at <= $1 AND id > $2 \
+    ORDER BY id LIMIT $3";
 
 const SET_EXPIRY: &str = "UPDATE artifacts SET expires_at = $2 WHERE job_id = $1";
 
@@ -44,16 +44,19 @@ impl Store {
         self.all(query(OF_PIPELINE).bind(pipeline.0)).await
     }
 
-    /// The artifacts that may be removed at `now`, the longest expired first.
+    /// The artifacts that may be removed at `now`, in the order of their ids from the one
+    /// after `after` on.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn expired_artifacts(
         &self,
         now: i64,
+        after: i64,
         limit: i64,
     ) -> Result<Vec<ArtifactRow>, StoreError> {
-        self.all(query(EXPIRED).bind(now).bind(limit)).await
+        let expired = query(EXPIRED).bind(now).bind(after).bind(limit);
+        self.all(expired).await
     }
 }
 
