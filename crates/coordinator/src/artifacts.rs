@@ -8,10 +8,11 @@ use flate2::read::MultiGzDecoder;
 use shipway_config::duration;
 use shipway_pipeline::JobId;
 use shipway_protocol::{ArtifactFormat, ArtifactSpec};
-use shipway_store::{JobUpdate, NewArtifact};
+use shipway_store::{ArtifactRow, Blob, JobRow, JobUpdate, NewArtifact, Transaction};
 
 use crate::coordinator::{Coordinator, now};
 use crate::error::Error;
+use crate::job_token;
 use crate::reports::dotenv::{self, DotenvError};
 use crate::reports::junit::{self, TestTotals};
 
@@ -35,47 +36,76 @@ impl Coordinator {
         file: &Path,
     ) -> Result<(), Error> {
         let pipeline = self.pipeline_of(job).await?;
-        let kind = spec.artifact_type.clone();
-        let path = file.to_owned();
-        let name = file_name.to_owned();
-        let reading = tokio::task::spawn_blocking(move || read_report(&kind, &name, &path));
-        let tests = match reading.await {
-            Ok(read) => read?,
-            Err(error) => {
-                tracing::warn!(%error, "report.failed");
-                None
-            }
-        };
+        let tests = read(spec, file_name, file).await?;
         let blobs = self.store.blobs();
         let blob = (blobs.put_file(pipeline, job, file_name, file, u64::MAX)).await?;
-        // A laptop's runs are pruned by their size and not by their age.
-        let default = self.hosting.as_ref().map(|_| DEFAULT_EXPIRY);
-        let expires_at = spec.expire_in.as_deref().or(default);
-        let expires_at = expires_at
-            .and_then(duration::parse_seconds)
-            .and_then(|seconds| i64::try_from(seconds).ok())
-            .map(|seconds| now().saturating_add(seconds.saturating_mul(1_000_000)));
         let mut transaction = self.store.begin().await?;
         transaction
-            .insert_artifact(&NewArtifact {
-                job_id: job,
-                file_type: spec.artifact_type.clone(),
-                format: format_name(spec.artifact_format).to_owned(),
-                file_name: file_name.to_owned(),
-                size: i64::try_from(blob.size).unwrap_or(i64::MAX),
-                expires_at,
-                path: blob.path,
-                digest: Some(blob.digest.to_vec()),
-            })
+            .insert_artifact(&new_artifact(job, spec, file_name, blob, self.expiry()))
             .await?;
-        if let Some(tests) = tests {
-            let update = JobUpdate {
-                tests: serde_json::to_string(&tests).ok(),
-                ..JobUpdate::default()
-            };
-            transaction.update_job(job, &update).await?;
-        }
+        note_tests(&mut transaction, job, tests).await?;
         Ok(transaction.commit().await?)
+    }
+
+    /// Stores a finished file that the runner of a job at work sent, unless the job has one of
+    /// this type. `digest` is the SHA-256 of the file.
+    ///
+    /// # Errors
+    /// As [`Self::store_artifact`]; [`Error::NotAtWork`] when the job is over.
+    pub async fn accept_artifact(
+        &self,
+        job: &JobRow,
+        spec: &ArtifactSpec,
+        file_name: &str,
+        file: &Path,
+        digest: &[u8],
+    ) -> Result<Accepted, Error> {
+        let stored = self.store.artifacts_of(job.id).await?;
+        if let Some(known) = compared(&stored, spec, digest) {
+            return Ok(known);
+        }
+        let tests = read(spec, file_name, file).await?;
+        let blobs = self.store.blobs();
+        // A name of its own: whoever sends the same type at the same time replaces nothing.
+        let own_name = job_token::random("")? + "-" + file_name;
+        let put = blobs.put_file(job.pipeline_id, job.id, &own_name, file, u64::MAX);
+        let blob = put.await?;
+        let path = blob.path.clone();
+        let new = new_artifact(job.id, spec, file_name, blob, self.expiry());
+        let accepted = self.insert_accepted(&new, spec, digest, tests).await;
+        if !matches!(accepted, Ok(Accepted::Stored)) {
+            blobs.delete(&path).await?;
+        }
+        accepted
+    }
+
+    /// How long artifacts are kept that do not say. A laptop's runs are pruned by their size
+    /// and not by their age.
+    fn expiry(&self) -> Option<&'static str> {
+        self.hosting.as_ref().map(|_| DEFAULT_EXPIRY)
+    }
+
+    async fn insert_accepted(
+        &self,
+        new: &NewArtifact,
+        spec: &ArtifactSpec,
+        digest: &[u8],
+        tests: Option<TestTotals>,
+    ) -> Result<Accepted, Error> {
+        let mut transaction = self.store.begin().await?;
+        let job = transaction.job(new.job_id).await?;
+        if !job.status.is_executing() {
+            let (job, status) = (job.id, job.status);
+            return Err(Error::NotAtWork { job, status });
+        }
+        let stored = transaction.artifacts_of(job.id).await?;
+        if let Some(known) = compared(&stored, spec, digest) {
+            return Ok(known);
+        }
+        transaction.insert_artifact(new).await?;
+        note_tests(&mut transaction, job.id, tests).await?;
+        transaction.commit().await?;
+        Ok(Accepted::Stored)
     }
 
     /// Writes a job's archive to the file `into`.
@@ -87,6 +117,86 @@ impl Coordinator {
         let archive = artifacts.iter().find(|file| file.file_type == "archive");
         let archive = archive.ok_or(Error::NoArchive(job))?;
         Ok(self.store.blobs().fetch(&archive.path, into).await?)
+    }
+}
+
+/// What became of an artifact that a runner sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is stored.
+    Stored,
+    /// The same file was stored before.
+    Same,
+    /// Another file of its type is stored, and stays.
+    Other,
+}
+
+/// What a job's stored artifacts say to another one; nothing when none is of its type.
+fn compared(stored: &[ArtifactRow], spec: &ArtifactSpec, digest: &[u8]) -> Option<Accepted> {
+    let known = stored
+        .iter()
+        .find(|row| row.file_type == spec.artifact_type)?;
+    Some(match known.digest.as_deref() == Some(digest) {
+        true => Accepted::Same,
+        false => Accepted::Other,
+    })
+}
+
+/// `default` is how long it is kept when it does not say.
+fn new_artifact(
+    job: JobId,
+    spec: &ArtifactSpec,
+    file_name: &str,
+    blob: Blob,
+    default: Option<&str>,
+) -> NewArtifact {
+    let expires_at = spec.expire_in.as_deref().or(default);
+    let expires_at = expires_at
+        .and_then(duration::parse_seconds)
+        .and_then(|seconds| i64::try_from(seconds).ok())
+        .map(|seconds| now().saturating_add(seconds.saturating_mul(1_000_000)));
+    NewArtifact {
+        job_id: job,
+        file_type: spec.artifact_type.clone(),
+        format: format_name(spec.artifact_format).to_owned(),
+        file_name: file_name.to_owned(),
+        size: i64::try_from(blob.size).unwrap_or(i64::MAX),
+        expires_at,
+        path: blob.path,
+        digest: Some(blob.digest.to_vec()),
+    }
+}
+
+async fn note_tests(
+    transaction: &mut Transaction,
+    job: JobId,
+    tests: Option<TestTotals>,
+) -> Result<(), Error> {
+    if let Some(tests) = tests {
+        let update = JobUpdate {
+            tests: serde_json::to_string(&tests).ok(),
+            ..JobUpdate::default()
+        };
+        transaction.update_job(job, &update).await?;
+    }
+    Ok(())
+}
+
+/// Reads a report on a thread that may block.
+async fn read(
+    spec: &ArtifactSpec,
+    file_name: &str,
+    file: &Path,
+) -> Result<Option<TestTotals>, Error> {
+    let kind = spec.artifact_type.clone();
+    let (name, path) = (file_name.to_owned(), file.to_owned());
+    let reading = tokio::task::spawn_blocking(move || read_report(&kind, &name, &path));
+    match reading.await {
+        Ok(read) => read,
+        Err(error) => {
+            tracing::warn!(%error, "report.failed");
+            Ok(None)
+        }
     }
 }
 
@@ -106,15 +216,15 @@ fn read_report(kind: &str, file_name: &str, path: &Path) -> Result<Option<TestTo
             }
         }
         "dotenv" => {
-            let mut text = Vec::new();
-            MultiGzDecoder::new(open()?)
-                .take(dotenv::SIZE_LIMIT as u64 + 1)
-                .read_to_end(&mut text)
-                .map_err(Error::file(path))?;
             let refuse = |source: DotenvError| Error::Artifact {
                 file_name: file_name.to_owned(),
                 source,
             };
+            let mut text = Vec::new();
+            MultiGzDecoder::new(open()?)
+                .take(dotenv::SIZE_LIMIT as u64 + 1)
+                .read_to_end(&mut text)
+                .map_err(|_| refuse(DotenvError::NotPacked))?;
             dotenv::parse(&text).map(|_| None).map_err(refuse)
         }
         _ => Ok(None),

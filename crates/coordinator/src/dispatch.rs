@@ -11,10 +11,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use shipway_pipeline::{Candidate, JobId, Reach, Status, Wanted};
+use shipway_pipeline::{Candidate, JobId, PipelineId, Reach, Status, Wanted};
 use shipway_protocol::JobPayload;
 use shipway_store::{Change, ProjectId, QueuedJob, RunnerId, RunnerKind, RunnerRow};
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::claim::{Asker, Claimed};
@@ -42,6 +42,9 @@ const RECONCILE_INTERVAL: Duration = Duration::from_secs(10);
 /// How long [`Dispatch::watch`] holds.
 const WATCHED: Duration = Duration::from_secs(10);
 
+/// Pipelines that are remembered to have a ref of their own; making it again does no harm.
+const KEPT_COMMITS: usize = 10_000;
+
 /// The topic under which a process tells others that jobs became pending.
 const QUEUE: &str = "queue";
 
@@ -51,6 +54,10 @@ pub struct Dispatch {
     coordinator: Arc<Coordinator>,
     desk: Mutex<Desk>,
     watched: Mutex<HashMap<JobId, Instant>>,
+    /// Pipelines whose commit has a ref of its own.
+    kept_commits: Mutex<HashSet<PipelineId>>,
+    /// To the task that watches: whoever sends is told when it has seen what happened so far.
+    settle: mpsc::UnboundedSender<oneshot::Sender<()>>,
 }
 
 /// The answer to a runner that asks for a job.
@@ -202,16 +209,20 @@ impl Dispatch {
     pub async fn start(coordinator: Arc<Coordinator>) -> Result<Arc<Self>, Error> {
         let changes = coordinator.store().changes();
         let notices = coordinator.subscribe();
+        let (settle, settling) = mpsc::unbounded_channel();
         let dispatch = Arc::new(Self {
             coordinator,
             desk: Mutex::default(),
             watched: Mutex::default(),
+            kept_commits: Mutex::default(),
+            settle,
         });
         dispatch.look().await?;
         let watch = Watch {
             dispatch: Arc::downgrade(&dispatch),
             changes,
             notices,
+            settling,
         };
         tokio::spawn(watch.run());
         tokio::spawn(reconcile(Arc::downgrade(&dispatch)));
@@ -281,6 +292,7 @@ impl Dispatch {
         let deadline = Instant::now() + patience;
         let mut candidate = Arc::new(self.candidate(&asker.runner).await?);
         let mut knows = false;
+        let mut settled = false;
         loop {
             let runner = asker.runner.id;
             let step = {
@@ -296,6 +308,7 @@ impl Dispatch {
                 desk.busy = busy;
                 match ticket {
                     Some(ticket) => Step::Claim(ticket),
+                    None if !settled && !idle => Step::Settle,
                     None if knows && !desk.closed && Instant::now() < deadline => {
                         let (call, called) = oneshot::channel();
                         let number = desk.next();
@@ -313,6 +326,11 @@ impl Dispatch {
             let ticket = match step {
                 Step::Answer(last_update) => return Ok(Answer::Nothing { last_update }),
                 Step::Claim(ticket) => ticket,
+                Step::Settle => {
+                    settled = true;
+                    self.settle().await;
+                    continue;
+                }
                 Step::Wait(number, called) => {
                     let _place = Place {
                         dispatch: self,
@@ -360,11 +378,20 @@ impl Dispatch {
         }
     }
 
+    /// Waits until the jobs that are pending already are in the queue here.
+    async fn settle(&self) {
+        let (waits, told) = oneshot::channel();
+        if self.settle.send(waits).is_ok() {
+            drop(told.await);
+        }
+    }
+
     /// Claims in a task of its own, which ends what it began even if nobody wants it any more.
     async fn claim(self: &Arc<Self>, ticket: Ticket, asker: Asker) -> Result<Claimed, Error> {
         let (answer, answered) = oneshot::channel();
         let dispatch = Arc::clone(self);
         tokio::spawn(async move {
+            dispatch.keep_commit(&ticket).await;
             let claimed = dispatch.coordinator.claim(&ticket, &asker).await;
             match &claimed {
                 Ok(Claimed::Job(_)) if asker.runner.kind == RunnerKind::Instance => {
@@ -382,6 +409,35 @@ impl Dispatch {
         });
         // The task panicked: the runner asks again.
         answered.await.unwrap_or(Ok(Claimed::Gone))
+    }
+
+    /// Makes sure once that the pipeline's commit can be fetched.
+    async fn keep_commit(&self, ticket: &Ticket) {
+        let pipeline = ticket.pipeline;
+        let known = {
+            let kept = self
+                .kept_commits
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            kept.contains(&pipeline)
+        };
+        if known {
+            return;
+        }
+        match self.coordinator.keep_commit(pipeline).await {
+            Ok(()) => {
+                let mut kept = self
+                    .kept_commits
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                if kept.len() >= KEPT_COMMITS {
+                    kept.clear();
+                }
+                kept.insert(pipeline);
+            }
+            // The job may do without; else its log tells what its runner could not fetch.
+            Err(error) => tracing::error!(%pipeline, %error, "pipeline.ref.failed"),
+        }
     }
 
     fn began(&self, ticket: &Ticket) {
@@ -557,6 +613,8 @@ pub fn candidate(runner: &RunnerRow, projects: &[ProjectId], online: bool) -> Ca
 /// What a runner does next.
 enum Step {
     Claim(Ticket),
+    /// Looks again when what happened before it asked is known here.
+    Settle,
     Wait(u64, oneshot::Receiver<Call>),
     Answer(String),
 }
@@ -608,6 +666,7 @@ struct Watch {
     dispatch: std::sync::Weak<Dispatch>,
     changes: shipway_store::Changes,
     notices: broadcast::Receiver<Notice>,
+    settling: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
 }
 
 /// What there is to do.
@@ -621,6 +680,7 @@ impl Watch {
     async fn run(mut self) {
         let mut next_look = Instant::now();
         let mut news = News::default();
+        let mut settled = Vec::new();
         loop {
             tokio::select! {
                 change = self.changes.next() => self.changed(change, &mut news),
@@ -629,7 +689,11 @@ impl Watch {
                     Err(broadcast::error::RecvError::Lagged(_)) => news.all = true,
                     Err(broadcast::error::RecvError::Closed) => return,
                 },
+                Some(waits) = self.settling.recv() => settled.push(waits),
                 () = tokio::time::sleep_until(next_look), if news.all => {}
+            }
+            while let Ok(waits) = self.settling.try_recv() {
+                settled.push(waits);
             }
             // What came at the same time is looked at together.
             while let Ok(notice) = self.notices.try_recv() {
@@ -653,6 +717,10 @@ impl Watch {
                 tracing::warn!(%error, "queue.unreadable");
                 news.all = true;
                 next_look = Instant::now() + LOOK_INTERVAL * LOOK_SHARE;
+            }
+            for waits in settled.drain(..) {
+                // Whoever asked may have gone.
+                let _ = waits.send(());
             }
         }
     }

@@ -35,6 +35,7 @@ mod timeouts;
 mod view;
 mod wishes;
 
+pub use artifacts::Accepted;
 pub use at_work::Appended;
 pub use cache_key::resolve as resolve_cache_keys;
 pub use claim::Asker;

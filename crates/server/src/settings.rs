@@ -23,9 +23,14 @@ pub struct Settings {
     pub runner: EmbeddedRunner,
     /// Examples are added as projects at the first start.
     pub demo: bool,
+    /// Bytes that one artifact may have.
+    pub artifact_limit: u64,
 }
 
 impl Settings {
+    /// Bytes that one artifact may have when nobody chooses; GitLab's default.
+    pub const ARTIFACT_LIMIT: u64 = 100 * 1024 * 1024;
+
     /// The address when nobody chooses one: this machine only.
     pub const LISTEN: &'static str = "127.0.0.1:8080";
 
@@ -39,6 +44,7 @@ impl Settings {
             objects: "file:".to_owned(),
             runner: EmbeddedRunner::Auto,
             demo: false,
+            artifact_limit: Self::ARTIFACT_LIMIT,
         }
     }
 

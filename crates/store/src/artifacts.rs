@@ -61,6 +61,15 @@ impl Store {
 }
 
 impl Transaction {
+    /// The job's artifacts as they stand. Whoever has loaded the job in this transaction is the
+    /// only one who adds to them.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn artifacts_of(&mut self, job: JobId) -> Result<Vec<ArtifactRow>, StoreError> {
+        self.all(query(OF_JOB).bind(job.0)).await
+    }
+
     /// Stores an artifact whose file is in place.
     ///
     /// # Errors

@@ -12,10 +12,11 @@ use crate::transaction::Transaction;
 
 const INSERT: &str = "INSERT INTO jobs (pipeline_id, project_id, protected, stage, name, status, \
     run_when, allow_failure, scheduling, needs, spec, tags, attempt, triggered, environment, \
-    reason) VALUES";
+    reason, queued_at) VALUES";
 
 /// What jobs take over from their pipeline.
-const OF_THE_PIPELINE: &str = "SELECT project_id, protected FROM pipelines WHERE id = $1";
+const OF_THE_PIPELINE: &str =
+    "SELECT project_id, protected, created_at FROM pipelines WHERE id = $1";
 
 const FIND: &str = "SELECT * FROM jobs WHERE id = $1";
 
@@ -46,7 +47,7 @@ const UNCLAIM: &str = "UPDATE jobs SET runner_id = NULL, system_id = NULL, runne
 
 const MARK_RETRIED: &str = "UPDATE jobs SET retried = TRUE WHERE id = $1";
 
-/// Rows of one INSERT, each of 16 values: under SQLite's limit of 32766 values.
+/// Rows of one INSERT, each of 17 values: under SQLite's limit of 32766 values.
 const ROWS_PER_INSERT: usize = 1000;
 
 /// Rows of one UPDATE.
@@ -107,7 +108,7 @@ impl Transaction {
     }
 
     /// Stores jobs, thousands at once; the ids come in the order of `new`. Project and
-    /// protection are the pipeline's.
+    /// protection are the pipeline's; those that are pending wait since it was made.
     ///
     /// # Errors
     /// When the database does not take them.
@@ -116,11 +117,11 @@ impl Transaction {
         pipeline: PipelineId,
         new: &[NewJob],
     ) -> Result<Vec<JobId>, StoreError> {
-        let found: Option<(Option<ProjectId>, bool)> = self
+        let found: Option<(Option<ProjectId>, bool, i64)> = self
             .optional(query(OF_THE_PIPELINE).bind(pipeline.0))
             .await?;
         // Without a pipeline the database refuses the rows.
-        let (project, protected) = found.unwrap_or_default();
+        let (project, protected, created_at) = found.unwrap_or_default();
         let mut ids = Vec::with_capacity(new.len());
         for chunk in new.chunks(ROWS_PER_INSERT) {
             let rows = chunk.iter().map(|job| {
@@ -141,6 +142,7 @@ impl Transaction {
                     job.triggered.into(),
                     (&job.environment).into(),
                     (&job.reason).into(),
+                    (job.status == Status::Pending).then_some(created_at).into(),
                 ]
             });
             let insert = Query::rows(INSERT, rows, " RETURNING id");

@@ -65,7 +65,6 @@ pub struct Store {
     logs: Logs,
     blobs: Blobs,
     keys: SecretKeys,
-    objects: Objects,
 }
 
 impl Store {
@@ -113,7 +112,6 @@ impl Store {
             logs: Logs::new(directory.join("logs"), options.durability),
             blobs: Blobs::new(&options.objects, &directory, options.durability)?,
             keys: options.keys,
-            objects: options.objects,
             directory,
         };
         store.check_schema().await?;
@@ -190,11 +188,6 @@ impl Store {
     #[cfg(feature = "postgres")]
     pub(crate) fn listener(&self) -> &Arc<OnceLock<Listener>> {
         &self.listener
-    }
-
-    /// Where the files of artifacts were said to be.
-    pub(crate) fn objects(&self) -> &Objects {
-        &self.objects
     }
 
     /// What secrets are sealed with.

@@ -11,6 +11,9 @@ pub enum DotenvError {
     /// It is larger than [`SIZE_LIMIT`].
     #[error("the dotenv report is larger than {SIZE_LIMIT} bytes")]
     TooLarge,
+    /// It is not packed by gzip.
+    #[error("the dotenv report is not packed by gzip")]
+    NotPacked,
     /// It is not UTF-8.
     #[error("the dotenv report is not UTF-8 text")]
     NotText,

@@ -9,7 +9,6 @@ mod engine;
 mod images;
 mod processes;
 mod shell;
-mod start;
 
 use std::future::Future;
 use std::path::Path;

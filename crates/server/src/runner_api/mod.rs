@@ -3,6 +3,9 @@
 //! `body` and `auth` read a call and find out who calls; the other files are the calls. What
 //! they mean is decided by the coordinator.
 
+mod artifact_download;
+mod artifact_kind;
+mod artifact_upload;
 mod auth;
 mod body;
 mod request;
@@ -40,11 +43,21 @@ pub(crate) fn routes() -> Router<App> {
         .route("/api/v4/runners/router/discovery", get(runners::discovery))
         .route("/api/v4/jobs/request", post(request::request))
         .route("/api/v4/jobs/{id}", put(update::update))
+        .route(
+            "/api/v4/jobs/{id}/artifacts/authorize",
+            post(artifact_upload::authorize),
+        )
         .layer(DefaultBodyLimit::max(BODY_LIMIT));
+    let artifacts = Router::new()
+        .route(
+            "/api/v4/jobs/{id}/artifacts",
+            post(artifact_upload::upload).get(artifact_download::download),
+        )
+        .layer(DefaultBodyLimit::disable());
     let trace = Router::new()
         .route("/api/v4/jobs/{id}/trace", patch(trace::append))
         .layer(DefaultBodyLimit::max(trace::PATCH_LIMIT));
-    calls.merge(trace)
+    calls.merge(trace).merge(artifacts)
 }
 
 /// An answer with the job's status, which tells the runner to go on, to stop or to end.

@@ -1,6 +1,11 @@
-//! The runner protocol as a runner sees it: over HTTP, against a whole server.
+//! The runner protocol as a runner sees it: over HTTP, against a whole server. The numbers in
+//! names of tests and in comments are the rows of the protocol's conformance list.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod artifacts;
 mod job_requests;
+mod registration;
 mod support;
+mod traces;
+mod updates;

@@ -17,6 +17,9 @@ use shipway_store::{
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
+/// A push cancels nothing of earlier ones.
+const SETTINGS: &str = r#"{"auto_cancel_pending_pipelines": false}"#;
+
 pub(crate) struct Site {
     pub(crate) app: App,
     pub(crate) url: String,
@@ -252,6 +255,32 @@ impl Site {
         }
     }
 
+    /// A project beside the first one, with the same repository's commits.
+    pub(crate) async fn another_project(&mut self, path: &str) -> ProjectRow {
+        let new = NewProject {
+            namespace_id: self.project.namespace_id,
+            full_path: path.to_owned(),
+            name: path.to_owned(),
+            description: String::new(),
+            visibility: Visibility::Private,
+            default_branch: Some("main".to_owned()),
+            settings: SETTINGS.to_owned(),
+            created_at: 1,
+        };
+        let mut transaction = self.app.store().begin().await.unwrap();
+        let row = transaction.insert_project(&new).await.unwrap();
+        transaction.commit().await.unwrap();
+        let number = u64::try_from(row.id.0).unwrap();
+        let bare = self
+            .app
+            .repositories()
+            .create(number, "main")
+            .await
+            .unwrap();
+        self.bare = bare.path().to_owned();
+        row
+    }
+
     fn commit(&self, files: &[(&str, &str)]) -> String {
         let work = self.directory.path().join("work");
         if !work.exists() {
@@ -300,8 +329,9 @@ impl Site {
         logs.read(job.pipeline_id, job.id, 0, usize::MAX).unwrap()
     }
 
-    pub(crate) fn directory(&self) -> &Path {
-        self.directory.path()
+    /// Whether the project's repository has a ref of this full name.
+    pub(crate) fn has_ref(&self, name: &str) -> bool {
+        !git(&self.bare, &["for-each-ref", name]).is_empty()
     }
 }
 
@@ -358,7 +388,7 @@ async fn rows(app: &App) -> (UserRow, ProjectRow) {
         description: String::new(),
         visibility: Visibility::Private,
         default_branch: Some("main".to_owned()),
-        settings: "{}".to_owned(),
+        settings: SETTINGS.to_owned(),
         created_at: 1,
     };
     let project = transaction.insert_project(&project).await.unwrap();

@@ -34,10 +34,6 @@ impl Folder {
         }
     }
 
-    pub(super) fn directory(&self) -> &Path {
-        &self.directory
-    }
-
     pub(super) fn location(&self, path: &str) -> PathBuf {
         self.directory.join(path)
     }
