@@ -17,6 +17,7 @@ mod artifacts;
 mod backup;
 mod blobs;
 mod changes;
+mod check;
 mod credentials;
 mod disk;
 mod engine;
@@ -51,8 +52,10 @@ mod triggers;
 mod users;
 mod variables;
 
+pub use backup::{Backup, BackupError};
 pub use blobs::{Blob, BlobError, BlobReader, Blobs, ListedBlob, Objects, ObjectsError};
 pub use changes::{Change, Changes};
+pub use check::{CheckDepth, CheckError, Fault};
 pub use credentials::{AccessTokenRow, NewAccessToken, SessionRow};
 pub use environments::{DeploymentRow, EnvironmentRow, NewDeployment, NewEnvironment};
 pub use error::StoreError;

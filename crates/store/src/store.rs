@@ -65,6 +65,7 @@ pub struct Store {
     logs: Logs,
     blobs: Blobs,
     keys: SecretKeys,
+    objects: Objects,
 }
 
 impl Store {
@@ -112,6 +113,7 @@ impl Store {
             logs: Logs::new(directory.join("logs"), options.durability),
             blobs: Blobs::new(&options.objects, &directory, options.durability)?,
             keys: options.keys,
+            objects: options.objects,
             directory,
         };
         store.check_schema().await?;
@@ -188,6 +190,11 @@ impl Store {
     #[cfg(feature = "postgres")]
     pub(crate) fn listener(&self) -> &Arc<OnceLock<Listener>> {
         &self.listener
+    }
+
+    /// Where the files of artifacts were said to be.
+    pub(crate) fn objects(&self) -> &Objects {
+        &self.objects
     }
 
     /// What secrets are sealed with.

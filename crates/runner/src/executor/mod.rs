@@ -9,6 +9,7 @@ mod engine;
 mod images;
 mod processes;
 mod shell;
+mod start;
 
 use std::future::Future;
 use std::path::Path;

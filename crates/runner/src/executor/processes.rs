@@ -16,13 +16,18 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, getsid};
-use process_wrap::tokio::ChildWrapper;
+
+use super::start::{Shell, Start};
 
 /// Marks the processes of one job; its value starts with the slot's directory.
 pub(crate) const MARKER: &str = "SHIPWAY_JOB_MARKER";
 
 /// How often a sweep looks again before it gives up on processes that will not die.
 const SWEEPS: u32 = 60;
+/// How often it looks again at a process of which it cannot be said whose it is.
+const UNDECIDED_ROUNDS: u32 = 5;
+/// How often a list of children is read until two answers agree.
+const STABLE_READS: u32 = 10;
 /// Between two looks; grows to twenty times as much.
 const SWEEP_PAUSE: Duration = Duration::from_millis(1);
 
@@ -31,7 +36,6 @@ const SWEEP_PAUSE: Duration = Duration::from_millis(1);
 static LIVE: Mutex<Live> = Mutex::new(Live {
     jobs: 0,
     shells: None,
-    starters: None,
 });
 static NEXT_JOB: AtomicU64 = AtomicU64::new(0);
 static SUBREAPER: Once = Once::new();
@@ -39,10 +43,8 @@ static SUBREAPER: Once = Once::new();
 struct Live {
     /// Jobs that may have processes.
     jobs: usize,
-    /// Shells that tokio waits for.
+    /// Shells that somebody waits for.
     shells: Option<HashSet<i32>>,
-    /// Threads that started shells.
-    starters: Option<HashSet<i32>>,
 }
 
 fn live() -> MutexGuard<'static, Live> {
@@ -87,28 +89,23 @@ impl JobProcesses {
     }
 
     /// Starts a shell that leads a session, and remembers it.
-    pub(crate) fn spawn(
-        &self,
-        start: impl FnOnce() -> std::io::Result<Box<dyn ChildWrapper>>,
-    ) -> std::io::Result<Box<dyn ChildWrapper>> {
+    pub(crate) fn start(&self, start: Start<'_>) -> std::io::Result<Shell> {
         let mut live = live();
-        let child = start()?;
-        live.starters.get_or_insert_default().insert(this_thread());
-        if let Some(id) = child.id() {
-            live.shells.get_or_insert_default().insert(id as i32);
-            let mut started = self.started();
-            started.sessions.insert(id as i32);
-            if started.first.is_none() {
-                started.first = Process::read(id as i32).map(|shell| shell.start);
-            }
+        let shell = Shell::start(start)?;
+        let id = shell.pid().as_raw();
+        live.shells.get_or_insert_default().insert(id);
+        let mut started = self.started();
+        started.sessions.insert(id);
+        if started.first.is_none() {
+            started.first = Process::read(id).map(|shell| shell.start);
         }
-        Ok(child)
+        Ok(shell)
     }
 
     /// The shell was waited for.
-    pub(crate) fn ended(&self, shell: Option<u32>) {
-        if let (Some(id), Some(shells)) = (shell, live().shells.as_mut()) {
-            shells.remove(&(id as i32));
+    pub(crate) fn ended(&self, shell: Pid) {
+        if let Some(shells) = live().shells.as_mut() {
+            shells.remove(&shell.as_raw());
         }
     }
 
@@ -120,8 +117,9 @@ impl JobProcesses {
     pub(crate) async fn sweep(&self) -> Vec<i32> {
         let mut left = Vec::new();
         for round in 0..SWEEPS {
-            left = self.kill_once();
-            if left.is_empty() {
+            let look = self.kill_once();
+            left = look.killed;
+            if left.is_empty() && (!look.undecided || round >= UNDECIDED_ROUNDS) {
                 // Nothing is left in them, and their numbers may be given out again.
                 self.started().sessions.clear();
                 break;
@@ -132,14 +130,12 @@ impl JobProcesses {
     }
 
     /// One look: kills what is the job's and returns it.
-    fn kill_once(&self) -> Vec<i32> {
-        let mut live = live();
-        let live = &mut *live;
-        let starters = live.starters.get_or_insert_default();
+    fn kill_once(&self) -> Look {
+        let live = live();
         let alone = live.jobs == 1;
         let own_session = getsid(None).map_or(0, Pid::as_raw);
-        let mut killed = Vec::new();
-        for pid in children_of_threads(starters) {
+        let mut look = Look::default();
+        for pid in orphans_of_this_process() {
             if live
                 .shells
                 .as_ref()
@@ -158,26 +154,43 @@ impl JobProcesses {
                 let _ = waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG));
                 continue;
             }
-            if self.owns(&process, alone) {
-                for pid in with_descendants(pid) {
-                    let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-                    killed.push(pid);
+            match self.owns(&process, alone) {
+                Some(true) => {
+                    for pid in with_descendants(pid) {
+                        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+                        look.killed.push(pid);
+                    }
                 }
+                Some(false) => {}
+                None => look.undecided = true,
             }
         }
-        killed
+        look
     }
 
-    fn owns(&self, process: &Process, alone: bool) -> bool {
+    /// Whether the process is the job's; `None` when it has no environment, as while it
+    /// becomes another program.
+    fn owns(&self, process: &Process, alone: bool) -> Option<bool> {
         let started = self.started();
         if started.sessions.contains(&process.session) {
-            return true;
+            return Some(true);
         }
+        let is_alone = alone && started.first.is_some_and(|first| process.start >= first);
         match marker_of(process.pid) {
-            Some(marker) => marker == self.marker,
-            None => alone && started.first.is_some_and(|first| process.start >= first),
+            Some(marker) => Some(marker == self.marker),
+            None if is_alone => Some(true),
+            None if environment_of(process.pid).is_empty() => None,
+            None => Some(false),
         }
     }
+}
+
+/// What one look for leftovers came to.
+#[derive(Debug, Default)]
+struct Look {
+    killed: Vec<i32>,
+    /// There is a process of which it cannot be said yet whose it is.
+    undecided: bool,
 }
 
 impl Drop for JobProcesses {
@@ -250,41 +263,36 @@ impl Process {
     }
 }
 
-fn marker_of(pid: i32) -> Option<String> {
-    let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
-    environment.split(|byte| *byte == 0).find_map(|entry| {
-        let value = entry.strip_prefix(MARKER.as_bytes())?.strip_prefix(b"=")?;
-        Some(String::from_utf8_lossy(value).into_owned())
-    })
+fn environment_of(pid: i32) -> Vec<u8> {
+    std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default()
 }
 
-/// The children of the threads of this process that can have some of a job's: the first one
-/// adopts orphans, and the threads that started shells are the parents of what a shell starts
-/// as its sibling. Children of a thread that ended are the first one's.
-fn children_of_threads(starters: &HashSet<i32>) -> Vec<i32> {
-    let own = std::process::id() as i32;
-    let mut children = Vec::new();
-    for thread in starters
-        .iter()
-        .copied()
-        .filter(|id| *id != own)
-        .chain([own])
-    {
-        match std::fs::read_to_string(format!("/proc/self/task/{thread}/children")) {
-            Ok(list) => children.extend(numbers(&list)),
-            Err(_) if thread != own => {}
-            Err(_) => return children_of(own),
+fn marker_of(pid: i32) -> Option<String> {
+    environment_of(pid)
+        .split(|byte| *byte == 0)
+        .find_map(|entry| {
+            let value = entry.strip_prefix(MARKER.as_bytes())?.strip_prefix(b"=")?;
+            Some(String::from_utf8_lossy(value).into_owned())
+        })
+}
+
+/// What jobs may have left. The first thread of the process adopts orphans, and the children
+/// of the threads that started the shells, which end at once; other threads have only those
+/// that they wait for themselves.
+fn orphans_of_this_process() -> Vec<i32> {
+    let pid = std::process::id() as i32;
+    let list = || std::fs::read_to_string(format!("/proc/self/task/{pid}/children"));
+    let Ok(mut last) = list() else {
+        return children_of(pid);
+    };
+    // The kernel may leave one out while another ends, so two answers have to agree.
+    for _ in 0..STABLE_READS {
+        match list() {
+            Ok(again) if again != last => last = again,
+            _ => break,
         }
     }
-    children
-}
-
-/// The number of the thread that asks.
-fn this_thread() -> i32 {
-    #[cfg(target_os = "linux")]
-    return nix::unistd::gettid().as_raw();
-    #[cfg(not(target_os = "linux"))]
-    return std::process::id() as i32;
+    numbers(&last).collect()
 }
 
 fn numbers(list: &str) -> impl Iterator<Item = i32> {

@@ -1,20 +1,18 @@
 //! Jobs in a shell on this machine.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Seek, Write};
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-use process_wrap::tokio::{ChildWrapper, CommandWrap, CommandWrapper, ProcessSession};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 
 use super::processes::{JobProcesses, MARKER};
+use super::start::{Shell, Start};
 use super::{Executor, ExecutorError, StageEnd, StageRequest};
 use crate::config::RunnerConfig;
 use crate::control::{Control, Request};
@@ -96,10 +94,7 @@ impl<'a> ShellExecutor<'a> {
 
     /// Starts the shell. Its input is an unnamed file, because a script may be longer than
     /// arguments and pipes hold; its two outputs are one pipe, so their order is kept.
-    fn spawn(
-        &self,
-        request: &StageRequest<'_>,
-    ) -> Result<(Box<dyn ChildWrapper>, pipe::Receiver), ShellError> {
+    fn spawn(&self, request: &StageRequest<'_>) -> Result<(Shell, pipe::Receiver), ShellError> {
         let pipe_error = |what| {
             let directory = self.directory.clone();
             move |source| ShellError::Pipe {
@@ -111,59 +106,48 @@ impl<'a> ShellExecutor<'a> {
         let input = script_file(request.script, &self.directory).map_err(pipe_error("script"))?;
         let (reader, writer) = std::io::pipe().map_err(pipe_error("output"))?;
         let reader = pipe::Receiver::from_owned_fd(reader.into()).map_err(pipe_error("output"))?;
-        let errors = writer.try_clone().map_err(pipe_error("output"))?;
 
         // Not a login shell: `/etc/profile` replaces PATH on common systems, and a person's
         // profile would make the job depend on that person. So PATH is what they see.
-        let mut command = CommandWrap::with_new(&self.shell, |command| {
-            command
-                .current_dir(&self.directory)
-                .env_clear()
-                .env("PATH", self.inherited_path())
-                .envs(self.config.shell_environment.iter().cloned())
-                .envs(
-                    request
-                        .environment
-                        .iter()
-                        .map(|(name, value)| (name, value)),
-                )
-                .env(MARKER, self.processes.marker())
-                .stdin(Stdio::from(input))
-                .stdout(Stdio::from(writer))
-                .stderr(Stdio::from(errors));
-        });
-        // A session of its own: signals reach the whole group, and nothing in the job can
-        // ask for a password on the terminal of whoever started the runner.
-        command.wrap(Session);
-        let child =
-            self.processes
-                .spawn(|| command.spawn())
-                .map_err(|source| ShellError::Spawn {
-                    shell: self.shell.clone(),
-                    source,
-                })?;
-        // The command holds the pipe's writing end; the output ends only without it.
-        drop(command);
-        Ok((child, reader))
+        let path = self.inherited_path();
+        let mut environment = BTreeMap::from([(OsStr::new("PATH"), path.as_os_str())]);
+        let inherited = self.config.shell_environment.iter();
+        environment.extend(inherited.map(|(name, value)| (name.as_os_str(), value.as_os_str())));
+        let of_job = request.environment.iter();
+        environment.extend(of_job.map(|(name, value)| (OsStr::new(name), OsStr::new(value))));
+        environment.insert(OsStr::new(MARKER), OsStr::new(self.processes.marker()));
+        let start = Start {
+            shell: &self.shell,
+            directory: &self.directory,
+            environment,
+            input,
+            output: writer.into(),
+        };
+        let shell = self
+            .processes
+            .start(start)
+            .map_err(|source| ShellError::Spawn {
+                shell: self.shell.clone(),
+                source,
+            })?;
+        Ok((shell, reader))
     }
 
     /// Waits for the shell, or stops it by the ladder: SIGTERM to its group, grace, SIGKILL.
     async fn supervise(
         &self,
-        child: &mut dyn ChildWrapper,
+        shell: &mut Shell,
         request: &StageRequest<'_>,
         control: &mut Control,
     ) -> Result<StageEnd, ShellError> {
-        let group = child.id().map(|id| Pid::from_raw(id as i32));
+        let group = shell.pid();
         let signal = |signal| {
-            if let Some(group) = group {
-                // A group that is gone needs no signal.
-                let _ = killpg(group, signal);
-            }
+            // A group that is gone needs no signal.
+            let _ = killpg(group, signal);
         };
         let mut end = tokio::select! {
             biased;
-            status = child.wait() => return self.exited(status),
+            status = shell.wait() => return self.exited(status),
             () = control.reached(request.stop_on) => StageEnd::Canceled,
             () = tokio::time::sleep_until(request.deadline) => StageEnd::TimedOut,
         };
@@ -171,7 +155,7 @@ impl<'a> ShellExecutor<'a> {
             signal(Signal::SIGTERM);
             tokio::select! {
                 biased;
-                status = child.wait() => {
+                status = shell.wait() => {
                     self.exited(status)?;
                     return Ok(end);
                 }
@@ -182,19 +166,16 @@ impl<'a> ShellExecutor<'a> {
             end = StageEnd::Aborted;
         }
         signal(Signal::SIGKILL);
-        self.exited(child.wait().await)?;
+        self.exited(shell.wait().await)?;
         Ok(end)
     }
 
-    fn exited(&self, status: std::io::Result<ExitStatus>) -> Result<StageEnd, ShellError> {
-        let status = status.map_err(|source| ShellError::Wait {
-            shell: self.shell.clone(),
-            source,
-        })?;
-        let code = status
-            .code()
-            .or_else(|| status.signal().map(|signal| 128 + signal));
-        Ok(StageEnd::Exited(code.unwrap_or(1)))
+    fn exited(&self, code: std::io::Result<i32>) -> Result<StageEnd, ShellError> {
+        code.map(StageEnd::Exited)
+            .map_err(|source| ShellError::Wait {
+                shell: self.shell.clone(),
+                source,
+            })
     }
 }
 
@@ -224,13 +205,13 @@ impl Executor for ShellExecutor<'_> {
         output: &mut Output,
         control: &mut Control,
     ) -> Result<StageEnd, ExecutorError> {
-        let (mut child, mut reader) = self.spawn(&request)?;
-        let leader = child.id();
+        let (mut shell, mut reader) = self.spawn(&request)?;
+        let leader = shell.pid();
         let copy = copy_output(&mut reader, output);
         tokio::pin!(copy);
         let mut all_read = false;
         let end = {
-            let supervise = self.supervise(&mut *child, &request, control);
+            let supervise = self.supervise(&mut shell, &request, control);
             tokio::pin!(supervise);
             loop {
                 tokio::select! {
@@ -305,19 +286,4 @@ fn find_in_path(name: &str, path: &OsStr) -> Option<PathBuf> {
                 metadata.is_file() && metadata.permissions().mode() & 0o111 != 0
             })
         })
-}
-
-/// Starts a session like [`ProcessSession`], but leaves the child as it is: its own wait
-/// reaps the whole group and would hang on whatever the job left in the background.
-#[derive(Debug)]
-struct Session;
-
-impl CommandWrapper for Session {
-    fn pre_spawn(
-        &mut self,
-        command: &mut tokio::process::Command,
-        core: &CommandWrap,
-    ) -> std::io::Result<()> {
-        ProcessSession.pre_spawn(command, core)
-    }
 }

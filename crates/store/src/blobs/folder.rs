@@ -34,6 +34,10 @@ impl Folder {
         }
     }
 
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     pub(super) fn location(&self, path: &str) -> PathBuf {
         self.directory.join(path)
     }

@@ -186,6 +186,15 @@ impl Blobs {
         }
     }
 
+    /// The folder, when they are in one.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Folder(folder) => Some(folder.directory()),
+            #[cfg(feature = "s3")]
+            Place::Bucket(_) => None,
+        }
+    }
+
     /// Stores what `from` gives under `name`, at most `limit` bytes, and tells how much it was.
     /// A file of the same job and name is replaced. When it returns, the file is there as long
     /// as the store's [`Durability`] says; before that, and when it fails, nothing is under
