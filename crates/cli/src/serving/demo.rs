@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Stdio;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use rust_embed::RustEmbed;
 use tokio::process::Command;
 
@@ -11,8 +13,8 @@ use crate::error::Fault;
 /// The tags that the examples' jobs ask for.
 pub(crate) const TAGS: [&str; 2] = ["python", "deploy"];
 
-/// The group of the examples.
-const GROUP: &str = "root";
+/// Who pushes the examples, and to whose namespace.
+const OWNER: &str = "root";
 
 /// The examples, as they are in the repository.
 #[derive(RustEmbed)]
@@ -34,7 +36,7 @@ pub(crate) async fn push_examples(url: &str, token: &str) -> Result<(), Fault> {
         git(&["init", "--quiet", "--initial-branch=main"]).await?;
         git(&["add", "--all"]).await?;
         git(&["commit", "--quiet", "--message", "An example for Shipway"]).await?;
-        let address = format!("{url}/{GROUP}/{project}.git");
+        let address = format!("{url}/{OWNER}/{project}.git");
         git(&["push", "--quiet", &address, "main"]).await?;
     }
     Ok(())
@@ -60,7 +62,8 @@ fn unpack(project: &str, into: &Path) -> std::io::Result<()> {
 
 async fn git(directory: &Path, token: &str, arguments: &[&str]) -> Result<(), Fault> {
     // The token comes by the environment: arguments are for everybody to see.
-    let header = format!("PRIVATE-TOKEN: {token}");
+    let credentials = BASE64_STANDARD.encode(format!("{OWNER}:{token}"));
+    let header = format!("Authorization: Basic {credentials}");
     let output = Command::new("git")
         .args([
             "-c",
