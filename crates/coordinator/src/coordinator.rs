@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use shipway_config::variables::Variable;
+use shipway_git::hosting::BareRepository;
 use shipway_pipeline::{Change, Context, Event, JobId, PipelineId, Plan, PlannedJob, Status};
 use shipway_store::{
     JobUpdate, NewJob, NewPipeline, NewStage, PipelineUpdate, ProjectId, Store, Transaction, UserId,
@@ -73,6 +74,8 @@ pub(crate) struct Origin {
     pub(crate) variables: Vec<Variable>,
     /// The ref, by its full name, whose push this deals with, and what was pushed.
     pub(crate) pushed: Option<(String, String)>,
+    /// Where runners fetch the commit.
+    pub(crate) repository: BareRepository,
 }
 
 impl Coordinator {
@@ -182,11 +185,15 @@ impl Coordinator {
                 .await?;
             row.finished_at = over.finished_at;
         }
-        if let Some(origin) = origin
-            && let Some((name, sha)) = &origin.pushed
-        {
-            let known = transaction.set_known_ref(origin.project, name, Some(sha));
-            known.await?;
+        if let Some(origin) = origin {
+            if let Some((name, sha)) = &origin.pushed {
+                let known = transaction.set_known_ref(origin.project, name, Some(sha));
+                known.await?;
+            }
+            // Before anybody sees the pipeline: a runner that has its job fetches at once.
+            if let (Some(sha), false) = (&run.sha, jobs.is_empty()) {
+                origin.repository.pin_pipeline(row.id.0, sha).await?;
+            }
         }
         let stages = transaction.stages(row.id).await?;
         let jobs = transaction.jobs(row.id).await?;

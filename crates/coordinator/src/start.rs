@@ -241,6 +241,7 @@ impl Birth {
             protected: self.protected,
             variables: self.variables.clone(),
             pushed: self.pushed.clone(),
+            repository: self.repository.clone(),
         }
     }
 }

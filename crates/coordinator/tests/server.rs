@@ -31,6 +31,9 @@ async fn a_push_makes_a_pipeline_with_the_servers_variables() {
     assert_eq!(row.status, Status::Pending);
     assert_eq!((row.iid, row.ref_name.as_str()), (1, "main"));
     assert_eq!(row.user_id, Some(site.user.id));
+    let pinned = format!("refs/pipelines/{}", row.id);
+    let repository = site.coordinator.repository(&site.project).await.unwrap();
+    assert_eq!(repository.resolve(&pinned).await.unwrap(), row.sha);
     let payload = site.coordinator.take_job(row.id, "runner").await.unwrap();
     let payload = payload.expect("a pending job");
     assert_eq!(payload.job_info.name, "build");

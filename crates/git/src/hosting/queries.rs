@@ -1,5 +1,7 @@
 //! Questions to a bare repository: refs, commits, files, differences.
 
+use std::path::PathBuf;
+
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
 use super::call::{Call, complaint};
@@ -34,6 +36,14 @@ pub enum QueryError {
         size: u64,
         /// The limit in bytes.
         limit: u64,
+    },
+    /// A file of the repository cannot be written.
+    #[error("cannot write below `{}`; is it writable, is the disk full?", path.display())]
+    Write {
+        /// The directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
     },
     /// Git failed.
     #[error("cannot read the repository")]

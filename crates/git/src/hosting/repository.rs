@@ -86,6 +86,29 @@ impl BareRepository {
         Ok(())
     }
 
+    /// Keeps a pipeline's commit as `refs/pipelines/NUMBER`, where runners fetch it. The commit
+    /// is known to exist. Without a process of git: this is done for each pipeline, while
+    /// others wait.
+    ///
+    /// # Errors
+    ///
+    /// When the id is malformed or the file cannot be written.
+    pub async fn pin_pipeline(&self, pipeline: i64, commit: &str) -> Result<(), QueryError> {
+        let commit = checked_id(commit)?;
+        let directory = self.path.join("refs/pipelines");
+        let write = async {
+            tokio::fs::create_dir_all(&directory).await?;
+            // As git does it: written beside, then put in place.
+            let new = directory.join(format!("{pipeline}.lock"));
+            tokio::fs::write(&new, format!("{commit}\n")).await?;
+            tokio::fs::rename(&new, directory.join(pipeline.to_string())).await
+        };
+        write.await.map_err(|source| QueryError::Write {
+            path: directory.clone(),
+            source,
+        })
+    }
+
     /// Deletes refs by their full names, all or none. One that does not exist is none.
     ///
     /// # Errors
