@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use shipway_pipeline::Source;
 
+#[cfg(not(all(feature = "remote", feature = "server")))]
+use crate::absent::AbsentArgs;
+#[cfg(feature = "server")]
+use crate::admin_args::AdminArgs;
 #[cfg(feature = "remote")]
 use crate::runner_args::RunnerArgs;
 #[cfg(feature = "server")]
@@ -54,8 +58,19 @@ pub(crate) enum Command {
     Clean(CleanArgs),
     #[cfg(feature = "remote")]
     Runner(RunnerArgs),
+    #[cfg(not(feature = "remote"))]
+    #[command(hide = true)]
+    Runner(AbsentArgs),
     #[cfg(feature = "server")]
     Serve(ServeArgs),
+    #[cfg(feature = "server")]
+    Admin(AdminArgs),
+    #[cfg(not(feature = "server"))]
+    #[command(hide = true)]
+    Serve(AbsentArgs),
+    #[cfg(not(feature = "server"))]
+    #[command(hide = true)]
+    Admin(AbsentArgs),
     /// Print the completion script of a shell.
     ///
     /// Example: shipway completion bash > ~/.local/share/bash-completion/completions/shipway

@@ -1,5 +1,9 @@
 //! The `shipway` command: reads the command line, joins the rooms, prints.
 
+#[cfg(not(all(feature = "remote", feature = "server")))]
+mod absent;
+#[cfg(feature = "server")]
+mod admin_args;
 mod args;
 mod commands;
 mod config_files;
@@ -42,8 +46,16 @@ fn main() -> ExitCode {
         Command::Clean(args) => commands::clean(&args),
         #[cfg(feature = "remote")]
         Command::Runner(args) => commands::runner(&args),
+        #[cfg(not(feature = "remote"))]
+        Command::Runner(_) => absent::absent("runner", "remote"),
         #[cfg(feature = "server")]
         Command::Serve(args) => commands::serve(&args),
+        #[cfg(feature = "server")]
+        Command::Admin(args) => commands::admin(&args),
+        #[cfg(not(feature = "server"))]
+        Command::Serve(_) => absent::absent("serve", "server"),
+        #[cfg(not(feature = "server"))]
+        Command::Admin(_) => absent::absent("admin", "server"),
         Command::Completion { shell } => commands::completion(shell),
         Command::Man { directory } => commands::man(&directory),
     };

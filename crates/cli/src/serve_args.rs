@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use shipway_server::{EmbeddedRunner, ExternalUrl, Settings};
 
+use crate::admin_args::PlaceArgs;
 use crate::error::Fault;
 
 /// Serve projects to a team: git over HTTP, pipelines on push, runners, pages and the API.
@@ -96,6 +97,19 @@ pub(crate) struct Choices {
 }
 
 impl ServeArgs {
+    /// The server of `shipway admin`.
+    pub(crate) fn of_place(place: &PlaceArgs) -> Self {
+        Self {
+            config: place.config.clone(),
+            choices: Choices {
+                data: place.data.clone(),
+                database: place.database.clone(),
+                ..Choices::default()
+            },
+            log_format: LogFormat::Text,
+        }
+    }
+
     /// Everything that is chosen, or nobody's choice.
     pub(crate) fn settings(&self) -> Result<Settings, Fault> {
         let file = self.config.as_deref().map(read).transpose()?;

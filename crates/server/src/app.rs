@@ -13,7 +13,6 @@ use tokio_util::sync::CancellationToken;
 use crate::identity::password::Passwords;
 use crate::limiter::Limiter;
 use crate::operations::Metrics;
-use crate::secret_key::{SecretKey, SecretKeyError};
 use crate::settings::Settings;
 
 /// A server's parts; cheap to clone.
@@ -27,7 +26,6 @@ struct Parts {
     coordinator: Arc<Coordinator>,
     dispatch: Arc<Dispatch>,
     repositories: Repositories,
-    key: SecretKey,
     passwords: Passwords,
     limiter: Limiter,
     metrics: Metrics,
@@ -51,9 +49,6 @@ pub enum OpenError {
     /// The repositories.
     #[error(transparent)]
     Repositories(#[from] RepositoriesError),
-    /// The secret key.
-    #[error(transparent)]
-    SecretKey(#[from] SecretKeyError),
     /// The pending jobs cannot be read.
     #[error("the jobs that wait for a runner cannot be read")]
     Queue(#[source] shipway_coordinator::Error),
@@ -79,7 +74,6 @@ impl App {
             source,
         };
         make_private(data).map_err(fault)?;
-        let key = SecretKey::open(data)?;
         let options = Options {
             durability: Durability::Machine,
             objects: Objects::from_env(&settings.objects)?,
@@ -98,7 +92,6 @@ impl App {
             dispatch: dispatch.map_err(OpenError::Queue)?,
             store,
             repositories,
-            key,
             passwords: Passwords::default(),
             limiter: Limiter::default(),
             metrics: Metrics::default(),
@@ -130,11 +123,6 @@ impl App {
     /// The repositories of all projects, by the projects' numbers.
     pub fn repositories(&self) -> &Repositories {
         &self.0.repositories
-    }
-
-    /// What encrypts values at rest.
-    pub fn secret_key(&self) -> &SecretKey {
-        &self.0.key
     }
 
     pub(crate) fn passwords(&self) -> &Passwords {

@@ -26,7 +26,6 @@ mod reconcile;
 mod rest;
 mod router;
 mod runner_api;
-mod secret_key;
 mod serve;
 mod settings;
 pub mod users;
@@ -37,6 +36,5 @@ pub use embedded_runner::{EmbeddedRunnerError, EmbeddedRunnerWishes, embedded_ru
 pub use error::ApiError;
 pub use first_start::{Credentials, RootWishes, first_start};
 pub use router::router;
-pub use secret_key::{SecretKey, SecretKeyError};
 pub use serve::{DRAIN, serve};
 pub use settings::{EmbeddedRunner, ExternalUrl, ExternalUrlError, Settings};

@@ -183,6 +183,23 @@ pub async fn set_password(app: &App, user: UserId, password: &str) -> Result<(),
     Ok(())
 }
 
+/// Lets a user in or keeps the user out; whoever is kept out is signed out too.
+///
+/// # Errors
+///
+/// When there is no such user.
+pub async fn set_state(app: &App, user: UserId, state: UserState) -> Result<(), AccountError> {
+    let mut transaction = app.store().begin().await?;
+    let mut row = transaction.user(user).await?;
+    row.state = state;
+    transaction.update_user(&row).await?;
+    if state == UserState::Blocked {
+        transaction.delete_sessions(user).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
 /// A personal access token to be made.
 #[derive(Debug, Clone)]
 pub struct NewToken {

@@ -1,5 +1,7 @@
 //! The smaller commands, one file each.
 
+#[cfg(feature = "server")]
+mod admin;
 mod clean;
 mod completion;
 mod history;
@@ -11,6 +13,8 @@ mod runner;
 #[cfg(feature = "server")]
 mod serve;
 
+#[cfg(feature = "server")]
+pub(crate) use admin::admin;
 pub(crate) use clean::clean;
 pub(crate) use completion::{completion, man};
 pub(crate) use history::history;
