@@ -3,8 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod any_order;
 mod artifacts;
 mod job_requests;
+mod own_runner;
 mod registration;
 mod support;
 mod traces;

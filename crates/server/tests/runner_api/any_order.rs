@@ -1,0 +1,191 @@
+//! Calls in any order: whatever a runner does, the server refuses or accepts, and a job's log
+//! and status are what the accepted calls say.
+
+use proptest::prelude::*;
+use shipway_pipeline::Status;
+
+use crate::support::Site;
+
+#[derive(Debug, Clone)]
+enum Call {
+    Request {
+        runner: usize,
+    },
+    Update {
+        job: usize,
+        token: usize,
+        state: &'static str,
+    },
+    Patch {
+        job: usize,
+        token: usize,
+        offset: i64,
+        bytes: usize,
+    },
+    Cancel {
+        job: usize,
+    },
+    Overdue,
+}
+
+fn calls() -> impl Strategy<Value = Vec<Call>> {
+    let states = prop::sample::select(vec!["running", "success", "failed", "pending", "banana"]);
+    // Mostly the job's own token, and mostly at the end of its log.
+    let token = prop_oneof![4 => Just(0_usize), 1 => 1..4_usize];
+    let offset = prop_oneof![4 => Just(0_i64), 1 => -5..5_i64];
+    let call = prop_oneof![
+        3 => (0..3_usize).prop_map(|runner| Call::Request { runner }),
+        4 => (0..4_usize, token.clone(), states)
+            .prop_map(|(job, token, state)| Call::Update { job, token, state }),
+        4 => (0..4_usize, token, offset, 0..9_usize)
+            .prop_map(|(job, token, offset, bytes)| Call::Patch { job, token, offset, bytes }),
+        1 => (0..4_usize).prop_map(|job| Call::Cancel { job }),
+        1 => Just(Call::Overdue),
+    ];
+    prop::collection::vec(call, 1..40)
+}
+
+/// A job that was handed out, as its runner knows it.
+struct Taken {
+    id: i64,
+    token: String,
+    log: Vec<u8>,
+    /// What it ended as, once a call said so.
+    ended: Option<Status>,
+}
+
+async fn check(calls: &[Call]) {
+    let site = Site::new().await;
+    let mut runners = Vec::new();
+    for _ in 0..3 {
+        runners.push(site.runner().await.1);
+    }
+    site.push("a: {script: [x]}\nb: {script: [x]}\nc: {script: [x]}\nd: {script: [x]}")
+        .await;
+    let mut taken: Vec<Taken> = Vec::new();
+    let mut overdue = 0;
+    for call in calls {
+        match call {
+            Call::Request { runner } => {
+                let answer = site.request(&runners[*runner]).await;
+                assert!([201, 204].contains(&answer.status), "{call:?}: {answer:?}");
+                if answer.status == 201 {
+                    let job = answer.json();
+                    let id = job["id"].as_i64().unwrap();
+                    let token = job["token"].as_str().unwrap().to_owned();
+                    assert_eq!(site.status(id).await, Status::Running);
+                    // Twice only after it was put back.
+                    let twice = taken.iter().any(|one| one.id == id);
+                    assert!(!twice || overdue > 0, "job {id} twice");
+                    taken.retain(|one| one.id != id);
+                    let log = site.log(&site.job(id).await);
+                    taken.push(Taken {
+                        id,
+                        token,
+                        log,
+                        ended: None,
+                    });
+                }
+            }
+            Call::Update { job, token, state } => {
+                let Some(id) = taken.get(*job).map(|one| one.id) else {
+                    continue;
+                };
+                let other = (job + token) % taken.len();
+                let own = taken[other].id == id;
+                let before = site.status(id).await;
+                let answer = site.update(id, &taken[other].token.clone(), state).await;
+                let after = site.status(id).await;
+                match answer.status {
+                    200 => assert!(own && before.is_executing(), "{call:?} while {before}"),
+                    400 | 403 => assert_eq!(before, after, "{call:?}"),
+                    status => panic!("{call:?}: {status}"),
+                }
+                let ends = ["success", "failed"].contains(state);
+                if answer.status == 200 && ends {
+                    let expected = match (before, *state) {
+                        (Status::Canceling, _) => Status::Canceled,
+                        (_, "success") => Status::Success,
+                        _ => Status::Failed,
+                    };
+                    assert_eq!(after, expected, "{call:?}");
+                    taken[*job].ended = Some(after);
+                }
+            }
+            Call::Patch {
+                job,
+                token,
+                offset,
+                bytes,
+            } => {
+                let Some(id) = taken.get(*job).map(|one| one.id) else {
+                    continue;
+                };
+                let other = (job + token) % taken.len();
+                let own = taken[other].id == id;
+                let stored = i64::try_from(taken[*job].log.len()).unwrap();
+                let start = (stored + offset).max(0);
+                let piece = vec![b'a' + u8::try_from(*bytes).unwrap(); *bytes];
+                let before = site.status(id).await;
+                let secret = taken[other].token.clone();
+                let answer = site.patch(id, &secret, &format!("{start}-"), &piece).await;
+                match answer.status {
+                    202 => {
+                        assert!(own && before.is_executing() && start == stored, "{call:?}");
+                        taken[*job].log.extend(piece);
+                    }
+                    403 => assert!(!own || !before.is_executing(), "{call:?} while {before}"),
+                    416 => assert_ne!(start, stored, "{call:?}"),
+                    status => panic!("{call:?}: {status}"),
+                }
+                assert_eq!(site.log(&site.job(id).await), taken[*job].log, "{call:?}");
+            }
+            Call::Cancel { job } => {
+                let Some(one) = taken.get(*job) else { continue };
+                // A job that is over cannot be cancelled, which is no fault.
+                let _ = site
+                    .app
+                    .coordinator()
+                    .cancel_job(shipway_pipeline::JobId(one.id))
+                    .await;
+            }
+            Call::Overdue => {
+                overdue += 1;
+                let now = jiff::Timestamp::now().as_microsecond();
+                let later = now + 3 * 60 * 1_000_000;
+                site.app
+                    .coordinator()
+                    .end_overdue_jobs(later)
+                    .await
+                    .unwrap();
+            }
+        }
+        for one in &taken {
+            if let Some(ended) = one.ended {
+                assert_eq!(
+                    site.status(one.id).await,
+                    ended,
+                    "job {} rose again",
+                    one.id
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_a_runner_calls_the_rows_stay_true() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let config = ProptestConfig {
+        cases: 24,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    proptest!(config, |(calls in calls())| {
+        runtime.block_on(check(&calls));
+    });
+}
