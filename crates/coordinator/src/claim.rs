@@ -1,7 +1,7 @@
 //! A server's job goes to a runner: what is checked before, and what is written.
 
 use shipway_config::AllowFailure;
-use shipway_pipeline::{Event, JobId, PipelineId, Status};
+use shipway_pipeline::{Event, JobId, Status};
 use shipway_protocol::{JobPayload, RunnerFeatures};
 use shipway_store::{ArtifactRow, JobRow, JobUpdate, RunnerRow};
 
@@ -91,23 +91,6 @@ impl Coordinator {
                 Ok(Claimed::Failed)
             }
         }
-    }
-
-    /// Gives a pipeline's commit a ref of its own, `refs/pipelines/<id>`, so that it can be
-    /// fetched also when its branch has moved on or is gone.
-    pub(crate) async fn keep_commit(&self, pipeline: PipelineId) -> Result<(), Error> {
-        let (project, sha) = {
-            let live = self.load(pipeline).await?;
-            (live.row.project_id, live.row.sha.clone())
-        };
-        let (Some(hosting), Some(project), Some(sha)) = (&self.hosting, project, sha) else {
-            return Ok(());
-        };
-        let number = u64::try_from(project.0).unwrap_or_default();
-        let repository = hosting.repositories.get(number).await?;
-        Ok(repository
-            .create_ref(&format!("refs/pipelines/{pipeline}"), &sha)
-            .await?)
     }
 
     /// Lets a job fail that waits for a runner.

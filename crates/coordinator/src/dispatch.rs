@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use shipway_pipeline::{Candidate, JobId, PipelineId, Reach, Status, Wanted};
+use shipway_pipeline::{Candidate, JobId, Reach, Status, Wanted};
 use shipway_protocol::JobPayload;
 use shipway_store::{Change, ProjectId, QueuedJob, RunnerId, RunnerKind, RunnerRow};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -42,9 +42,6 @@ const RECONCILE_INTERVAL: Duration = Duration::from_secs(10);
 /// How long [`Dispatch::watch`] holds.
 const WATCHED: Duration = Duration::from_secs(10);
 
-/// Pipelines that are remembered to have a ref of their own; making it again does no harm.
-const KEPT_COMMITS: usize = 10_000;
-
 /// The topic under which a process tells others that jobs became pending.
 const QUEUE: &str = "queue";
 
@@ -54,8 +51,6 @@ pub struct Dispatch {
     coordinator: Arc<Coordinator>,
     desk: Mutex<Desk>,
     watched: Mutex<HashMap<JobId, Instant>>,
-    /// Pipelines whose commit has a ref of its own.
-    kept_commits: Mutex<HashSet<PipelineId>>,
     /// To the task that watches: whoever sends is told when it has seen what happened so far.
     settle: mpsc::UnboundedSender<oneshot::Sender<()>>,
 }
@@ -214,7 +209,6 @@ impl Dispatch {
             coordinator,
             desk: Mutex::default(),
             watched: Mutex::default(),
-            kept_commits: Mutex::default(),
             settle,
         });
         dispatch.look().await?;
@@ -391,7 +385,6 @@ impl Dispatch {
         let (answer, answered) = oneshot::channel();
         let dispatch = Arc::clone(self);
         tokio::spawn(async move {
-            dispatch.keep_commit(&ticket).await;
             let claimed = dispatch.coordinator.claim(&ticket, &asker).await;
             match &claimed {
                 Ok(Claimed::Job(_)) if asker.runner.kind == RunnerKind::Instance => {
@@ -409,35 +402,6 @@ impl Dispatch {
         });
         // The task panicked: the runner asks again.
         answered.await.unwrap_or(Ok(Claimed::Gone))
-    }
-
-    /// Makes sure once that the pipeline's commit can be fetched.
-    async fn keep_commit(&self, ticket: &Ticket) {
-        let pipeline = ticket.pipeline;
-        let known = {
-            let kept = self
-                .kept_commits
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            kept.contains(&pipeline)
-        };
-        if known {
-            return;
-        }
-        match self.coordinator.keep_commit(pipeline).await {
-            Ok(()) => {
-                let mut kept = self
-                    .kept_commits
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                if kept.len() >= KEPT_COMMITS {
-                    kept.clear();
-                }
-                kept.insert(pipeline);
-            }
-            // The job may do without; else its log tells what its runner could not fetch.
-            Err(error) => tracing::error!(%pipeline, %error, "pipeline.ref.failed"),
-        }
     }
 
     fn began(&self, ticket: &Ticket) {

@@ -6,6 +6,7 @@
 mod any_order;
 mod artifacts;
 mod job_requests;
+mod load;
 mod own_runner;
 mod registration;
 mod support;

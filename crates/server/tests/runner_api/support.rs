@@ -137,29 +137,7 @@ impl Site {
 
     pub(crate) async fn runner_with(&self, change: impl Fn(&mut NewRunner)) -> (RunnerRow, String) {
         let secret = token::new("glrt-");
-        let mut new = NewRunner {
-            token_digest: token::digest(&secret),
-            token_prefix: secret[..9].to_owned(),
-            token_expires_at: None,
-            kind: RunnerKind::Instance,
-            owner_id: None,
-            description: "build host".to_owned(),
-            maintenance_note: None,
-            tags: "[]".to_owned(),
-            run_untagged: true,
-            locked: false,
-            protected_only: false,
-            paused: false,
-            maximum_timeout: None,
-            version: None,
-            revision: None,
-            platform: None,
-            architecture: None,
-            executor: None,
-            ip: None,
-            contacted_at: None,
-            created_at: 1,
-        };
+        let mut new = new_runner(&secret);
         change(&mut new);
         let mut transaction = self.app.store().begin().await.unwrap();
         let row = transaction.insert_runner(&new).await.unwrap();
@@ -408,4 +386,31 @@ pub(crate) fn git(directory: &Path, arguments: &[&str]) -> String {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "git {arguments:?}: {error}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A runner of the instance that takes everything.
+pub(crate) fn new_runner(secret: &str) -> NewRunner {
+    NewRunner {
+        token_digest: token::digest(secret),
+        token_prefix: secret[..9].to_owned(),
+        token_expires_at: None,
+        kind: RunnerKind::Instance,
+        owner_id: None,
+        description: "build host".to_owned(),
+        maintenance_note: None,
+        tags: "[]".to_owned(),
+        run_untagged: true,
+        locked: false,
+        protected_only: false,
+        paused: false,
+        maximum_timeout: None,
+        version: None,
+        revision: None,
+        platform: None,
+        architecture: None,
+        executor: None,
+        ip: None,
+        contacted_at: None,
+        created_at: 1,
+    }
 }
