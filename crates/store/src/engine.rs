@@ -2,10 +2,15 @@
 //!
 //! Without the cargo feature `postgres` there is only SQLite.
 
+use std::path::Path;
+
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqlitePool};
 #[cfg(feature = "postgres")]
 use sqlx::{PgConnection, PgPool, Postgres};
+
+use crate::error::StoreError;
+use crate::group_sync::GroupSync;
 
 /// An open database.
 #[derive(Debug, Clone)]
@@ -15,6 +20,8 @@ pub(crate) enum Engine {
     Sqlite {
         writer: SqlitePool,
         readers: SqlitePool,
+        /// Its log, where commits wait for the disk.
+        log: Option<GroupSync>,
     },
     /// A server.
     #[cfg(feature = "postgres")]
@@ -36,8 +43,9 @@ impl Engine {
         Ok(match self {
             // A plain BEGIN would fail at once, without waiting, when another process wrote
             // between our first read and our first write.
-            Self::Sqlite { writer, .. } => {
-                Writer::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
+            Self::Sqlite { writer, log, .. } => {
+                let transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+                Writer::Sqlite(transaction, log.clone())
             }
             #[cfg(feature = "postgres")]
             Self::Postgres(pool) => Writer::Postgres(pool.begin().await?),
@@ -46,7 +54,9 @@ impl Engine {
 
     pub(crate) async fn close(&self) {
         match self {
-            Self::Sqlite { writer, readers } => {
+            Self::Sqlite {
+                writer, readers, ..
+            } => {
                 readers.close().await;
                 writer.close().await;
             }
@@ -77,7 +87,8 @@ impl Reader {
 /// A transaction that is undone when dropped.
 #[derive(Debug)]
 pub(crate) enum Writer {
-    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    /// With the log that has to be on the disk.
+    Sqlite(sqlx::Transaction<'static, Sqlite>, Option<GroupSync>),
     #[cfg(feature = "postgres")]
     Postgres(sqlx::Transaction<'static, Postgres>),
 }
@@ -85,17 +96,29 @@ pub(crate) enum Writer {
 impl Writer {
     pub(crate) fn connection(&mut self) -> Connection<'_> {
         match self {
-            Self::Sqlite(transaction) => Connection::Sqlite(transaction),
+            Self::Sqlite(transaction, _) => Connection::Sqlite(transaction),
             #[cfg(feature = "postgres")]
             Self::Postgres(transaction) => Connection::Postgres(transaction),
         }
     }
 
-    pub(crate) async fn commit(self) -> sqlx::Result<()> {
+    /// Returns when everything is as durable as asked.
+    pub(crate) async fn commit(self, path: &Path) -> Result<(), StoreError> {
+        let fault = |error| StoreError::classify(path, error);
         match self {
-            Self::Sqlite(transaction) => transaction.commit().await,
+            Self::Sqlite(transaction, log) => {
+                // From now on the next may write, while this one waits for the disk.
+                transaction.commit().await.map_err(fault)?;
+                let Some(log) = log else {
+                    return Ok(());
+                };
+                log.wait().await.map_err(|source| StoreError::Unconfirmed {
+                    path: log.path().to_owned(),
+                    source,
+                })
+            }
             #[cfg(feature = "postgres")]
-            Self::Postgres(transaction) => transaction.commit().await,
+            Self::Postgres(transaction) => transaction.commit().await.map_err(fault),
         }
     }
 }

@@ -112,6 +112,14 @@ pub enum StoreError {
         /// Ours.
         known: i64,
     },
+    /// The disk did not confirm what was committed; it may be lost in a power cut.
+    #[error("the disk did not confirm what was written to `{}`; check the disk, then start again", path.display())]
+    Unconfirmed {
+        /// The database's log.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// There is no such row.
     #[error("there is no {what} {id} in `{}`; it may have been removed by `shipway clean`", path.display())]
     NotFound {

@@ -23,6 +23,7 @@ mod disk;
 mod engine;
 mod environments;
 mod error;
+mod group_sync;
 mod hold;
 mod ids;
 mod jobs;

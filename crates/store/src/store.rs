@@ -17,6 +17,7 @@ use crate::changes::Changed;
 use crate::changes::Listener;
 use crate::engine::Engine;
 use crate::error::StoreError;
+use crate::group_sync::GroupSync;
 use crate::logs::Logs;
 use crate::schema;
 use crate::secrets::SecretKeys;
@@ -274,15 +275,20 @@ fn connect(
 }
 
 fn sqlite(file: &Path, durability: Durability) -> Engine {
-    let synchronous = match durability {
-        Durability::Process => SqliteSynchronous::Normal,
-        Durability::Machine => SqliteSynchronous::Full,
+    let log = match durability {
+        Durability::Process => None,
+        Durability::Machine => {
+            let mut path = file.as_os_str().to_owned();
+            path.push("-wal");
+            Some(GroupSync::new(PathBuf::from(path)))
+        }
     };
     let connect = SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(true)
         .busy_timeout(BUSY_TIMEOUT)
-        .synchronous(synchronous)
+        // A commit waits for the disk afterwards, see `group_sync`.
+        .synchronous(SqliteSynchronous::Normal)
         .disable_statement_logging();
     let pool = |size| {
         SqlitePoolOptions::new()
@@ -295,6 +301,7 @@ fn sqlite(file: &Path, durability: Durability) -> Engine {
     Engine::Sqlite {
         writer: pool(1).connect_lazy_with(connect.clone()),
         readers: pool(READERS).connect_lazy_with(connect),
+        log,
     }
 }
 

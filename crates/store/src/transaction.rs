@@ -124,15 +124,14 @@ impl Transaction {
                 self.execute(notify).await?;
             }
         }
-        let is_local = matches!(self.inner, Writer::Sqlite(_));
+        let is_local = matches!(self.inner, Writer::Sqlite(..));
         let Self {
             inner,
             path,
             changed,
             ..
         } = self;
-        let done = inner.commit().await;
-        done.map_err(|error| StoreError::classify(&path, error))?;
+        inner.commit(&path).await?;
         if is_local {
             for topic in topics {
                 changed.send(Change::Topic(topic));
