@@ -22,7 +22,6 @@ use crate::coordinator::{Coordinator, now};
 use crate::error::Error;
 use crate::notice::Notice;
 use crate::queue::{Busy, Queue, Ticket};
-use crate::settings::ProjectSettings;
 
 /// Pending jobs that are kept in memory; more are looked at when these are taken.
 const QUEUED: i64 = 100_000;
@@ -284,7 +283,7 @@ impl Dispatch {
         patience: Duration,
     ) -> Result<Answer, Error> {
         let deadline = Instant::now() + patience;
-        let mut candidate = Arc::new(self.candidate(&asker.runner).await?);
+        let mut candidate = Arc::new(self.coordinator.candidate(&asker.runner, true).await?);
         let mut knows = false;
         let mut settled = false;
         loop {
@@ -336,7 +335,7 @@ impl Dispatch {
                             let Some(row) = self.coordinator.store().runner(runner).await? else {
                                 return Ok(Answer::Unknown);
                             };
-                            let fresh = self.candidate(&row).await?;
+                            let fresh = self.coordinator.candidate(&row, true).await?;
                             asker.runner = row;
                             if fresh != *candidate {
                                 candidate = Arc::new(fresh);
@@ -351,7 +350,7 @@ impl Dispatch {
                             let Some(row) = self.coordinator.store().runner(runner).await? else {
                                 return Ok(Answer::Unknown);
                             };
-                            candidate = Arc::new(self.candidate(&row).await?);
+                            candidate = Arc::new(self.coordinator.candidate(&row, true).await?);
                             asker.runner = row;
                             // The answer tells that something changed.
                             knows = false;
@@ -510,7 +509,9 @@ impl Dispatch {
         for row in rows {
             let project = match projects.entry(row.project_id) {
                 Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(vacant) => vacant.insert(self.wanted_in(row.project_id).await?),
+                Entry::Vacant(vacant) => {
+                    vacant.insert(self.coordinator.wanted_in(row.project_id).await?)
+                }
             };
             let Some(project) = project else { continue };
             let wanted = Wanted {
@@ -525,31 +526,6 @@ impl Dispatch {
             });
         }
         Ok(tickets)
-    }
-
-    /// What all jobs of a project ask for; none when the project is gone.
-    async fn wanted_in(&self, project: ProjectId) -> Result<Option<Wanted>, Error> {
-        let store = self.coordinator.store();
-        let Some(row) = store.project(project).await? else {
-            return Ok(None);
-        };
-        let settings = ProjectSettings::of(&row);
-        let groups = store.namespace_with_ancestors(row.namespace_id).await?;
-        Ok(Some(Wanted {
-            project: project.0,
-            groups: groups.iter().map(|group| group.id.0).collect(),
-            no_instance_runners: !settings.shared_runners_enabled,
-            no_group_runners: !settings.group_runners_enabled,
-            ..Wanted::default()
-        }))
-    }
-
-    async fn candidate(&self, runner: &RunnerRow) -> Result<Candidate, Error> {
-        let projects = match runner.kind {
-            RunnerKind::Project => self.coordinator.store().runner_projects(runner.id).await?,
-            RunnerKind::Instance | RunnerKind::Group => Vec::new(),
-        };
-        Ok(candidate(runner, &projects, true))
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk> {

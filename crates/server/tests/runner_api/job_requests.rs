@@ -399,3 +399,34 @@ async fn a_server_that_stops_lets_nobody_wait() {
     let (answer, ()) = tokio::join!(site.request_after(&token, Some(&last)), stopping);
     answer.is(204);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stuck_job_says_what_stands_in_the_way() {
+    let mut site = Site::new().await;
+    let pipeline = site
+        .push("build: {script: [make], tags: [linux, gpu]}")
+        .await;
+    let why = async |site: &Site| {
+        let job = site.job_named(&pipeline, "build").await;
+        site.app.coordinator().why_stuck(&job).await.unwrap()
+    };
+    let none = "This job is stuck because the project has no runner.";
+    assert_eq!(why(&site).await.as_deref(), Some(none));
+    let (mut row, token) = site
+        .runner_with(|new| new.tags = r#"["linux"]"#.to_owned())
+        .await;
+    site.request(&token).await.is(204);
+    let sentence = why(&site).await.unwrap();
+    assert!(
+        sentence.contains("`build host`") && sentence.contains("`gpu`"),
+        "{sentence}"
+    );
+    row.tags = r#"["linux","gpu"]"#.to_owned();
+    site.update_runner(&row).await;
+    assert_eq!(why(&site).await, None);
+    // The project may refuse the instance's runners.
+    let settings = r#"{"shared_runners_enabled": false}"#;
+    site.set_project(|row| row.settings = settings.to_owned())
+        .await;
+    assert_eq!(why(&site).await.as_deref(), Some(none));
+}
