@@ -32,10 +32,6 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) async fn start() -> Self {
-        Self::with(|_| {}).await
-    }
-
-    pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
         // Fails when another test of this process did it.
         rustls::crypto::ring::default_provider()
             .install_default()
@@ -46,7 +42,9 @@ impl Site {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut settings = Settings::new(root.join("data"), address);
-        change(&mut settings);
+        if let Some(url) = crate::database().await {
+            settings.database = url;
+        }
         let app = App::open(settings).await.unwrap();
         let wishes = RootWishes {
             password: Some(PASSWORD.to_owned()),
