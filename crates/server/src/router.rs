@@ -62,7 +62,7 @@ pub fn router(app: App) -> Router {
         ))
         .layer(map_response(with_security_headers))
         .layer(CatchPanicLayer::custom(report_panic))
-        .layer(TraceLayer::new_for_http())
+        .layer(TraceLayer::new_for_http().make_span_with(span_of))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, RandomId))
         .with_state(app)
@@ -111,6 +111,14 @@ async fn with_security_headers(mut response: Response) -> Response {
         headers.entry(name).or_insert(value);
     }
     response
+}
+
+/// Under which events of the log a request is found. A query may hold a token and is left out.
+fn span_of<B>(request: &axum::http::Request<B>) -> tracing::Span {
+    let id = request.headers().get(REQUEST_ID);
+    let id = id.and_then(|id| id.to_str().ok()).unwrap_or_default();
+    let (method, path) = (request.method(), request.uri().path());
+    tracing::info_span!("request", %method, path, id)
 }
 
 fn report_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
