@@ -100,6 +100,25 @@ impl Coordinator {
         }
     }
 
+    /// Takes a whole log: what it has beyond the stored length is appended.
+    ///
+    /// # Errors
+    /// When the log cannot be written.
+    pub async fn extend_trace(
+        &self,
+        row: &JobRow,
+        whole: bytes::Bytes,
+        limit: u64,
+    ) -> Result<(), Error> {
+        let stored = self.store.logs().length(row.pipeline_id, row.id)?;
+        let known = usize::try_from(stored).unwrap_or(usize::MAX);
+        if known < whole.len() {
+            let rest = whole.slice(known..);
+            self.append_trace_at_end(row, stored, rest, limit).await?;
+        }
+        Ok(())
+    }
+
     /// Notes that the log may show secrets.
     ///
     /// # Errors

@@ -127,6 +127,9 @@ pub struct JobUpdateRequest {
     /// The script's exit code, where it is not 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+    /// The whole log so far, from clients that know no other way to send it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
 /// Size and checksum of all log bytes made so far.

@@ -34,6 +34,8 @@ pub(crate) fn routes() -> Router<App> {
             "/api/v4/runners",
             post(runners::register).delete(runners::unregister),
         )
+        // As some clients write it.
+        .route("/api/v4/runners/", post(runners::register))
         .route("/api/v4/runners/managers", delete(runners::delete_manager))
         .route("/api/v4/runners/verify", post(runners::verify))
         .route(
@@ -42,7 +44,6 @@ pub(crate) fn routes() -> Router<App> {
         )
         .route("/api/v4/runners/router/discovery", get(runners::discovery))
         .route("/api/v4/jobs/request", post(request::request))
-        .route("/api/v4/jobs/{id}", put(update::update))
         .route(
             "/api/v4/jobs/{id}/artifacts/authorize",
             post(artifact_upload::authorize),
@@ -55,6 +56,7 @@ pub(crate) fn routes() -> Router<App> {
         )
         .layer(DefaultBodyLimit::disable());
     let trace = Router::new()
+        .route("/api/v4/jobs/{id}", put(update::update))
         .route("/api/v4/jobs/{id}/trace", patch(trace::append))
         .layer(DefaultBodyLimit::max(trace::PATCH_LIMIT));
     calls.merge(trace).merge(artifacts)

@@ -18,7 +18,7 @@ use crate::error::ApiError;
 pub(super) const PATCH_LIMIT: usize = 16 * 1024 * 1024;
 
 /// Bytes of a whole log; GitLab's default.
-const LOG_LIMIT: u64 = 100 * 1024 * 1024;
+pub(super) const LOG_LIMIT: u64 = 100 * 1024 * 1024;
 
 /// Seconds until the next piece, while somebody watches the log, and else.
 const WATCHED: &str = "3";

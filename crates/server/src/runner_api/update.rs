@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use shipway_coordinator::Error;
 use shipway_protocol::{FailureReason, JobState, JobUpdate, JobUpdateRequest};
 
+use super::trace::LOG_LIMIT;
 use super::{auth, bare, body, not_at_work, with_job_status};
 use crate::app::App;
 use crate::error::ApiError;
@@ -28,6 +29,7 @@ pub(super) async fn update(
         "pending" => JobState::Pending,
         "success" => JobState::Success,
         "failed" => JobState::Failed,
+        "" if request.trace.is_some() => JobState::Running,
         "" => return Ok(refused("state is missing")),
         _ => {
             return Ok(refused(
@@ -35,6 +37,12 @@ pub(super) async fn update(
             ));
         }
     };
+    if let Some(trace) = request.trace {
+        let coordinator = app.coordinator();
+        coordinator
+            .extend_trace(&job, trace.into(), LOG_LIMIT)
+            .await?;
+    }
     match state {
         JobState::Pending if job.acknowledged_at.is_some() => {
             Ok(refused("the job is running already"))

@@ -173,3 +173,19 @@ async fn coverage_comes_from_the_log() {
     site.update(job, &token, "success").await.is(200);
     assert_eq!(site.job(job).await.coverage, Some(87.0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_may_send_the_whole_log_with_its_update() {
+    let site = Site::new().await;
+    let (job, token) = started(&site).await;
+    let path = format!("jobs/{job}");
+    for trace in ["one\n", "one\n", "one\ntwo\n", "one\n"] {
+        let body = json!({ "token": token, "trace": trace });
+        site.put(&path, body).await.is(200);
+    }
+    let body = json!({ "token": token, "trace": "one\ntwo\nend\n", "state": "success" });
+    site.put(&path, body).await.is(200);
+    let row = site.job(job).await;
+    assert_eq!(site.log(&row), b"one\ntwo\nend\n");
+    assert_eq!(row.status, Status::Success);
+}
