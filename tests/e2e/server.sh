@@ -1,0 +1,132 @@
+#!/usr/bin/env bash
+# `shipway serve` from the first start to what is deployed, with real parts: git, runners in
+# a shell and in containers, a registry, an ssh server.
+source "$(dirname "${BASH_SOURCE[0]}")/../support/e2e.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../support/sshd.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../support/server.sh"
+
+# The newest pipeline of a Python project is green, and everything says 100 %.
+expect_full_coverage() {
+  local path id
+  path=$(project "$1")
+  id=$(api "$path/pipelines" "it[0]['id']")
+  expect_api "$path/pipelines/$id" "float(it['coverage']) == 100"
+  expect_api "$path/pipelines/$id/jobs" "[job['coverage'] for job in it if job['name'] == 'test'] == [100.0]"
+  ask GET "/$1/badges/main/coverage.svg" | grep -q "100" || fail "the badge shows another coverage"
+  ask GET "/$1/badges/main/pipeline.svg" | grep -q "passed" || fail "the badge shows another status"
+}
+
+test_the_demo_is_green_with_its_coverage() {
+  start_server --demo --runner shell
+  await_api 60 /projects "len(it) == 2"
+  await_api 30 "$(project root/python-stack)/pipelines" "it"
+  await_api 30 "$(project root/flask-deploy)/pipelines" "it"
+  await_pipeline_of root/python-stack success 180
+  await_pipeline_of root/flask-deploy success 180
+  expect_full_coverage root/python-stack
+  ask GET "/api/v4$(project root/python-stack)/jobs/artifacts/main/raw/coverage/index.html?job=test" \
+    >"$SANDBOX/report.html"
+  expect_file "$SANDBOX/report.html" "<title>Coverage report"
+  expect_api "$(project root/flask-deploy)/environments" "[one['name'] for one in it] == ['production']"
+}
+
+test_a_registered_runner_runs_a_container_from_a_registry() {
+  need_engine
+  start_server --runner none
+  copy_example python-stack
+  cp .gitlab-ci.container.yml .gitlab-ci.yml
+  sed -i "s|localhost:5000/|$SHIPWAY_TEST_REGISTRY/|" .gitlab-ci.yml
+  git commit --quiet --all --message "Run in a container"
+  local image=$SHIPWAY_TEST_REGISTRY/python-pytest:3
+  "$SUPPORT/python-image.sh" "$image"
+  at_exit "docker rmi '$image' >/dev/null 2>&1"
+  push_project team/stack
+  start_runner containers python,docker --executor docker --docker-image "$image"
+  await_pipeline_of team/stack success 180
+  expect_full_coverage team/stack
+}
+
+push_flask() {
+  copy_example flask-deploy
+  cp .gitlab-ci.ssh.yml .gitlab-ci.yml
+  git commit --quiet --all --message "Deploy over ssh"
+}
+
+test_deploys_over_ssh_only_after_green_tests() {
+  start_sshd "$SANDBOX/sshd"
+  mkdir "$SANDBOX/host"
+  start_server --runner none
+  start_runner here python,deploy --executor shell
+  push_flask
+  echo 'def test_that_fails(): assert 1 + 1 == 3' >tests/broken_test.py
+  git add --all && git commit --quiet --message "Break a test"
+  # The project exists before its variables do, and its first pipeline has no jobs.
+  git commit --quiet --allow-empty --message "First [skip ci]"
+  push_project team/site
+  local key value
+  while read -r key value; do
+    ask POST "/api/v4$(project team/site)/variables" "{\"key\": \"$key\", \"value\": \"$value\"}" >/dev/null
+  done <<END
+DEPLOY_HOST 127.0.0.1
+DEPLOY_PORT $SSHD_PORT
+DEPLOY_USER $(id -un)
+DEPLOY_KEY $SSHD_KEY
+DEPLOY_KNOWN_HOSTS $SSHD_KNOWN_HOSTS
+DEPLOY_DIR $SANDBOX/host/current
+END
+  git commit --quiet --allow-empty --message "Try"
+  push_project team/site
+  await_pipeline_of team/site failed 180
+  expect_absent "$SANDBOX/host/current"
+
+  git rm --quiet tests/broken_test.py
+  git commit --quiet --message "Mend it"
+  push_project team/site
+  await_pipeline_of team/site success 180
+  diff -r app "$SANDBOX/host/current/app" || fail "the deployed application is another one"
+}
+
+test_a_job_that_nobody_can_take_says_so() {
+  start_server --runner none
+  start_runner here python --executor shell
+  new_project <<'END'
+build:
+  tags: [mainframe]
+  script: [make]
+END
+  push_project team/old
+  await_api 20 "$(project team/old)/jobs" "it and it[0]['status'] == 'pending'"
+  local id
+  id=$(api "$(project team/old)/jobs" "it[0]['id']")
+  ask GET "/team/old/-/jobs/$id" >"$SANDBOX/page.html"
+  expect_file "$SANDBOX/page.html" "mainframe"
+  expect_file "$SANDBOX/page.html" "[Nn]o runner|no active runner|none of .* runners|stuck"
+}
+
+test_a_server_that_is_killed_goes_on() {
+  start_server --runner none
+  start_runner here "" --executor shell
+  new_project <<'END'
+slow:
+  script:
+    - for n in $(seq 40); do echo "line $n"; sleep 0.2; done
+END
+  push_project team/slow
+  await_api 30 "$(project team/slow)/jobs" "it and it[0]['status'] == 'running'"
+  kill -KILL "$SERVER_PID"
+  wait_until 10 process_gone "$SERVER_PID"
+  resume_server
+  await_pipeline_of team/slow success 90
+  local id
+  id=$(api "$(project team/slow)/jobs" "it[0]['id']")
+  ask GET "/api/v4$(project team/slow)/jobs/$id/trace" >"$SANDBOX/trace"
+  [[ $(grep -c '^line [0-9]*' "$SANDBOX/trace") == 40 ]] || fail "lines of the log are missing: $(cat "$SANDBOX/trace")"
+}
+
+test_nothing_acknowledged_is_lost_in_fifty_kills() {
+  mkdir "$SANDBOX/kills"
+  python3 "$SUPPORT/kills.py" "$SHIPWAY" "$SANDBOX/kills" --kills 50 ||
+    { tail -50 "$SANDBOX/kills/server.log"; fail "see above"; }
+}
+
+run_e2e "$@"
