@@ -7,6 +7,7 @@ packages_needed() {
   cat <<'END'
 git              git                    the repositories that the tests make
 python3          python3                the examples
+curl             curl                   the guide about the server
 python3-venv     python:venv,ensurepip  the examples' virtual environments
 docker.io        dockerd                the Docker engine of the container tests
 docker-cli       docker                 its client, where docker.io leaves it out
