@@ -123,6 +123,43 @@ END
   [[ $(grep -c '^line [0-9]*' "$SANDBOX/trace") == 40 ]] || fail "lines of the log are missing: $(cat "$SANDBOX/trace")"
 }
 
+test_a_backup_is_a_server_again() {
+  start_server --runner shell
+  new_project <<'END'
+build:
+  script: [echo built > file]
+  artifacts: {paths: [file]}
+END
+  push_project team/app
+  await_pipeline_of team/app success 60
+  shipway admin --data "$SERVER_DATA" backup "$SANDBOX/backup"
+  expect_status 0
+  expect_output "1 repositories, 1 logs"
+  stop_process "$SERVER_PID"
+
+  shipway admin --data "$SANDBOX/again" restore "$SANDBOX/backup"
+  expect_status 0
+  cp "$SERVER_DATA/secrets.key" "$SANDBOX/again/"
+  shipway admin --data "$SANDBOX/again" check --deep
+  expect_status 0
+  expect_output "Everything is there"
+  local file
+  file=$(find "$SANDBOX/again/artifacts" -type f | head -1)
+  start_server --runner none --data "$SANDBOX/again"
+  expect_api "$(project team/app)/pipelines" "[one['status'] for one in it] == ['success']"
+  ask GET "/api/v4$(project team/app)/jobs/artifacts/main/raw/file?job=build" >"$SANDBOX/file"
+  expect_file "$SANDBOX/file" "^built$"
+  git ls-remote --exit-code "${SERVER/:\/\//:\/\/root:$ROOT_TOKEN@}/team/app.git" main >/dev/null ||
+    fail "the repository is not there"
+  stop_process "$SERVER_PID"
+
+  # What is missing is found.
+  rm "$file"
+  shipway admin --data "$SANDBOX/again" check
+  expect_status 1
+  expect_output "artifact [0-9]+ of job"
+}
+
 test_nothing_acknowledged_is_lost_in_fifty_kills() {
   mkdir "$SANDBOX/kills"
   python3 "$SUPPORT/kills.py" "$SHIPWAY" "$SANDBOX/kills" --kills 50 ||

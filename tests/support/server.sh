@@ -10,7 +10,8 @@ start_server() {
   SERVER=http://127.0.0.1:$port
   SERVER_LOG=$SANDBOX/server.log
   SERVER_DATA=$SANDBOX/server
-  SERVER_ARGUMENTS=(serve --data "$SERVER_DATA" --listen "127.0.0.1:$port" "$@")
+  [[ " $* " == *" --data "* ]] || set -- --data "$SERVER_DATA" "$@"
+  SERVER_ARGUMENTS=(serve --listen "127.0.0.1:$port" "$@")
   resume_server
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-/// Look after a server's accounts, on its own machine and without its pages.
+/// Look after a server's accounts and data, on its own machine and without its pages.
 ///
 /// Works beside a running server and without one. Who may read the data directory may do
 /// everything here.
@@ -13,7 +13,9 @@ use clap::{Args, Subcommand};
   shipway admin user create ann --email ann@example.com
   shipway admin user password root
   shipway admin token create ann --name laptop --scopes read_api,write_repository
-  shipway admin user block ann")]
+  shipway admin user block ann
+  shipway admin backup /backups/2026-01-31
+  shipway admin check --deep")]
 pub(crate) struct AdminArgs {
     #[command(subcommand)]
     pub(crate) command: AdminCommand,
@@ -58,6 +60,24 @@ pub(crate) enum AdminCommand {
     /// Personal access tokens.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Copy everything that the server keeps, while it runs, into a new directory.
+    ///
+    /// The key that secrets are encrypted with is not in the copy: keep it apart.
+    Backup {
+        /// The directory to make.
+        to: PathBuf,
+    },
+    /// Make the server's directory of a backup; there must be no data in it yet.
+    Restore {
+        /// What `backup` made.
+        from: PathBuf,
+    },
+    /// Look whether all that the server keeps is there and whole; exit code 1 when not.
+    Check {
+        /// Read the artifacts too, and compare them with their digests.
+        #[arg(long)]
+        deep: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

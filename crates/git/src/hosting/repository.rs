@@ -124,6 +124,36 @@ impl BareRepository {
         Ok(())
     }
 
+    /// Takes over all refs of another repository with what they need. That one may be in use.
+    ///
+    /// # Errors
+    ///
+    /// When git fails.
+    pub async fn copy_from(&self, other: &Self) -> Result<(), QueryError> {
+        let call = self
+            .call()
+            .args(["fetch", "--quiet", "--no-write-fetch-head"]);
+        let call = call.args([other.path.as_os_str(), "+refs/*:refs/*".as_ref()]);
+        call.output().await?;
+        Ok(())
+    }
+
+    /// What `git fsck` finds wrong, in its words; empty when all objects are there and whole.
+    ///
+    /// # Errors
+    ///
+    /// When git cannot be run.
+    pub async fn damage(&self) -> Result<String, QueryError> {
+        let call = self
+            .call()
+            .args(["fsck", "--full", "--no-dangling", "--no-progress"]);
+        match call.output().await {
+            Ok(_) => Ok(String::new()),
+            Err(GitError::Failed { stderr, .. }) => Ok(stderr),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Whether the first commit is the second or one that it descends from. False when either
     /// does not exist.
     ///

@@ -1,5 +1,6 @@
-//! `shipway admin`: accounts of a server, without its pages.
+//! `shipway admin`: a server's accounts and its data, without its pages.
 
+mod backup;
 mod token;
 mod user;
 
@@ -14,13 +15,22 @@ use crate::serve_args::ServeArgs;
 /// Runs the command.
 pub(crate) fn admin(args: &AdminArgs) -> Result<u8, Fault> {
     block_on(async {
+        if let AdminCommand::Restore { from } = &args.command {
+            let settings = ServeArgs::of_place(&args.place).settings()?;
+            backup::restore(from, &settings.data).await?;
+            return Ok(0);
+        }
         let app = open(&args.place).await?;
+        let mut code = 0;
         match &args.command {
             AdminCommand::User(command) => user::run(&app, command).await?,
             AdminCommand::Token(command) => token::run(&app, command).await?,
+            AdminCommand::Backup { to } => backup::backup(&app, to).await?,
+            AdminCommand::Check { deep } => code = backup::check(&app, *deep).await?,
+            AdminCommand::Restore { .. } => {}
         }
         app.store().close().await;
-        Ok(0)
+        Ok(code)
     })
 }
 
