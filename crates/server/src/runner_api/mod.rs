@@ -15,7 +15,9 @@ mod update;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::header::CONNECTION;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post, put};
 use shipway_pipeline::Status;
@@ -54,12 +56,33 @@ pub(crate) fn routes() -> Router<App> {
             "/api/v4/jobs/{id}/artifacts",
             post(artifact_upload::upload).get(artifact_download::download),
         )
+        .layer(map_response(closing_unread))
         .layer(DefaultBodyLimit::disable());
     let trace = Router::new()
         .route("/api/v4/jobs/{id}", put(update::update))
         .route("/api/v4/jobs/{id}/trace", patch(trace::append))
         .layer(DefaultBodyLimit::max(trace::PATCH_LIMIT));
-    calls.merge(trace).merge(artifacts)
+    (calls.merge(trace))
+        .layer(map_response(closing_too_large))
+        .merge(artifacts)
+}
+
+/// A refusal that came before the whole file was read ends the connection; the client is told,
+/// or its next call would go where nobody listens.
+async fn closing_unread(mut answer: Response) -> Response {
+    if answer.status().is_client_error() {
+        let close = HeaderValue::from_static("close");
+        answer.headers_mut().insert(CONNECTION, close);
+    }
+    answer
+}
+
+/// As [`closing_unread`], where everything else is read before it is refused.
+async fn closing_too_large(answer: Response) -> Response {
+    match answer.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => closing_unread(answer).await,
+        _ => answer,
+    }
 }
 
 /// An answer with the job's status, which tells the runner to go on, to stop or to end.
