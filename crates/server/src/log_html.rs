@@ -17,8 +17,17 @@ pub struct HtmlLine {
     pub html: String,
     /// A section begins with this line.
     pub section_start: Option<Section>,
-    /// Names of the sections that end before this line.
-    pub section_ends: Vec<String>,
+    /// The sections that end before this line.
+    pub section_ends: Vec<SectionEnd>,
+}
+
+/// The end of a section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SectionEnd {
+    /// The section's name.
+    pub name: String,
+    /// Seconds since 1970.
+    pub ended_at: u64,
 }
 
 /// A section of the log.
@@ -67,7 +76,7 @@ impl Renderer {
             text.extend_from_slice(before);
             match marker {
                 Marker::Start(section) => self.screen.line.section_start = Some(section),
-                Marker::End(name) => self.screen.line.section_ends.push(name),
+                Marker::End(end) => self.screen.line.section_ends.push(end),
             }
             rest = after;
         }
@@ -79,7 +88,7 @@ impl Renderer {
 
 enum Marker {
     Start(Section),
-    End(String),
+    End(SectionEnd),
 }
 
 /// The first section marker in the bytes, with what is before and behind it.
@@ -112,7 +121,7 @@ fn read_marker(bytes: &[u8]) -> Option<Marker> {
     let text = std::str::from_utf8(bytes).ok()?;
     let (kind, rest) = text.split_once(':')?;
     let (time, name) = rest.split_once(':')?;
-    let started_at = time.parse().ok()?;
+    let at = time.parse().ok()?;
     let (name, options) = match name.split_once('[') {
         Some((name, options)) => (name, options.strip_suffix(']')?),
         None => (name, ""),
@@ -124,10 +133,13 @@ fn read_marker(bytes: &[u8]) -> Option<Marker> {
     match kind {
         "section_start" => Some(Marker::Start(Section {
             name: name.to_owned(),
-            started_at,
+            started_at: at,
             collapsed: options.split(',').any(|option| option == "collapsed=true"),
         })),
-        "section_end" => Some(Marker::End(name.to_owned())),
+        "section_end" => Some(Marker::End(SectionEnd {
+            name: name.to_owned(),
+            ended_at: at,
+        })),
         _ => None,
     }
 }
@@ -248,19 +260,58 @@ impl Screen {
     }
 }
 
-/// `5;N` is one of 256 colours, of which the first 16 have names here; `2;R;G;B` has none.
+/// `5;N` is one of 256 colours, `2;R;G;B` any. Pages have sixteen, which can be read on their
+/// background; others become the nearest of these.
 fn extended(numbers: &mut impl Iterator<Item = u16>) -> Option<u8> {
     match numbers.next()? {
-        5 => numbers
-            .next()
-            .and_then(|n| u8::try_from(n).ok())
-            .filter(|n| *n < 16),
+        5 => u8::try_from(numbers.next()?).ok().map(of_256),
         2 => {
-            numbers.by_ref().take(3).for_each(drop);
-            None
+            let mut part = || numbers.next().and_then(|part| u8::try_from(part).ok());
+            Some(nearest([part()?, part()?, part()?]))
         }
         _ => None,
     }
+}
+
+/// A colour of the table of 256: sixteen with names, a cube of 6 by 6 by 6, 24 grays.
+fn of_256(number: u8) -> u8 {
+    const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+    match number {
+        0..16 => number,
+        16..232 => {
+            let step = |divisor: u8| STEPS[usize::from((number - 16) / divisor % 6)];
+            nearest([step(36), step(6), step(1)])
+        }
+        232.. => nearest([8 + 10 * (number - 232); 3]),
+    }
+}
+
+/// The nearest of the sixteen colours, as xterm has them.
+fn nearest(color: [u8; 3]) -> u8 {
+    const SIXTEEN: [[u8; 3]; 16] = [
+        [0, 0, 0],
+        [205, 0, 0],
+        [0, 205, 0],
+        [205, 205, 0],
+        [0, 0, 238],
+        [205, 0, 205],
+        [0, 205, 205],
+        [229, 229, 229],
+        [127, 127, 127],
+        [255, 0, 0],
+        [0, 255, 0],
+        [255, 255, 0],
+        [92, 92, 255],
+        [255, 0, 255],
+        [0, 255, 255],
+        [255, 255, 255],
+    ];
+    let distance = |one: &[u8; 3]| -> u32 {
+        let parts = one.iter().zip(color);
+        parts.map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum()
+    };
+    let best = (0..16_u8).min_by_key(|index| distance(&SIXTEEN[usize::from(*index)]));
+    best.unwrap_or_default()
 }
 
 fn classes(look: Look) -> String {
@@ -363,8 +414,8 @@ mod tests {
             ),
             ("\x1b[95;41mx", &["<span class=\"f13 b1\">x</span>"]),
             (
-                "\x1b[38;5;9mx\x1b[38;2;1;2;3my",
-                &["<span class=\"f9\">xy</span>"],
+                "\x1b[38;5;9mx\x1b[38;5;196my\x1b[38;2;250;2;3mz\x1b[48;5;232mw",
+                &["<span class=\"f9\">xyz</span><span class=\"f9 b0\">w</span>"],
             ),
             (
                 "\x1b[3;4mx\x1b[23;24my",
@@ -405,9 +456,12 @@ mod tests {
         let section = found[0].section_start.clone().unwrap();
         assert_eq!((section.name.as_str(), section.started_at), ("build", 17));
         assert!(section.collapsed);
-        assert_eq!(found[2].section_ends, ["build"]);
+        let ends: Vec<(&str, u64)> = (found.iter().flat_map(|line| &line.section_ends))
+            .map(|end| (end.name.as_str(), end.ended_at))
+            .collect();
+        assert_eq!(ends, [("build", 19), ("test", 20)]);
+        assert_eq!(found[2].section_ends[0].name, "build");
         assert_eq!(found[2].html, "Testing");
-        assert_eq!(found[3].section_ends, ["test"]);
         assert_eq!(found[4].html, "kept");
         assert_eq!(found[4].section_start, None);
     }
