@@ -87,7 +87,7 @@ pub(super) fn basic(headers: &HeaderMap) -> Option<(String, String)> {
 }
 
 /// Names and values of a query or a form.
-pub(super) fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
+pub(crate) fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
     let decoded = |text: &str| {
         let text = text.replace('+', " ");
         percent_decode_str(&text).decode_utf8_lossy().into_owned()

@@ -2,15 +2,18 @@
 
 use std::net::SocketAddr;
 
+use askama::Template;
 use axum::extract::{ConnectInfo, Form, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Router, http::HeaderValue};
 use serde::Deserialize;
 
-use super::errors::escape;
+use super::refused;
+use super::shell::Shell;
+use super::visit::frame;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::identity::{Identity, end_session, ended_cookie, sign_in::sign_in};
@@ -44,10 +47,10 @@ async fn form(
     State(app): State<App>,
     identity: Identity,
     Query(whence): Query<Whence>,
-) -> Response {
+) -> Result<Response, ApiError> {
     match identity.user() {
-        Some(_) => Redirect::to(&target(&app, &whence.return_to)).into_response(),
-        None => page(&whence.return_to, "").into_response(),
+        Some(_) => Ok(Redirect::to(&target(&app, &whence.return_to)).into_response()),
+        None => super::page(&page(&app, "", &whence.return_to, None)),
     }
 }
 
@@ -59,8 +62,8 @@ async fn submit(
     match sign_in(&app, &given.login, &given.password, client.ip()).await {
         Ok(cookie) => Ok(see_other(&target(&app, &given.return_to), cookie)),
         Err(error) if error.status() == StatusCode::UNAUTHORIZED => {
-            let page = page(&given.return_to, "Invalid login or password.");
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+            let fault = "Invalid login or password.";
+            refused(&page(&app, &given.login, &given.return_to, Some(fault)))
         }
         Err(error) => Err(error),
     }
@@ -88,20 +91,20 @@ fn target(app: &App, return_to: &str) -> String {
     }
 }
 
-fn page(return_to: &str, fault: &str) -> Html<String> {
-    let fault = match fault {
-        "" => String::new(),
-        fault => format!("<p role=\"alert\">{}</p>", escape(fault)),
-    };
-    Html(format!(
-        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Sign in</title>\
-         <h1>Sign in</h1>{fault}<form method=\"post\">\
-         <label>Username or e-mail <input name=\"user[login]\" autocomplete=\"username\" \
-         required autofocus></label> \
-         <label>Password <input name=\"user[password]\" type=\"password\" \
-         autocomplete=\"current-password\" required></label> \
-         <input type=\"hidden\" name=\"return_to\" value=\"{}\">\
-         <button>Sign in</button></form></html>\n",
-        escape(return_to)
-    ))
+#[derive(Debug, Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage {
+    shell: Shell,
+    login: String,
+    return_to: String,
+}
+
+fn page(app: &App, login: &str, return_to: &str, fault: Option<&str>) -> SignInPage {
+    let mut shell = frame(app, &Identity::anonymous(), "Sign in");
+    shell.fault = fault.map(str::to_owned);
+    SignInPage {
+        shell,
+        login: login.to_owned(),
+        return_to: return_to.to_owned(),
+    }
 }

@@ -1,0 +1,380 @@
+//! The page of a job: its log, why it waits or failed, what it left behind, what can be done.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use shipway_pipeline::{JobId, Status};
+use shipway_store::{ArtifactRow, JobRow, PipelineRow};
+
+use super::html::{Html, sentence};
+use super::job_log::{self, Window};
+use super::pipeline::{Context, doings, job_duration, pipeline_of, tests_text, totals, wanted};
+use super::pipelines::{ref_icon, ref_url, short_sha};
+use super::shell::{Link, Place, Shell};
+use super::visit::{ProjectVisit, crumb};
+use super::{candidates, events, page, status, when};
+use crate::app::App;
+use crate::error::ApiError;
+use crate::permission::Action;
+
+#[derive(Debug, Template)]
+#[template(path = "job.html")]
+struct JobPage {
+    shell: Shell,
+    name: String,
+    status: Html,
+    why: Option<Html>,
+    why_class: &'static str,
+    why_icon: &'static str,
+    why_link: Option<Link>,
+    retried: bool,
+    newest: Option<Link>,
+    may_play: bool,
+    may_retry: bool,
+    may_cancel: bool,
+    play_url: String,
+    retry_url: String,
+    cancel_url: String,
+    raw_url: String,
+    stream: Option<String>,
+    log_state: &'static str,
+    has_log: bool,
+    no_log: String,
+    log: Html,
+    next: u64,
+    first_line: u64,
+    total_lines: u64,
+    earlier: Option<String>,
+    later: Option<String>,
+    duration: Option<Html>,
+    queued: Option<String>,
+    finished: Option<Html>,
+    runner: Option<String>,
+    tags: Vec<String>,
+    coverage: Option<String>,
+    tests: Option<String>,
+    environment: Option<String>,
+    attempt: i64,
+    pipeline_id: i64,
+    pipeline_url: String,
+    ref_icon: &'static str,
+    ref_name: String,
+    ref_url: String,
+    sha: String,
+    artifacts: Option<Artifacts>,
+    stage: String,
+    siblings: Vec<Sibling>,
+}
+
+/// What a job left behind.
+#[derive(Debug)]
+struct Artifacts {
+    gone: bool,
+    note: String,
+    browse: String,
+    download: String,
+    keep: String,
+    may_keep: bool,
+}
+
+/// Another job of the stage, or another attempt.
+#[derive(Debug)]
+struct Sibling {
+    name: String,
+    url: String,
+    dot: Html,
+    current: bool,
+    retried: bool,
+    attempt: i64,
+}
+
+/// The job of the project, with its pipeline; those of others do not exist here.
+pub(super) async fn job_of(
+    visit: &ProjectVisit,
+    id: i64,
+) -> Result<(JobRow, PipelineRow), ApiError> {
+    let row = visit.app.store().job(JobId(id)).await?;
+    let row = row.filter(|row| row.project_id == Some(visit.project.id));
+    let row = row.ok_or_else(|| ApiError::not_found("Job"))?;
+    let pipeline = pipeline_of(visit, row.pipeline_id).await?;
+    Ok((row, pipeline))
+}
+
+/// That they may read the job's log.
+pub(super) fn require_log(visit: &ProjectVisit, job: &JobRow) -> Result<(), ApiError> {
+    visit.require(Action::ReadJobs)?;
+    if job.debug_trace {
+        visit.require(Action::ReadDebugLog)?;
+    }
+    Ok(())
+}
+
+/// `GET /-/jobs/{id}`; `?from=` shows the log from that line on.
+pub(super) async fn show(visit: ProjectVisit, Path(id): Path<i64>) -> Result<Response, ApiError> {
+    visit.require(Action::ReadJobs)?;
+    let (job, pipeline) = job_of(&visit, id).await?;
+    let store = visit.app.store();
+    let stages = store.stages(pipeline.id).await?;
+    let jobs = store.jobs(pipeline.id).await?;
+    let runners = candidates::of_project(store, visit.project.id, visit.now).await?;
+    let files = store.artifacts_of(job.id).await?;
+    let readable = require_log(&visit, &job).is_ok();
+    let window = match readable {
+        true => job_log::window(&visit.app, &job, visit.query("from").parse().ok()).await?,
+        false => Window::default(),
+    };
+    let may_run = visit.allows(Action::RunPipelines);
+    let context = Context {
+        url: &visit.url,
+        now: visit.now,
+        may_run,
+        runners: &runners,
+        wanted: wanted(&visit).await?,
+    };
+    let current: Vec<&JobRow> = jobs.iter().filter(|job| !job.retried).collect();
+    let explained = explain(&context, &job, &current, &visit);
+    let overlooked = job.allow_failure && job.status == Status::Failed;
+    let over = job.status.is_completed();
+    let mut shell = visit.shell(Place::Jobs, &job.name);
+    let word = status::look(job.status, overlooked).word;
+    shell.title = format!("{word}: {} (#{id}) · {}", job.name, visit.project.full_path);
+    let pipeline_url = format!("{}/-/pipelines/{}", visit.url, pipeline.id);
+    shell.crumbs.push(crumb(
+        format!("Pipeline #{}", pipeline.id),
+        pipeline_url.clone(),
+    ));
+    events::follow_pipeline(
+        &mut shell,
+        &visit.url,
+        pipeline.id,
+        !job.status.is_stopped(),
+    );
+    let own = format!("{}/-/jobs/{id}", visit.url);
+    let can = doings(&job, may_run);
+    let at_end = window.later.is_none();
+    let stage = stages.iter().find(|stage| stage.position == job.stage);
+    page(&JobPage {
+        shell,
+        name: job.name.clone(),
+        status: status::badge(job.status, overlooked),
+        why: explained.text,
+        why_class: explained.class,
+        why_icon: explained.icon,
+        why_link: explained.link,
+        retried: job.retried,
+        newest: newest(&visit, &job, &current),
+        may_play: can.play,
+        may_retry: can.retry,
+        may_cancel: can.cancel,
+        play_url: format!("{own}/play"),
+        retry_url: format!("{own}/retry"),
+        cancel_url: format!("{own}/cancel"),
+        raw_url: format!("{own}/raw"),
+        stream: (!over && at_end && readable).then(|| format!("{own}/events")),
+        log_state: if over { "Finished" } else { "Not finished" },
+        has_log: window.total > 0,
+        no_log: no_log(&job, readable),
+        next: window.next,
+        first_line: window.first,
+        total_lines: window.total,
+        earlier: window.earlier,
+        later: window.later,
+        log: window.markup,
+        duration: job_duration(&job, visit.now),
+        queued: queued(&job, visit.now),
+        finished: job.finished_at.map(|at| when::time(at, visit.now)),
+        runner: job.runner.clone(),
+        tags: candidates::tags(&job.tags),
+        coverage: job.coverage.map(status::percent),
+        tests: totals(&job)
+            .filter(|totals| totals.total > 0)
+            .map(|totals| tests_text(&totals)),
+        environment: environment(&job),
+        attempt: job.attempt,
+        pipeline_id: pipeline.id.0,
+        pipeline_url,
+        ref_icon: ref_icon(&pipeline),
+        ref_url: ref_url(&visit.url, &pipeline.ref_name),
+        sha: short_sha(&pipeline),
+        ref_name: pipeline.ref_name,
+        artifacts: artifacts(&files, &own, visit.now, may_run),
+        stage: stage.map_or_else(String::new, |stage| stage.name.clone()),
+        siblings: siblings(&visit.url, &job, &jobs),
+    })
+}
+
+struct Explained {
+    text: Option<Html>,
+    class: &'static str,
+    icon: &'static str,
+    link: Option<Link>,
+}
+
+/// Why it waits, did not run or failed.
+fn explain(
+    context: &Context<'_>,
+    job: &JobRow,
+    current: &[&JobRow],
+    visit: &ProjectVisit,
+) -> Explained {
+    if job.status == Status::Failed {
+        let text = status::failure(job.failure_reason.as_deref(), job.exit_code);
+        let (class, icon) = match job.allow_failure {
+            true => ("wait", "warning"),
+            false => ("fault", "failed"),
+        };
+        return Explained {
+            text: Some(sentence(&text)),
+            class,
+            icon,
+            link: None,
+        };
+    }
+    let text = context.why(job, current);
+    let stuck = text.as_deref().is_some_and(|text| text.contains("stuck"));
+    let link = (stuck && visit.allows(Action::ManageRunners)).then(|| Link {
+        text: "Look at the runners".to_owned(),
+        url: format!("{}/-/runners", visit.url),
+    });
+    Explained {
+        text: text.map(|text| sentence(&text)),
+        class: if stuck { "wait" } else { "" },
+        icon: if stuck {
+            "warning"
+        } else {
+            status::look(job.status, false).icon
+        },
+        link,
+    }
+}
+
+fn newest(visit: &ProjectVisit, job: &JobRow, current: &[&JobRow]) -> Option<Link> {
+    let newest = current
+        .iter()
+        .find(|other| other.name == job.name && other.id != job.id)?;
+    Some(Link {
+        text: format!("Go to #{}", newest.id),
+        url: format!("{}/-/jobs/{}", visit.url, newest.id),
+    })
+}
+
+fn queued(job: &JobRow, now: i64) -> Option<String> {
+    let queued = job.queued_at?;
+    let until = match job.started_at {
+        Some(started) => started,
+        None if job.status == Status::Pending => now,
+        None => return None,
+    };
+    Some(when::duration(until - queued))
+}
+
+fn no_log(job: &JobRow, readable: bool) -> String {
+    if !readable {
+        return "The job ran with debug tracing on: its log may show secrets, and only Developers read it.".to_owned();
+    }
+    match job.status {
+        Status::Running => "Nothing was written yet.",
+        Status::Canceling => "It is being cancelled.",
+        status if status.is_completed() && job.started_at.is_some() => {
+            "There is no log: the job wrote nothing, or the log was erased."
+        }
+        status if status.is_completed() => "The job did not run.",
+        _ => "The job has not started yet. What it writes will be seen here.",
+    }
+    .to_owned()
+}
+
+fn environment(job: &JobRow) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_str(job.environment.as_deref()?).ok()?;
+    let name = value.get("name").unwrap_or(&value).as_str()?;
+    Some(name.to_owned())
+}
+
+fn artifacts(files: &[ArtifactRow], own: &str, now: i64, may_run: bool) -> Option<Artifacts> {
+    let archive = files.iter().find(|file| file.file_type == "archive")?;
+    let gone = archive.expires_at.is_some_and(|at| at <= now);
+    let size = when::size(u64::try_from(archive.size).unwrap_or_default());
+    let note = match archive.expires_at {
+        Some(at) if gone => format!(
+            "They were kept until {} and are gone. Run the job again to have them.",
+            when::exact(at)
+        ),
+        Some(at) => format!(
+            "{size}; kept until {} ({}).",
+            when::exact(at),
+            when::relative(at, now)
+        ),
+        None => format!("{size}; kept until somebody deletes them."),
+    };
+    Some(Artifacts {
+        gone,
+        note,
+        browse: format!("{own}/artifacts/browse"),
+        download: format!("{own}/artifacts/download"),
+        keep: format!("{own}/artifacts/keep"),
+        may_keep: may_run && archive.expires_at.is_some(),
+    })
+}
+
+/// The jobs of its stage, and the attempts of its own.
+fn siblings(url: &str, job: &JobRow, jobs: &[JobRow]) -> Vec<Sibling> {
+    let near = jobs.iter().filter(|other| other.stage == job.stage);
+    near.filter(|other| !other.retried || other.name == job.name)
+        .map(|other| Sibling {
+            name: other.name.clone(),
+            url: format!("{url}/-/jobs/{}", other.id),
+            dot: status::dot(
+                other.status,
+                other.allow_failure && other.status == Status::Failed,
+            ),
+            current: other.id == job.id,
+            retried: other.retried,
+            attempt: other.attempt,
+        })
+        .collect()
+}
+
+/// `POST /-/jobs/{id}/play`.
+pub(super) async fn play(
+    State(app): State<App>,
+    visit: ProjectVisit,
+    Path(id): Path<i64>,
+) -> Result<Response, ApiError> {
+    visit.require(Action::RunPipelines)?;
+    let (job, _) = job_of(&visit, id).await?;
+    if !doings(&job, true).play {
+        return Ok(visit.to(&format!("/-/jobs/{id}"), "nothing"));
+    }
+    app.coordinator().play(job.id).await?;
+    Ok(Redirect::to(&format!("{}/-/jobs/{id}", visit.url)).into_response())
+}
+
+/// `POST /-/jobs/{id}/retry`.
+pub(super) async fn retry(
+    State(app): State<App>,
+    visit: ProjectVisit,
+    Path(id): Path<i64>,
+) -> Result<Response, ApiError> {
+    visit.require(Action::RunPipelines)?;
+    let (job, _) = job_of(&visit, id).await?;
+    if !doings(&job, true).retry {
+        return Ok(visit.to(&format!("/-/jobs/{id}"), "nothing"));
+    }
+    let newest = app.coordinator().retry_job(job.id).await?;
+    Ok(Redirect::to(&format!("{}/-/jobs/{newest}", visit.url)).into_response())
+}
+
+/// `POST /-/jobs/{id}/cancel`.
+pub(super) async fn cancel(
+    State(app): State<App>,
+    visit: ProjectVisit,
+    Path(id): Path<i64>,
+) -> Result<Response, ApiError> {
+    visit.require(Action::RunPipelines)?;
+    let (job, _) = job_of(&visit, id).await?;
+    if !doings(&job, true).cancel {
+        return Ok(visit.to(&format!("/-/jobs/{id}"), "nothing"));
+    }
+    app.coordinator().cancel_job(job.id).await?;
+    Ok(visit.to(&format!("/-/jobs/{id}"), "canceled"))
+}
