@@ -1,0 +1,16 @@
+//! The pages over real sockets: who sees them, what they show, what their forms do.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod artifacts;
+mod browser;
+mod forms;
+mod hostile;
+mod html;
+mod live;
+mod screenshots;
+mod seen;
+#[expect(dead_code, reason = "shared with the tests of the other faces")]
+#[path = "../http/site.rs"]
+mod site;
+mod world;
