@@ -1,27 +1,17 @@
 //! The runners of a project as far as it matters for why a job waits.
 
-use shipway_coordinator::candidate;
+use shipway_coordinator::{candidate, is_online};
 use shipway_pipeline::Candidate;
 use shipway_store::{ProjectId, RunnerRow, Store, StoreError};
-
-/// A runner is online when it called within this time, in microseconds: GitLab's two hours,
-/// because an idle runner may be told to ask seldom.
-pub(super) const ONLINE: i64 = 2 * 3600 * 1_000_000;
-
-/// Whether a runner was heard of lately.
-pub(super) fn is_online(runner: &RunnerRow, now: i64) -> bool {
-    runner.contacted_at.is_some_and(|at| now - at < ONLINE)
-}
 
 /// The runners that a project's jobs may run on, tags and the like aside.
 pub(super) async fn of_project(
     store: &Store,
     project: ProjectId,
-    now: i64,
 ) -> Result<Vec<Candidate>, StoreError> {
     let rows = store.runners_for_project(project).await?;
     // A runner of projects was found because it has this one.
-    let candidate = |row: &RunnerRow| candidate(row, &[project], is_online(row, now));
+    let candidate = |row: &RunnerRow| candidate(row, &[project], is_online(row));
     Ok(rows.iter().map(candidate).collect())
 }
 

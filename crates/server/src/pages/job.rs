@@ -116,7 +116,7 @@ pub(super) async fn show(visit: ProjectVisit, Path(id): Path<i64>) -> Result<Res
     let store = visit.app.store();
     let stages = store.stages(pipeline.id).await?;
     let jobs = store.jobs(pipeline.id).await?;
-    let runners = candidates::of_project(store, visit.project.id, visit.now).await?;
+    let runners = candidates::of_project(store, visit.project.id).await?;
     let files = store.artifacts_of(job.id).await?;
     let readable = require_log(&visit, &job).is_ok();
     let window = match readable {

@@ -104,7 +104,7 @@ pub(super) async fn show(visit: ProjectVisit, Path(id): Path<i64>) -> Result<Res
     let store = visit.app.store();
     let stages = store.stages(row.id).await?;
     let jobs = store.jobs(row.id).await?;
-    let runners = candidates::of_project(store, visit.project.id, visit.now).await?;
+    let runners = candidates::of_project(store, visit.project.id).await?;
     let user = match row.user_id {
         Some(id) => store.user(id).await?,
         None => None,

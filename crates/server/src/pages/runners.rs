@@ -6,12 +6,13 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use shipway_config::duration;
+use shipway_coordinator::is_online;
 use shipway_pipeline::Status;
 use shipway_store::{
     Level, NewRunner, Page, RegistrationTokenRow, RunnerId, RunnerKind, RunnerRow, UserRow,
 };
 
-use super::candidates::{is_online, parse_tags, tags};
+use super::candidates::{parse_tags, tags};
 use super::fields::Fields;
 use super::html::Html;
 use super::shell::{Place, Shell, project_url};
@@ -155,7 +156,7 @@ async fn groups(visit: &Visit, base: &str) -> Result<Vec<RunnerGroup>, ApiError>
 }
 
 fn row(runner: &RunnerRow, now: i64, base: &str, own: bool) -> Row {
-    let (state, state_class) = state(runner, now);
+    let (state, state_class) = state(runner);
     let url = format!("{base}/{}", runner.id);
     let program = [
         &runner.version,
@@ -196,11 +197,11 @@ fn seen(contacted_at: Option<i64>, now: i64) -> Html {
 }
 
 /// A word for where a runner stands, and its class.
-fn state(runner: &RunnerRow, now: i64) -> (&'static str, &'static str) {
+fn state(runner: &RunnerRow) -> (&'static str, &'static str) {
     match runner.contacted_at {
         _ if runner.paused => ("paused", "off"),
         None => ("never contacted", "off"),
-        Some(_) if is_online(runner, now) => ("online", "on"),
+        Some(_) if is_online(runner) => ("online", "on"),
         Some(_) => ("offline", "off"),
     }
 }
@@ -381,7 +382,7 @@ async fn edit_page(visit: &Visit, row: &RunnerRow) -> Result<EditPage, ApiError>
     let mut shell = visit.shell(Place::Runners, &named(row));
     shell.crumbs.push(crumb("Runners", back.clone()));
     let managers = visit.app.store().runner_managers(row.id).await?;
-    let (state, state_class) = state(row, visit.now);
+    let (state, state_class) = state(row);
     let machine = |manager: shipway_store::RunnerManagerRow| {
         let program = [
             manager.version,
