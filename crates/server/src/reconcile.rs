@@ -14,7 +14,7 @@ use crate::error::chain;
 /// Between two looks at delayed jobs and schedules.
 const OFTEN: Duration = Duration::from_secs(1);
 
-/// Between two looks at lost runners and expired artifacts.
+/// Between two looks at expired artifacts. (Lost runners are the dispatcher's.)
 const NOW_AND_THEN: Duration = Duration::from_secs(20);
 
 /// Between two looks at what nobody waits for: expired sessions, repositories to tidy up.
@@ -55,8 +55,6 @@ pub(crate) async fn run(app: App) {
         let mut ticks = interval(NOW_AND_THEN);
         loop {
             ticks.tick().await;
-            let overdue = app.coordinator().end_overdue_jobs(clock::now());
-            report("overdue.jobs", overdue.await);
             report("artifacts", app.coordinator().expire_artifacts().await);
         }
     };
