@@ -103,6 +103,25 @@ END
   expect_file "$SANDBOX/page.html" "[Nn]o runner|no active runner|none of .* runners|stuck"
 }
 
+test_a_person_follows_a_job_in_a_browser() {
+  command -v chromedriver >/dev/null || skip "chromedriver is not installed (packages chromium, chromium-driver)"
+  start_server --runner none
+  new_project <<'END'
+test:
+  script:
+    - for n in $(seq 60); do echo "line $n"; sleep 0.2; done
+    - mkdir coverage
+    - echo "<title>Coverage report</title><h1>Coverage report 100%</h1>" > coverage/index.html
+    - echo "TOTAL 12 0 100%"
+  coverage: '/TOTAL.*\s+(\d+%)$/'
+  artifacts: {paths: [coverage/]}
+END
+  push_project team/seen
+  start_runner here "" --executor shell
+  python3 "$SUPPORT/journey.py" "$SERVER" team/seen correct-horse-battery ||
+    { tail -30 "$SERVER_LOG"; fail "the journey ended early"; }
+}
+
 test_a_server_that_is_killed_goes_on() {
   start_server --runner none
   start_runner here "" --executor shell

@@ -19,6 +19,8 @@ openssh-server   sshd                   the host that is deployed to
 openssh-client   ssh                    deploys to it
 util-linux       setpriv                runs a test as another user
 postgresql       pg_ctlcluster          the database that the store is tested on
+chromium         chromium               the browser that walks through the pages
+chromium-driver  chromedriver           leads the browser
 shellcheck       shellcheck             lints the scripts
 END
 }
