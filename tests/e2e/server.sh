@@ -40,10 +40,10 @@ test_a_registered_runner_runs_a_container_from_a_registry() {
   local image=$SHIPWAY_TEST_REGISTRY/python-pytest:3
   "$SUPPORT/python-image.sh" "$image"
   at_exit "docker rmi '$image' >/dev/null 2>&1"
-  push_project team/stack
+  push_project root/stack
   start_runner containers python,docker --executor docker --docker-image "$image"
-  await_pipeline_of team/stack success 180
-  expect_full_coverage team/stack
+  await_pipeline_of root/stack success 180
+  expect_full_coverage root/stack
 }
 
 push_flask() {
@@ -62,10 +62,10 @@ test_deploys_over_ssh_only_after_green_tests() {
   git add --all && git commit --quiet --message "Break a test"
   # The project exists before its variables do, and its first pipeline has no jobs.
   git commit --quiet --allow-empty --message "First [skip ci]"
-  push_project team/site
+  push_project root/site
   local key value
   while read -r key value; do
-    ask POST "/api/v4$(project team/site)/variables" "{\"key\": \"$key\", \"value\": \"$value\"}" >/dev/null
+    ask POST "/api/v4$(project root/site)/variables" "{\"key\": \"$key\", \"value\": \"$value\"}" >/dev/null
   done <<END
 DEPLOY_HOST 127.0.0.1
 DEPLOY_PORT $SSHD_PORT
@@ -75,14 +75,14 @@ DEPLOY_KNOWN_HOSTS $SSHD_KNOWN_HOSTS
 DEPLOY_DIR $SANDBOX/host/current
 END
   git commit --quiet --allow-empty --message "Try"
-  push_project team/site
-  await_pipeline_of team/site failed 180
+  push_project root/site
+  await_pipeline_of root/site failed 180
   expect_absent "$SANDBOX/host/current"
 
   git rm --quiet tests/broken_test.py
   git commit --quiet --message "Mend it"
-  push_project team/site
-  await_pipeline_of team/site success 180
+  push_project root/site
+  await_pipeline_of root/site success 180
   diff -r app "$SANDBOX/host/current/app" || fail "the deployed application is another one"
 }
 
@@ -94,18 +94,18 @@ build:
   tags: [mainframe]
   script: [make]
 END
-  push_project team/old
-  await_api 20 "$(project team/old)/jobs" "it and it[0]['status'] == 'pending'"
+  push_project root/old
+  await_api 20 "$(project root/old)/jobs" "it and it[0]['status'] == 'pending'"
   local id
-  id=$(api "$(project team/old)/jobs" "it[0]['id']")
-  ask GET "/team/old/-/jobs/$id" >"$SANDBOX/page.html"
+  id=$(api "$(project root/old)/jobs" "it[0]['id']")
+  ask GET "/root/old/-/jobs/$id" >"$SANDBOX/page.html"
   expect_file "$SANDBOX/page.html" "mainframe"
   expect_file "$SANDBOX/page.html" "[Nn]o runner|no active runner|none of .* runners|stuck"
 }
 
 test_a_person_follows_a_job_in_a_browser() {
   command -v chromedriver >/dev/null || skip "chromedriver is not installed (packages chromium, chromium-driver)"
-  start_server --runner none
+  start_server --runner shell
   new_project <<'END'
 test:
   script:
@@ -116,9 +116,8 @@ test:
   coverage: '/TOTAL.*\s+(\d+%)$/'
   artifacts: {paths: [coverage/]}
 END
-  push_project team/seen
-  start_runner here "" --executor shell
-  python3 "$SUPPORT/journey.py" "$SERVER" team/seen correct-horse-battery ||
+  push_project root/seen
+  python3 "$SUPPORT/journey.py" "$SERVER" root/seen correct-horse-battery ||
     { tail -30 "$SERVER_LOG"; fail "the journey ended early"; }
 }
 
@@ -130,15 +129,15 @@ slow:
   script:
     - for n in $(seq 40); do echo "line $n"; sleep 0.2; done
 END
-  push_project team/slow
-  await_api 30 "$(project team/slow)/jobs" "it and it[0]['status'] == 'running'"
+  push_project root/slow
+  await_api 30 "$(project root/slow)/jobs" "it and it[0]['status'] == 'running'"
   kill -KILL "$SERVER_PID"
   wait_until 10 process_gone "$SERVER_PID"
   resume_server
-  await_pipeline_of team/slow success 90
+  await_pipeline_of root/slow success 90
   local id
-  id=$(api "$(project team/slow)/jobs" "it[0]['id']")
-  ask GET "/api/v4$(project team/slow)/jobs/$id/trace" >"$SANDBOX/trace"
+  id=$(api "$(project root/slow)/jobs" "it[0]['id']")
+  ask GET "/api/v4$(project root/slow)/jobs/$id/trace" >"$SANDBOX/trace"
   [[ $(grep -c '^line [0-9]*' "$SANDBOX/trace") == 40 ]] || fail "lines of the log are missing: $(cat "$SANDBOX/trace")"
 }
 
@@ -149,8 +148,8 @@ build:
   script: [echo built > file]
   artifacts: {paths: [file]}
 END
-  push_project team/app
-  await_pipeline_of team/app success 60
+  push_project root/app
+  await_pipeline_of root/app success 60
   shipway admin --data "$SERVER_DATA" backup "$SANDBOX/backup"
   expect_status 0
   expect_output "1 repositories, 1 logs"
@@ -165,10 +164,10 @@ END
   local file
   file=$(find "$SANDBOX/again/artifacts" -type f | head -1)
   start_server --runner none --data "$SANDBOX/again"
-  expect_api "$(project team/app)/pipelines" "[one['status'] for one in it] == ['success']"
-  ask GET "/api/v4$(project team/app)/jobs/artifacts/main/raw/file?job=build" >"$SANDBOX/file"
+  expect_api "$(project root/app)/pipelines" "[one['status'] for one in it] == ['success']"
+  ask GET "/api/v4$(project root/app)/jobs/artifacts/main/raw/file?job=build" >"$SANDBOX/file"
   expect_file "$SANDBOX/file" "^built$"
-  git ls-remote --exit-code "${SERVER/:\/\//:\/\/root:$ROOT_TOKEN@}/team/app.git" main >/dev/null ||
+  git ls-remote --exit-code "${SERVER/:\/\//:\/\/root:$ROOT_TOKEN@}/root/app.git" main >/dev/null ||
     fail "the repository is not there"
   stop_process "$SERVER_PID"
 

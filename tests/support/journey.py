@@ -8,6 +8,7 @@ the running job without loading the page again, sees the job end green with its 
 opens the coverage report and signs out.
 """
 
+import json
 import shutil
 import socket
 import subprocess
@@ -32,23 +33,25 @@ class Journey:
     def here(self) -> str:
         return self.driver.run("return location.pathname")
 
-    def follow(self, selector: str) -> None:
-        """Clicks a link and waits for the page behind it."""
-        before = self.here()
-        self.driver.run(f"document.querySelector({selector!r}).click()")
-        wait(f"the page behind {selector}", 20, lambda: self.here() != before)
+    def link(self, pattern: str) -> str:
+        """The address of the first link of the page whose path fits the regular expression."""
+        found = self.driver.run(
+            f"const wanted = new RegExp({json.dumps(pattern)});"
+            "const links = Array.from(document.querySelectorAll('main a[href]'));"
+            "return links.find(link => wanted.test(new URL(link.href).pathname))?.href || ''")
+        return found or sys.exit(f"{self.here()} has no link to {pattern}")
 
-    def link(self, part: str) -> str:
-        return f"main a[href*='{part}']"
+    def follow(self, pattern: str) -> None:
+        self.driver.go(self.link(pattern))
 
     def walk(self, password: str) -> None:
         self.driver.sign_in(self.server, "root", password)
         self.driver.go(f"{self.server}/")
-        self.follow(self.link(f"/{self.project}"))
-        self.driver.go(f"{self.server}/{self.project}/-/pipelines")
-        self.follow(self.link("/-/pipelines/"))
+        self.follow(f"/{self.project}$")
+        self.follow("/-/pipelines$")
+        self.follow("/-/pipelines/[0-9]+$")
         print("pipeline", self.here())
-        self.follow(self.link("/-/jobs/"))
+        self.follow("/-/jobs/[0-9]+$")
         print("job", self.here())
 
         # The log grows while nobody loads the page again.
@@ -61,11 +64,9 @@ class Journey:
             sys.exit("the page was loaded again while it followed the log")
         print("followed", self.lines(), "lines")
 
-        self.follow(self.link("/artifacts/browse"))
-        self.driver.go(self.driver.run(
-            f"return document.querySelector({self.link('coverage')!r}).href"))
-        self.driver.go(self.driver.run(
-            f"return document.querySelector({self.link('index.html')!r}).href"))
+        self.follow("/artifacts/browse")
+        self.follow("/coverage/?$")
+        self.follow("/index.html$")
         wait("the report", 20, lambda: "Coverage report" in self.report())
         # What a job wrote is not let at the session of whoever reads it.
         if self.driver.run("try { return document.cookie } catch { return '' }"):
