@@ -12,6 +12,7 @@
 
 mod body;
 mod call;
+mod commits;
 mod endpoint;
 mod full_path;
 mod hook;
@@ -29,6 +30,7 @@ mod service;
 mod upload_pack;
 
 pub use body::{Encoding, InputError, Output};
+pub use commits::{CommitInfo, History};
 pub use endpoint::Endpoint;
 pub use full_path::{FullPath, FullPathError};
 pub use pkt_line::BadLength;
