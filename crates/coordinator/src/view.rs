@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use shipway_config::variables::Variable;
 use shipway_pipeline::{JobId, PipelineId, Status};
-
-use shipway_store::{ArtifactRow, JobRow};
+use shipway_store::{ArtifactRow, JobRow, PipelineRow};
 
 use crate::error::Error;
+use crate::payload::Shared;
 use crate::reports::junit::TestTotals;
 
 /// A pipeline with its newest attempts.
@@ -101,9 +102,8 @@ impl crate::Coordinator {
     /// # Errors
     /// When there is none of this id, or the store fails.
     pub async fn view(&self, pipeline: PipelineId) -> Result<PipelineView, Error> {
-        let mut transaction = self.store.begin().await?;
-        let row = transaction.pipeline(pipeline).await?;
-        drop(transaction);
+        let row = self.store.pipeline(pipeline).await?;
+        let row = row.ok_or(Error::NoPipeline(pipeline.0))?;
         let stages = self.store.stages(pipeline).await?;
         let rows = self.store.jobs(pipeline).await?;
         let files = self.store.artifacts_of_pipeline(pipeline).await?;
@@ -129,6 +129,19 @@ impl crate::Coordinator {
                 .collect(),
             jobs,
         })
+    }
+
+    /// The pipeline's own variables: what its push, trigger, schedule or starter gave it.
+    pub fn own_variables(&self, pipeline: &PipelineRow) -> Vec<Variable> {
+        let shared: Result<Shared, _> = serde_json::from_str(&pipeline.context);
+        shared.map(|shared| shared.outer).unwrap_or_default()
+    }
+
+    /// The value of a predefined variable of the pipeline; none where it is not defined.
+    pub fn predefined_variable(&self, pipeline: &PipelineRow, key: &str) -> Option<String> {
+        let shared: Shared = serde_json::from_str(&pipeline.context).ok()?;
+        let value = shared.predefined(key);
+        (!value.is_empty()).then(|| value.to_owned())
     }
 
     fn job_view(&self, row: &JobRow, files: &[ArtifactRow]) -> Result<JobView, Error> {

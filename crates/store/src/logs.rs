@@ -148,6 +148,23 @@ impl Logs {
         Ok(window)
     }
 
+    /// Removes the job's log; one that was never written is fine.
+    ///
+    /// # Errors
+    /// When the file cannot be removed.
+    pub fn remove(&self, pipeline: PipelineId, job: JobId) -> Result<(), LogError> {
+        let path = self.path(pipeline, job);
+        for path in [path.with_extension("lines"), path] {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(LogError::new(&path, error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// The stored length in bytes; 0 for a log that was never written.
     ///
     /// # Errors
