@@ -8,6 +8,7 @@
 
 mod access;
 mod app;
+mod archive;
 pub mod badge;
 mod clock;
 mod embedded_runner;

@@ -15,12 +15,12 @@ use shipway_store::{ArtifactRow, BlobError, JobRow};
 use tokio::sync::mpsc;
 use zip::ZipArchive;
 
-use super::archive::Archive;
 use super::html::path as encode;
 use super::job::job_of;
 use super::shell::{Link, Place, Shell};
 use super::visit::{ProjectVisit, crumb};
 use super::{page, when};
+use crate::archive::Archive;
 use crate::error::ApiError;
 use crate::permission::Action;
 

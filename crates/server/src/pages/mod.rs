@@ -2,7 +2,6 @@
 //! around every page, `visit.rs` who asks for it and of what; every other file is a page or a
 //! few of one subject, or makes a part of pages (`status.rs`, `when.rs`, `log_view.rs`, …).
 
-mod archive;
 mod artifacts;
 mod assets;
 mod badges;

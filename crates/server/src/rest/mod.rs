@@ -1,22 +1,63 @@
 //! GitLab's REST API, version 4.
+//!
+//! Begin with `routes`: the table of routes, each with the rule that lets a request in. `call`
+//! is what handlers get, `params` and `paging` are its parameters and lists. Every other file
+//! is one resource: its entity as GitLab writes it, and its routes.
 
-use axum::routing::get;
-use axum::{Json, Router};
-use serde_json::{Value, json};
+mod artifacts;
+mod call;
+mod commit;
+mod groups;
+mod job;
+mod jobs;
+mod namespace;
+mod paging;
+mod params;
+mod pipeline;
+mod pipelines;
+mod project;
+mod projects;
+mod routes;
+mod runner;
+mod runners;
+mod schedules;
+mod serve_file;
+mod time;
+mod triggers;
+mod user;
+mod users;
+mod variables;
+mod version;
+
+use axum::Router;
 
 use crate::app::App;
-use crate::error::ApiError;
-use crate::identity::Identity;
+use routes::{Endpoint, Routes};
 
-/// The GitLab whose API this is, with our own version behind it.
-const VERSION: &str = concat!("18.5.0-shipway.", env!("CARGO_PKG_VERSION"));
+fn all() -> (Router<App>, Vec<Endpoint>) {
+    let resources = [
+        version::routes,
+        users::routes,
+        groups::routes,
+        projects::routes,
+        pipelines::routes,
+        jobs::routes,
+        artifacts::routes,
+        triggers::routes,
+        variables::routes,
+        runners::routes,
+        schedules::routes,
+    ];
+    let routes = resources
+        .into_iter()
+        .fold(Routes::default(), |routes, resource| resource(routes));
+    routes.into_parts()
+}
 
 /// The routes of programs.
 pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/api/v4/version", get(version))
+    all().0
 }
 
-async fn version(identity: Identity) -> Result<Json<Value>, ApiError> {
-    identity.signed_in()?;
-    Ok(Json(json!({ "version": VERSION, "revision": "unknown" })))
-}
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 const PIECE: u64 = 256 * 1024;
 
 /// A blob as a file, for a thread that may block.
-pub(super) struct Archive {
+pub(crate) struct Archive {
     store: Store,
     path: String,
     size: u64,
@@ -26,7 +26,7 @@ impl Archive {
     ///
     /// # Errors
     /// When it is not there.
-    pub(super) async fn open(store: &Store, path: &str) -> Result<Self, BlobError> {
+    pub(crate) async fn open(store: &Store, path: &str) -> Result<Self, BlobError> {
         let reader = store.blobs().get(path, ..).await?;
         Ok(Self {
             store: store.clone(),

@@ -1,0 +1,275 @@
+//! Artifacts: whole archives, single files of them, keeping and deleting.
+
+use std::io::Read;
+
+use axum::body::{Body, Bytes};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::IntoResponse;
+use shipway_pipeline::Status;
+use shipway_store::{ArtifactRow, JobRow, Page, PipelineFilter};
+use tokio::sync::mpsc;
+
+use super::call::{Answer, ProjectCall, accepted, no_content, ok};
+use super::jobs;
+use super::routes::{Job, Routes};
+use super::serve_file::{serve_artifact, set_attachment};
+use crate::archive::Archive;
+use crate::clock::now;
+use crate::error::ApiError;
+use crate::permission::Action;
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    let read = Job(Action::ReadJobs);
+    let run = Action::RunPipelines;
+    let remove = Action::ManageSettings;
+    routes
+        .get("/projects/{id}/jobs/artifacts/{*rest}", read, by_ref)
+        .get("/projects/{id}/jobs/{job_id}/artifacts", read, download)
+        .get("/projects/{id}/jobs/{job_id}/artifacts/{*path}", read, file)
+        .post("/projects/{id}/jobs/{job_id}/artifacts/keep", run, keep)
+        .delete("/projects/{id}/jobs/{job_id}/artifacts", remove, delete)
+        .delete("/projects/{id}/artifacts", remove, delete_all)
+}
+
+fn missing() -> ApiError {
+    ApiError::message(StatusCode::NOT_FOUND, "404 Not Found")
+}
+
+/// The job's archive, unless it is expired.
+async fn archive(call: &ProjectCall, job: &JobRow) -> Result<ArtifactRow, ApiError> {
+    jobs::require_log(call, job).await?;
+    require_access(call, job).await?;
+    let files = call.store().artifacts_of(job.id).await?;
+    let found = files.into_iter().find(|file| file.file_type == "archive");
+    let now = now();
+    found
+        .filter(|file| file.expires_at.is_none_or(|end| end > now))
+        .ok_or_else(missing)
+}
+
+/// `artifacts:access`.
+async fn require_access(call: &ProjectCall, job: &JobRow) -> Result<(), ApiError> {
+    let spec: serde_json::Value = serde_json::from_str(&job.spec).unwrap_or_default();
+    let access = spec
+        .pointer("/artifacts/access")
+        .and_then(|access| access.as_str());
+    let action = match access {
+        Some("none") => return Err(ApiError::forbidden()),
+        Some("developer") => Action::RunPipelines,
+        Some("maintainer") => Action::ManageSettings,
+        _ => return Ok(()),
+    };
+    // A job of the project reads what its pipeline made.
+    if call
+        .identity
+        .job()
+        .is_some_and(|own| own.job.project_id == job.project_id)
+    {
+        return Ok(());
+    }
+    call.app
+        .require(&call.identity, &call.project, action)
+        .await
+}
+
+async fn download(call: ProjectCall) -> Answer {
+    let job = jobs::find(&call).await?;
+    serve_artifact(&call, &archive(&call, &job).await?).await
+}
+
+async fn file(call: ProjectCall) -> Answer {
+    let job = jobs::find(&call).await?;
+    let archive = archive(&call, &job).await?;
+    serve_entry(&call, &archive, call.path.text("path")).await
+}
+
+/// `<ref>/download` and `<ref>/raw/<path>`, where the ref may have slashes.
+async fn by_ref(call: ProjectCall) -> Answer {
+    let rest = call.path.text("rest").to_owned();
+    let name = call.params.required("job")?;
+    if let Some(reference) = rest.strip_suffix("/download") {
+        let job = latest(&call, reference, &name).await?;
+        return serve_artifact(&call, &archive(&call, &job).await?).await;
+    }
+    // The first `/raw/` behind which a ref is known ends it.
+    for (at, _) in rest.match_indices("/raw/") {
+        let (reference, path) = (&rest[..at], &rest[at + "/raw/".len()..]);
+        let known = call
+            .app
+            .coordinator()
+            .find_ref(&call.project, reference)
+            .await?;
+        if known.is_some() {
+            let job = latest(&call, reference, &name).await?;
+            let archive = archive(&call, &job).await?;
+            return serve_entry(&call, &archive, path).await;
+        }
+    }
+    Err(missing())
+}
+
+/// Pipelines of a ref that are looked at.
+const LOOKED_AT: i64 = 100;
+
+/// The job of this name in the newest successful pipeline of the ref that has it.
+async fn latest(call: &ProjectCall, reference: &str, name: &str) -> Result<JobRow, ApiError> {
+    let filter = PipelineFilter {
+        ref_name: Some(reference.to_owned()),
+        status: Some(Status::Success),
+        ..PipelineFilter::default()
+    };
+    let page = Page::first(LOOKED_AT);
+    let found = call
+        .store()
+        .pipelines_of_project(call.project.id, &filter, page);
+    for pipeline in found.await?.rows {
+        let jobs = call.store().jobs(pipeline.id).await?;
+        let job = jobs
+            .into_iter()
+            .find(|job| !job.retried && job.name == name);
+        if let Some(job) = job {
+            return Ok(job);
+        }
+    }
+    Err(missing())
+}
+
+/// Why a path cannot be in an archive.
+fn checked_path(path: &str) -> Result<&str, ApiError> {
+    let sound = !path.is_empty()
+        && !path.ends_with('/')
+        && path.split('/').all(|name| !matches!(name, "" | "." | ".."));
+    match sound {
+        true => Ok(path),
+        false => Err(ApiError::bad_request("Invalid path")),
+    }
+}
+
+/// Bytes that are read of a file at a time.
+const PIECE: usize = 64 * 1024;
+
+/// One file of an archive, as it comes out of it.
+async fn serve_entry(call: &ProjectCall, row: &ArtifactRow, path: &str) -> Answer {
+    let path = checked_path(path)?.to_owned();
+    let archive = Archive::open(call.store(), &row.path).await;
+    let archive = archive.map_err(|_| missing())?;
+    let (found, is_found) = tokio::sync::oneshot::channel();
+    let (pieces, mut incoming) = mpsc::channel::<std::io::Result<Bytes>>(2);
+    let name = path.clone();
+    let reading = tokio::task::spawn_blocking(move || {
+        let Ok(mut zip) = zip::ZipArchive::new(std::io::BufReader::new(archive)) else {
+            return;
+        };
+        let Ok(mut entry) = zip.by_name(&name) else {
+            return;
+        };
+        if !entry.is_file() || found.send(entry.size()).is_err() {
+            return;
+        }
+        loop {
+            let mut piece = vec![0; PIECE];
+            let read = entry.read(&mut piece);
+            let ended = !matches!(read, Ok(1..));
+            let sent = match read {
+                Ok(0) => break,
+                Ok(count) => {
+                    piece.truncate(count);
+                    pieces.blocking_send(Ok(piece.into()))
+                }
+                Err(error) => pieces.blocking_send(Err(error)),
+            };
+            if ended || sent.is_err() {
+                break;
+            }
+        }
+    });
+    // It ends by itself when nobody reads any more.
+    drop(reading);
+    let size = is_found.await.map_err(|_| missing())?;
+    let mut headers = HeaderMap::new();
+    let kind = HeaderValue::from_static("application/octet-stream");
+    headers.insert(CONTENT_TYPE, kind);
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(size));
+    set_attachment(&mut headers, path.rsplit('/').next().unwrap_or(&path));
+    let body = futures_util::stream::poll_fn(move |context| incoming.poll_recv(context));
+    Ok((headers, Body::from_stream(body)).into_response())
+}
+
+/// They do not expire any more.
+async fn keep(call: ProjectCall) -> Answer {
+    let job = jobs::find(&call).await?;
+    let mut transaction = call.store().begin().await?;
+    let count = transaction.set_artifact_expiry(job.id, None).await?;
+    transaction.commit().await?;
+    match count {
+        0 => Err(missing()),
+        _ => ok(jobs::fresh(&call, job.id).await?),
+    }
+}
+
+/// Removes files with their rows, which go first: a row never names a file that is gone.
+pub(super) async fn remove(call: &ProjectCall, files: &[ArtifactRow]) -> Result<(), ApiError> {
+    let mut transaction = call.store().begin().await?;
+    for file in files {
+        transaction.delete_artifact(file.id).await?;
+    }
+    transaction.commit().await?;
+    for file in files {
+        // What is left over is swept at the next start.
+        if let Err(error) = call.store().blobs().delete(&file.path).await {
+            tracing::warn!(path = file.path, %error, "artifact.left");
+        }
+    }
+    Ok(())
+}
+
+async fn delete(call: ProjectCall) -> Answer {
+    let job = jobs::find(&call).await?;
+    let files = call.store().artifacts_of(job.id).await?;
+    remove(&call, &files).await?;
+    no_content()
+}
+
+/// All of the project's but those of the newest successful pipeline of each ref.
+async fn delete_all(call: ProjectCall) -> Answer {
+    let project = call.project.id;
+    let successful = PipelineFilter {
+        status: Some(Status::Success),
+        ..PipelineFilter::default()
+    };
+    let mut kept = std::collections::HashMap::new();
+    let page = super::paging::WHOLE;
+    let found = call
+        .store()
+        .pipelines_of_project(project, &successful, page);
+    for row in found.await?.rows {
+        // Newest first: what is there stays.
+        kept.entry(row.ref_name.clone()).or_insert(row.id);
+    }
+    let all = PipelineFilter::default();
+    let found = call.store().pipelines_of_project(project, &all, page);
+    for row in found.await?.rows {
+        if kept.get(&row.ref_name) == Some(&row.id) || !row.status.is_completed() {
+            continue;
+        }
+        let files = call.store().artifacts_of_pipeline(row.id).await?;
+        remove(&call, &files).await?;
+    }
+    accepted()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::checked_path;
+
+    #[test]
+    fn paths() {
+        for path in ["a", "a/b.txt", "a b/…"] {
+            assert!(checked_path(path).is_ok(), "{path}");
+        }
+        for path in ["", "/a", "a/", "a//b", "../a", "a/../b", "./a", "."] {
+            assert!(checked_path(path).is_err(), "{path}");
+        }
+    }
+}

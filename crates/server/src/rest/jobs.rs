@@ -1,0 +1,215 @@
+//! `/projects/:id/jobs` and `/job`.
+
+use shipway_coordinator::Error;
+use shipway_pipeline::{JobId, Status};
+use shipway_store::JobRow;
+
+use super::call::{Answer, Call, ProjectCall, created, ok};
+use super::job::Jobs;
+use super::paging::{Keyset, Paging, WHOLE};
+use super::routes::{Job, Routes, Who};
+use super::serve_file::serve_log;
+use crate::error::ApiError;
+use crate::permission::Action;
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    let run = Action::RunPipelines;
+    routes
+        .get("/job", Who::EverybodyOrJob, own)
+        .get("/projects/{id}/jobs", Job(Action::ReadPipelines), list)
+        .get("/projects/{id}/jobs/{job_id}", Action::ReadPipelines, show)
+        .get(
+            "/projects/{id}/jobs/{job_id}/trace",
+            Action::ReadJobs,
+            trace,
+        )
+        .post("/projects/{id}/jobs/{job_id}/cancel", run, cancel)
+        .post("/projects/{id}/jobs/{job_id}/retry", run, retry)
+        .post("/projects/{id}/jobs/{job_id}/play", run, play)
+        .post(
+            "/projects/{id}/jobs/{job_id}/erase",
+            Action::EraseJobs,
+            erase,
+        )
+}
+
+/// The job in the address.
+pub(super) async fn find(call: &ProjectCall) -> Result<JobRow, ApiError> {
+    find_by(call, call.path.number("job_id")?).await
+}
+
+async fn find_by(call: &ProjectCall, id: i64) -> Result<JobRow, ApiError> {
+    let row = call.store().job(JobId(id)).await?;
+    row.filter(|row| row.project_id == Some(call.project.id))
+        .ok_or_else(|| ApiError::not_found("Job"))
+}
+
+/// Its present row as an entity.
+pub(super) async fn fresh(call: &ProjectCall, id: JobId) -> Result<super::job::Job, ApiError> {
+    let row = find_by(call, id.0).await?;
+    Jobs::of(call).entity(&row).await
+}
+
+/// The statuses in the parameter `scope`; none for all.
+pub(super) fn scope(call: &Call) -> Result<Vec<Status>, ApiError> {
+    let names = call.params.list("scope")?.unwrap_or_default();
+    let statuses: Result<Vec<Status>, _> = (names.iter())
+        .filter(|name| !name.is_empty())
+        .map(|name| name.parse())
+        .collect();
+    statuses.map_err(|_| ApiError::parameter("Scope contains invalid value(s)"))
+}
+
+async fn list(call: ProjectCall) -> Answer {
+    let paging = Paging::of(&call)?;
+    let keyset = Keyset::of(&call)?;
+    let scope = scope(&call)?;
+    let project = call.project.id;
+    if let Some(keyset) = keyset {
+        let mut rows = call
+            .store()
+            .jobs_of_project(project, None, WHOLE)
+            .await?
+            .rows;
+        rows.retain(|row| scope.is_empty() || scope.contains(&row.status));
+        if keyset.ascending {
+            rows.reverse();
+        }
+        rows.retain(|row| {
+            let beyond = |last| match keyset.ascending {
+                true => row.id.0 > last,
+                false => row.id.0 < last,
+            };
+            keyset.beyond.is_none_or(beyond)
+        });
+        rows.truncate(usize::try_from(keyset.size).unwrap_or_default());
+        let entities = Jobs::of(&call).entities(&rows).await?;
+        return keyset.answer(&call, entities, rows.last().map(|row| row.id.0));
+    }
+    let rows = match scope.as_slice() {
+        [] => {
+            call.store()
+                .jobs_of_project(project, None, paging.page())
+                .await?
+                .rows
+        }
+        [one] => {
+            let found = call
+                .store()
+                .jobs_of_project(project, Some(*one), paging.page());
+            found.await?.rows
+        }
+        several => {
+            let mut rows = Vec::new();
+            for status in several {
+                let found = call.store().jobs_of_project(project, Some(*status), WHOLE);
+                rows.extend(found.await?.rows);
+            }
+            rows.sort_by_key(|row| std::cmp::Reverse(row.id));
+            rows.dedup_by_key(|row| row.id);
+            paging.cut(rows).0
+        }
+    };
+    let entities = Jobs::of(&call).entities(&rows).await?;
+    // GitLab counts none of these either.
+    paging.answer(&call, entities, None)
+}
+
+async fn show(call: ProjectCall) -> Answer {
+    let row = find(&call).await?;
+    ok(Jobs::of(&call).entity(&row).await?)
+}
+
+/// The job whose token it is.
+async fn own(call: Call) -> Answer {
+    let Some(running) = call.identity.job() else {
+        // A user's token is valid, but there is no job.
+        return Err(match call.identity.is_anonymous() {
+            true => ApiError::unauthorized(),
+            false => ApiError::message(axum::http::StatusCode::NOT_FOUND, "404 Not Found"),
+        });
+    };
+    let project = match running.job.project_id {
+        Some(id) => call.store().project(id).await?,
+        None => None,
+    };
+    let project = project.ok_or_else(|| ApiError::not_found("Project"))?;
+    ok(Jobs::new(&call.app, &project).entity(&running.job).await?)
+}
+
+/// That the log or the artifacts of a job may be read.
+pub(super) async fn require_log(call: &ProjectCall, row: &JobRow) -> Result<(), ApiError> {
+    match row.debug_trace {
+        true => {
+            let action = Action::ReadDebugLog;
+            call.app
+                .require(&call.identity, &call.project, action)
+                .await
+        }
+        false => Ok(()),
+    }
+}
+
+async fn trace(call: ProjectCall) -> Answer {
+    let row = find(&call).await?;
+    require_log(&call, &row).await?;
+    serve_log(&call, &row).await
+}
+
+async fn cancel(call: ProjectCall) -> Answer {
+    let row = find(&call).await?;
+    match call.app.coordinator().cancel_job(row.id).await {
+        Ok(()) => {}
+        // It is over: there is nothing to cancel.
+        Err(Error::Illegal(_) | Error::NoJob(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    created(fresh(&call, row.id).await?)
+}
+
+async fn retry(call: ProjectCall) -> Answer {
+    let row = find(&call).await?;
+    match call.app.coordinator().retry_job(row.id).await {
+        Ok(newer) => created(fresh(&call, newer).await?),
+        Err(Error::Illegal(_) | Error::NoJob(_)) => {
+            Err(ApiError::forbidden_because("Job is not retryable"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn play(call: ProjectCall) -> Answer {
+    let row = find(&call).await?;
+    let unplayable = || ApiError::bad_request("Unplayable Job");
+    if call.params.has("job_variables_attributes") {
+        let given = call.params.objects("job_variables_attributes")?;
+        if !given.is_empty() {
+            return Err(ApiError::bad_request(
+                "Variables for a single job are not supported; set them on the pipeline",
+            ));
+        }
+    }
+    if !matches!(row.status, Status::Manual | Status::Scheduled) {
+        return Err(unplayable());
+    }
+    match call.app.coordinator().play(row.id).await {
+        Ok(()) => ok(fresh(&call, row.id).await?),
+        Err(Error::Illegal(_) | Error::NoJob(_)) => Err(unplayable()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn erase(call: ProjectCall) -> Answer {
+    let row = find(&call).await?;
+    let files = call.store().artifacts_of(row.id).await?;
+    let logs = call.store().logs();
+    let length = logs.length(row.pipeline_id, row.id);
+    let length = length.map_err(|error| ApiError::internal(&error))?;
+    if !row.status.is_completed() || (files.is_empty() && length == 0) {
+        return Err(ApiError::forbidden_because("Job is not erasable!"));
+    }
+    super::artifacts::remove(&call, &files).await?;
+    let removed = logs.remove(row.pipeline_id, row.id);
+    removed.map_err(|error| ApiError::internal(&error))?;
+    created(fresh(&call, row.id).await?)
+}

@@ -1,0 +1,8 @@
+//! The REST API, asked as programs ask it, on a data directory of its own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod access;
+mod answers;
+mod hostile;
+mod site;

@@ -1,0 +1,486 @@
+//! A server with a project of each visibility and a user of each role.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use serde_json::Value;
+use shipway_coordinator::{PipelineRequest, Started};
+use shipway_pipeline::{JobId, Source, Status};
+use shipway_store::{
+    MemberRow, MemberSource, NamespaceKind, NewArtifact, NewNamespace, NewRunner, NewTrigger,
+    PipelineRow, ProjectRow, RunnerKind, UserRow, Visibility,
+};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+use crate::app::App;
+use crate::clock::now;
+use crate::identity::{Scope, Scopes, token};
+use crate::permission::Role;
+use crate::projects::{NewPath, create};
+use crate::settings::Settings;
+use crate::users::{NewAccount, NewToken, create_token, create_user};
+
+/// Who asks in the tests, with the role that the user has in every project.
+pub(super) const PEOPLE: [(&str, Option<Role>); 6] = [
+    ("stranger", None),
+    ("guest", Some(Role::Guest)),
+    ("reporter", Some(Role::Reporter)),
+    ("developer", Some(Role::Developer)),
+    ("maintainer", Some(Role::Maintainer)),
+    ("owner", Some(Role::Owner)),
+];
+
+/// The administrator, who is a member of nothing.
+pub(super) const ADMIN: &str = "boss";
+
+/// What the projects run.
+const CONFIGURATION: &str = "\
+stages: [build, test]
+compile:
+  stage: build
+  tags: [linux]
+  script: make
+  artifacts:
+    paths: [out]
+deploy:
+  stage: test
+  when: manual
+  script: make deploy
+";
+
+pub(super) struct Site {
+    directory: TempDir,
+    pub(super) app: App,
+    router: Router,
+}
+
+/// What somebody got.
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+impl Reply {
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("{}", self.text()))
+    }
+}
+
+impl Site {
+    /// Users only.
+    pub(super) async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let listen = "127.0.0.1:0".parse().unwrap();
+        Self::at(directory, Settings::new("", listen)).await
+    }
+
+    pub(super) async fn at(directory: TempDir, settings: Settings) -> Self {
+        let settings = Settings {
+            data: directory.path().join("data"),
+            ..settings
+        };
+        let app = App::open(settings).await.unwrap();
+        let site = Self {
+            directory,
+            router: crate::router(app.clone()),
+            app,
+        };
+        for (name, admin) in PEOPLE
+            .iter()
+            .map(|(name, _)| (*name, false))
+            .chain([(ADMIN, true)])
+        {
+            let account = NewAccount {
+                username: name.to_owned(),
+                name: name.to_uppercase(),
+                email: format!("{name}@example.com"),
+                password: None,
+                admin,
+            };
+            let user = create_user(&site.app, &account).await.unwrap();
+            let token = NewToken {
+                name: "test".to_owned(),
+                scopes: Scopes::of([Scope::Api]),
+                expires_at: None,
+                secret: Some(secret(name)),
+            };
+            create_token(&site.app, user.id, &token).await.unwrap();
+        }
+        site
+    }
+
+    pub(super) async fn user(&self, name: &str) -> UserRow {
+        let found = self.app.store().user_by_username(name).await.unwrap();
+        found.unwrap()
+    }
+
+    /// `group/NAME` with everybody of [`PEOPLE`] in it.
+    pub(super) async fn project(&self, name: &str, visibility: Visibility) -> ProjectRow {
+        let store = self.app.store();
+        let group = match store.namespace_by_path("group").await.unwrap() {
+            Some(group) => group,
+            None => {
+                let new = NewNamespace {
+                    full_path: "group".to_owned(),
+                    name: "Group".to_owned(),
+                    kind: NamespaceKind::Group,
+                    owner_id: None,
+                    parent_id: None,
+                };
+                let mut transaction = store.begin().await.unwrap();
+                let group = transaction.insert_namespace(&new).await.unwrap();
+                transaction.commit().await.unwrap();
+                group
+            }
+        };
+        let new = NewPath {
+            path: name.to_owned(),
+            name: String::new(),
+            description: String::new(),
+            visibility,
+        };
+        let mut row = create(&self.app, &group, &new).await.unwrap();
+        let mut members = Vec::new();
+        for (name, role) in PEOPLE {
+            if let Some(role) = role {
+                members.push((self.user(name).await.id, role as i64));
+            }
+        }
+        row.default_branch = Some("main".to_owned());
+        let mut transaction = store.begin().await.unwrap();
+        transaction.update_project(&row).await.unwrap();
+        for (user_id, access_level) in members {
+            let member = MemberRow {
+                source: MemberSource::Project,
+                source_id: row.id.0,
+                user_id,
+                access_level,
+            };
+            transaction.set_member(&member).await.unwrap();
+        }
+        transaction.commit().await.unwrap();
+        row
+    }
+
+    /// Commits the configuration and returns the commit.
+    pub(super) async fn commit(&self, project: &ProjectRow) -> String {
+        let bare = self.app.coordinator().repository(project).await.unwrap();
+        let work = self.directory.path().join(format!("work-{}", project.id));
+        if !work.exists() {
+            std::fs::create_dir_all(work.join("dir")).unwrap();
+            git(&work, &["init", "--quiet", "--initial-branch=main"]);
+            std::fs::write(work.join(".gitlab-ci.yml"), CONFIGURATION).unwrap();
+            std::fs::write(work.join("dir/a b.txt"), "content\n").unwrap();
+        }
+        git(&work, &["add", "--all"]);
+        git(
+            &work,
+            &[
+                "commit",
+                "--quiet",
+                "--allow-empty",
+                "-m",
+                "Subject\n\nBody",
+            ],
+        );
+        git(&work, &["tag", "--force", "v1.0/rc"]);
+        let bare: PathBuf = bare.path().to_owned();
+        let from = work.to_str().unwrap();
+        let refs = [
+            "fetch",
+            "--quiet",
+            from,
+            "+main:refs/heads/main",
+            "+main:refs/heads/feat/x",
+        ];
+        git(&bare, &refs);
+        git(
+            &bare,
+            &["fetch", "--quiet", from, "+refs/tags/*:refs/tags/*"],
+        );
+        git(&work, &["rev-parse", "HEAD"])
+    }
+
+    /// A pipeline of the project's newest commit, by the developer.
+    pub(super) async fn pipeline(&self, project: &ProjectRow) -> PipelineRow {
+        let request = PipelineRequest {
+            project: project.clone(),
+            user: Some(self.user("developer").await),
+            reference: "refs/heads/main".to_owned(),
+            sha: self.commit(project).await,
+            before_sha: None,
+            source: Source::Push,
+            variables: vec![shipway_config::variables::Variable::new("OWN", "value")],
+            skip: false,
+        };
+        match self
+            .app
+            .coordinator()
+            .start_pipeline(&request)
+            .await
+            .unwrap()
+        {
+            Started::Pipeline(row) => *row,
+            Started::None(reason) => panic!("{reason}"),
+        }
+    }
+
+    /// The id of a job, by its name.
+    pub(super) async fn job(&self, pipeline: &PipelineRow, name: &str) -> JobId {
+        let jobs = self.app.store().jobs(pipeline.id).await.unwrap();
+        jobs.iter().find(|job| job.name == name).unwrap().id
+    }
+
+    /// Runs a job to its end, with a log and an archive.
+    pub(super) async fn finish(&self, pipeline: &PipelineRow, name: &str, status: Status) -> JobId {
+        use shipway_protocol::{JobState, JobUpdate};
+        let id = self.job(pipeline, name).await;
+        let coordinator = self.app.coordinator();
+        let mut transaction = self.app.store().begin().await.unwrap();
+        let runner = transaction.insert_runner(&runner(None)).await.unwrap();
+        let claim = shipway_store::Claim {
+            runner: runner.id,
+            system_id: None,
+            description: "runner".to_owned(),
+            token_digest: token::digest(&job_secret(id)),
+            at: now(),
+            acknowledged: true,
+        };
+        transaction.claim(id, &claim).await.unwrap().unwrap();
+        transaction.next_version(pipeline.id, 0).await.ok();
+        transaction.commit().await.unwrap();
+        coordinator.release(pipeline.id);
+        coordinator
+            .append_trace(id, 0, b"line one\nline two\n")
+            .await
+            .unwrap();
+        let archive = self.directory.path().join(format!("{id}.zip"));
+        write_archive(&archive);
+        let blobs = self.app.store().blobs();
+        let blob = blobs.put_file(pipeline.id, id, "artifacts.zip", &archive, 1 << 20);
+        let blob = blob.await.unwrap();
+        let mut transaction = self.app.store().begin().await.unwrap();
+        let artifact = NewArtifact {
+            job_id: id,
+            file_type: "archive".to_owned(),
+            format: "zip".to_owned(),
+            file_name: "artifacts.zip".to_owned(),
+            size: i64::try_from(blob.size).unwrap(),
+            expires_at: None,
+            path: blob.path,
+            digest: None,
+        };
+        transaction.insert_artifact(&artifact).await.unwrap();
+        transaction.commit().await.unwrap();
+        let update: JobUpdate = serde_json::from_value(serde_json::json!({
+            "token": job_secret(id),
+            "state": if status == Status::Success { "success" } else { "failed" },
+            "failure_reason": if status == Status::Success { Value::Null } else { "script_failure".into() },
+        }))
+        .unwrap();
+        assert!(matches!(update.state, JobState::Success | JobState::Failed));
+        coordinator.update_job(id, &update).await.unwrap();
+        id
+    }
+
+    pub(super) async fn trigger(&self, project: &ProjectRow, owner: &str) -> String {
+        let secret = token::new("glptt-");
+        let new = NewTrigger {
+            project_id: project.id,
+            description: "a trigger".to_owned(),
+            token_digest: token::digest(&secret),
+            token_prefix: secret.chars().take(10).collect(),
+            owner_id: self.user(owner).await.id,
+            created_at: now(),
+            last_used_at: None,
+        };
+        let mut transaction = self.app.store().begin().await.unwrap();
+        transaction.insert_trigger(&new).await.unwrap();
+        transaction.commit().await.unwrap();
+        secret
+    }
+
+    /// Asks; nobody is anonymous.
+    pub(super) async fn ask(
+        &self,
+        who: Option<&str>,
+        method: Method,
+        path: &str,
+        body: Option<(&str, Vec<u8>)>,
+    ) -> Reply {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("/api/v4{path}"));
+        if let Some(name) = who {
+            request = request.header(AUTHORIZATION, format!("Bearer {}", secret(name)));
+        }
+        let body = match body {
+            Some((kind, bytes)) => {
+                request = request.header(CONTENT_TYPE, kind);
+                Body::from(bytes)
+            }
+            None => Body::empty(),
+        };
+        let request = request.body(body).unwrap();
+        let answer = self.router.clone().oneshot(request).await.unwrap();
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let body = to_bytes(answer.into_body(), 1 << 24)
+            .await
+            .unwrap()
+            .to_vec();
+        Reply {
+            status,
+            headers,
+            body,
+        }
+    }
+
+    pub(super) async fn get(&self, who: &str, path: &str) -> Reply {
+        self.ask(Some(who), Method::GET, path, None).await
+    }
+
+    pub(super) async fn post(&self, who: &str, path: &str, body: Value) -> Reply {
+        self.json(who, Method::POST, path, body).await
+    }
+
+    pub(super) async fn json(&self, who: &str, method: Method, path: &str, body: Value) -> Reply {
+        let body = body.to_string().into_bytes();
+        self.ask(Some(who), method, path, Some(("application/json", body)))
+            .await
+    }
+
+    /// Everything that requests could change, as text.
+    pub(super) async fn everything(&self) -> String {
+        use std::fmt::Write;
+        let store = self.app.store();
+        let all = shipway_store::Page::first(1000);
+        let mut text = String::new();
+        writeln!(text, "{:#?}", store.users(all).await.unwrap()).unwrap();
+        writeln!(text, "{:#?}", store.namespaces().await.unwrap()).unwrap();
+        writeln!(text, "{:#?}", store.runners(None, None, all).await.unwrap()).unwrap();
+        writeln!(
+            text,
+            "{:#?}",
+            store.variables(shipway_store::Level::Instance, 0).await
+        )
+        .unwrap();
+        let projects = store.projects(&Default::default(), all).await.unwrap().rows;
+        for project in projects {
+            let id = project.id;
+            writeln!(text, "{project:#?}").unwrap();
+            let level = shipway_store::Level::Project;
+            writeln!(text, "{:#?}", store.variables(level, id.0).await).unwrap();
+            writeln!(text, "{:#?}", store.triggers(id).await).unwrap();
+            writeln!(text, "{:#?}", store.schedules(id).await).unwrap();
+            writeln!(text, "{:#?}", store.protected_refs(id).await).unwrap();
+            writeln!(text, "{:#?}", store.environments(id, all).await).unwrap();
+            writeln!(
+                text,
+                "{:#?}",
+                store.members(MemberSource::Project, id.0).await
+            )
+            .unwrap();
+            let pipelines = store
+                .pipelines_of_project(id, &Default::default(), all)
+                .await
+                .unwrap();
+            for pipeline in pipelines.rows {
+                writeln!(text, "{:#?}", store.jobs(pipeline.id).await).unwrap();
+                writeln!(
+                    text,
+                    "{:#?}",
+                    store.artifacts_of_pipeline(pipeline.id).await
+                )
+                .unwrap();
+                writeln!(text, "{pipeline:#?}").unwrap();
+            }
+        }
+        for user in store.users(all).await.unwrap().rows {
+            let mut tokens = store.access_tokens(user.id).await.unwrap();
+            tokens
+                .iter_mut()
+                .for_each(|token| token.last_used_at = None);
+            writeln!(text, "{tokens:#?}").unwrap();
+        }
+        text
+    }
+}
+
+/// The token of a user.
+pub(super) fn secret(name: &str) -> String {
+    format!("glpat-of-{name}-0123456789abcdef")
+}
+
+/// The token of a job that [`Site::finish`] ran.
+pub(super) fn job_secret(job: JobId) -> String {
+    format!("job-token-{job}")
+}
+
+pub(super) fn runner(project: Option<i64>) -> NewRunner {
+    NewRunner {
+        token_digest: token::digest(&token::new("")),
+        token_prefix: "glrt-abcd".to_owned(),
+        token_expires_at: None,
+        kind: match project {
+            Some(_) => RunnerKind::Project,
+            None => RunnerKind::Instance,
+        },
+        owner_id: project,
+        description: "a runner".to_owned(),
+        maintenance_note: None,
+        tags: "[\"linux\"]".to_owned(),
+        run_untagged: true,
+        locked: false,
+        protected_only: false,
+        paused: false,
+        maximum_timeout: None,
+        version: Some("17.0.0".to_owned()),
+        revision: None,
+        platform: Some("linux".to_owned()),
+        architecture: Some("amd64".to_owned()),
+        executor: Some("shell".to_owned()),
+        ip: Some("127.0.0.1".to_owned()),
+        contacted_at: Some(now()),
+        created_at: now(),
+    }
+}
+
+fn write_archive(path: &Path) {
+    use std::io::Write;
+    let mut zip = zip::ZipWriter::new(std::fs::File::create(path).unwrap());
+    let options = zip::write::SimpleFileOptions::default();
+    zip.start_file("out/a b.txt", options).unwrap();
+    zip.write_all(b"from the archive\n").unwrap();
+    zip.finish().unwrap();
+}
+
+fn git(directory: &Path, args: &[&str]) -> String {
+    let output = Command::new("git")
+        .args(args)
+        .current_dir(directory)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .env("HOME", "/nonexistent")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_AUTHOR_NAME", "Ann")
+        .env("GIT_AUTHOR_EMAIL", "ann@example.com")
+        .env("GIT_COMMITTER_NAME", "Ann")
+        .env("GIT_COMMITTER_EMAIL", "ann@example.com")
+        .env("GIT_AUTHOR_DATE", "2026-01-02T03:04:05+01:00")
+        .env("GIT_COMMITTER_DATE", "2026-01-02T03:04:05+01:00")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "git {args:?}: {said}");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
