@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 /// Variables that may pass from our environment to git although their name begins with `GIT_`:
 /// where the configuration is, how far to search, how to reach a remote. Every other one
@@ -64,15 +64,29 @@ pub enum GitError {
     },
 }
 
+/// What every call says, wherever it runs: answers for machines, questions to nobody.
+const EVERY_CALL: &[(&str, &str)] = &[
+    ("LC_ALL", "C"),
+    ("GIT_TERMINAL_PROMPT", "0"),
+    ("GIT_NO_LAZY_FETCH", "1"),
+];
+
 /// One call of git, being put together.
 pub(crate) struct Git {
     command: Command,
+    asked: Asked,
+}
+
+/// What was asked of git and where, for messages.
+pub(crate) struct Asked {
     directory: PathBuf,
+    /// The command as a person would type it.
     shown: String,
 }
 
 impl Git {
-    /// A call that runs in `directory`, with `environment` on top of the cleaned one.
+    /// A call in a work tree of the user, with `environment` on top of this process's own but
+    /// for what would lead git elsewhere.
     pub(crate) fn new(directory: &Path, environment: &[(OsString, OsString)]) -> Self {
         let mut command = Command::new("git");
         for (name, _) in std::env::vars_os() {
@@ -81,33 +95,47 @@ impl Git {
             }
         }
         command
-            .env("LC_ALL", "C")
             .env("GIT_OPTIONAL_LOCKS", "0")
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .env("GIT_NO_LAZY_FETCH", "1")
-            .env("GIT_PAGER", "cat")
-            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .env("GIT_PAGER", "cat");
+        let mut call = Self::with(command, directory, OVERRIDES);
+        let environment = environment.iter().map(|(name, value)| (name, value));
+        call.command.envs(environment);
+        call
+    }
+
+    /// A call by `command`, which has the environment that git is to see, with `settings` of
+    /// the form `name=value`.
+    pub(crate) fn with(mut command: Command, directory: &Path, settings: &[&str]) -> Self {
+        command
+            .envs(EVERY_CALL.iter().copied())
             .current_dir(directory)
-            .arg("--no-pager")
-            .arg("--literal-pathspecs")
+            .args(["--no-pager", "--literal-pathspecs"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        for setting in OVERRIDES {
-            command.arg("-c").arg(setting);
-        }
-        Self {
+        let call = Self {
             command,
-            directory: directory.to_owned(),
-            shown: "git".to_owned(),
-        }
+            asked: Asked {
+                directory: directory.to_owned(),
+                shown: "git".to_owned(),
+            },
+        };
+        settings
+            .iter()
+            .fold(call, |call, setting| call.setting(setting))
+    }
+
+    /// A setting for this call, `name=value`. Settings come before arguments.
+    pub(crate) fn setting(mut self, setting: &str) -> Self {
+        self.command.arg("-c").arg(setting);
+        self
     }
 
     /// Adds arguments.
     pub(crate) fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         for arg in args {
-            self.shown.push(' ');
-            self.shown.push_str(&arg.as_ref().to_string_lossy());
+            self.asked.shown.push(' ');
+            self.asked.shown.push_str(&arg.as_ref().to_string_lossy());
             self.command.arg(arg);
         }
         self
@@ -119,24 +147,20 @@ impl Git {
         self
     }
 
+    /// The command, for who starts it in another way.
+    #[cfg(feature = "hosting")]
+    pub(crate) fn into_parts(self) -> (Command, Asked) {
+        (self.command, self.asked)
+    }
+
     /// Starts the process; several may run side by side.
     pub(crate) fn spawn(mut self) -> Result<Running, GitError> {
         match self.command.spawn() {
             Ok(child) => Ok(Running {
                 child: Some(child),
-                directory: self.directory,
-                shown: self.shown,
+                asked: self.asked,
             }),
-            Err(error)
-                if error.kind() == std::io::ErrorKind::NotFound && self.directory.is_dir() =>
-            {
-                Err(GitError::NotInstalled)
-            }
-            Err(source) => Err(GitError::Run {
-                command: self.shown,
-                directory: self.directory,
-                source,
-            }),
+            Err(error) => Err(self.asked.not_started(error)),
         }
     }
 
@@ -165,8 +189,7 @@ impl Git {
 /// A started git process. Dropped without an answer it is killed, so none is left behind.
 pub(crate) struct Running {
     child: Option<Child>,
-    directory: PathBuf,
-    shown: String,
+    asked: Asked,
 }
 
 impl Running {
@@ -175,20 +198,13 @@ impl Running {
         let Some(child) = self.child.take() else {
             return Ok(Vec::new());
         };
-        let output = child.wait_with_output().map_err(|source| GitError::Run {
-            command: self.shown.clone(),
-            directory: self.directory.clone(),
-            source,
+        let output = child
+            .wait_with_output()
+            .map_err(|error| self.asked.broken(error))?;
+        self.asked.judge(output.status, || {
+            String::from_utf8_lossy(&output.stderr).into_owned()
         })?;
-        if output.status.success() {
-            return Ok(output.stdout);
-        }
-        Err(GitError::Failed {
-            command: std::mem::take(&mut self.shown),
-            directory: std::mem::take(&mut self.directory),
-            code: output.status.code(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
+        Ok(output.stdout)
     }
 
     /// As [`Running::output`], with `None` where git ran and refused.
@@ -198,6 +214,43 @@ impl Running {
             Err(GitError::Failed { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+}
+
+impl Asked {
+    /// Why the process could not be started.
+    pub(crate) fn not_started(&self, error: std::io::Error) -> GitError {
+        // Also a working directory that is gone is "not found".
+        if error.kind() == std::io::ErrorKind::NotFound && self.directory.is_dir() {
+            return GitError::NotInstalled;
+        }
+        self.broken(error)
+    }
+
+    /// Its output could not be read, or its end not be waited for.
+    pub(crate) fn broken(&self, source: std::io::Error) -> GitError {
+        GitError::Run {
+            command: self.shown.clone(),
+            directory: self.directory.clone(),
+            source,
+        }
+    }
+
+    /// Whether it ended well; if not, with git's own words.
+    pub(crate) fn judge(
+        &self,
+        status: ExitStatus,
+        complaint: impl FnOnce() -> String,
+    ) -> Result<(), GitError> {
+        if status.success() {
+            return Ok(());
+        }
+        Err(GitError::Failed {
+            command: self.shown.clone(),
+            directory: self.directory.clone(),
+            code: status.code(),
+            stderr: complaint(),
+        })
     }
 }
 

@@ -110,17 +110,12 @@ impl Repository {
             top: self.top.clone(),
             source,
         };
-        let listing = self
-            .git()
-            .args(Refs::arguments(reference))
-            .spawn()
-            .map_err(git)?;
         // Most often the commit is HEAD's, so it is asked for before the refs are known.
         let head = match reference {
             None => Some(self.start_commit("HEAD").map_err(git)?),
             Some(_) => None,
         };
-        let refs = Refs::parse(&listing.output().map_err(git)?);
+        let refs = self.refs().map_err(git)?;
         let (commit, checked_out) = match (reference, head) {
             (Some(name), _) => {
                 let found = refs

@@ -44,15 +44,16 @@ impl StartedListing {
     pub(crate) fn start(repository: &Repository, directory: &Path) -> Result<Self, GitError> {
         let git = || repository.git_in(directory);
         Ok(Self {
-            tracked: git()
-                .args(["ls-files", "-z", "--stage", "--", "."])
-                .spawn()?,
+            // First, because it takes longest.
             status: git()
                 .args(["status", "--porcelain=v2", "-z", "--branch", "--no-renames"])
                 .args(["--no-ahead-behind", "--untracked-files=all"])
                 // Submodules are listed by themselves; here git would start one more process
                 // for each.
                 .args(["--ignore-submodules=all", "--", "."])
+                .spawn()?,
+            tracked: git()
+                .args(["ls-files", "-z", "--stage", "--", "."])
                 .spawn()?,
         })
     }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::copy::CopyError;
 use crate::listing::Head;
 use crate::project::without_credentials;
+use crate::reference::Refs;
 use crate::repository::Repository;
 
 /// Settings of the user's repository by which git reads files in the work tree; without them
@@ -21,12 +22,6 @@ const CARRIED_SETTINGS: &[&str] = &[
     "core.ignorecase",
     "core.precomposeunicode",
     "core.symlinks",
-];
-
-/// The arguments that list every ref for [`OwnGit::finish`].
-pub(crate) const LIST_REFS: [&str; 2] = [
-    "for-each-ref",
-    "--format=%(objectname) %(refname)%00%(symref)",
 ];
 
 /// A snapshot's `.git` being written. Making directories is the slow part on some disks, so it
@@ -59,12 +54,15 @@ impl OwnGit {
         Ok(own)
     }
 
-    /// Checks `head` out, with `refs` (the answer to [`LIST_REFS`]), and returns the `.git`.
-    /// The index is left to the caller.
-    pub(crate) fn finish(self, head: &Head, refs: &[u8]) -> Result<PathBuf, CopyError> {
-        let refs = Refs::parse(refs);
-        self.put("packed-refs", &refs.packed)?;
-        if let Some(target) = refs.remote_head {
+    /// Where the index belongs, which is left to the caller.
+    pub(crate) fn index(&self) -> PathBuf {
+        self.git_dir.join("index")
+    }
+
+    /// Checks `head` out, with all of `refs`.
+    pub(crate) fn finish(self, head: &Head, refs: &Refs) -> Result<(), CopyError> {
+        self.put("packed-refs", &packed(refs))?;
+        if let Some(target) = refs.remote_head() {
             self.directory("refs/remotes/origin")?;
             self.put(
                 "refs/remotes/origin/HEAD",
@@ -72,8 +70,7 @@ impl OwnGit {
             )?;
         }
         // Last, because it makes the directory a repository.
-        self.put("HEAD", head_content(head).as_bytes())?;
-        Ok(self.git_dir)
+        self.put("HEAD", head_content(head).as_bytes())
     }
 
     fn directory(&self, name: &str) -> Result<(), CopyError> {
@@ -152,46 +149,21 @@ fn alternates(objects: &Path) -> Vec<u8> {
     line
 }
 
-/// The refs as `packed-refs` holds them.
-#[derive(Debug, Default)]
-struct Refs {
-    packed: Vec<u8>,
-    /// Where `origin/HEAD` leads.
-    remote_head: Option<String>,
-}
-
-impl Refs {
-    fn parse(output: &[u8]) -> Self {
-        let mut remote_head = None;
-        let mut lines: Vec<(&[u8], &[u8])> = Vec::new();
-        for line in output.split(|byte| *byte == b'\n') {
-            let mut fields = line.split(|byte| *byte == 0);
-            let (entry, leads_to) = (
-                fields.next().unwrap_or_default(),
-                fields.next().unwrap_or_default(),
-            );
-            let Some(space) = entry.iter().position(|byte| *byte == b' ') else {
-                continue;
-            };
-            let name = &entry[space + 1..];
-            if leads_to.is_empty() {
-                lines.push((name, entry));
-            } else if name == b"refs/remotes/origin/HEAD" {
-                remote_head = Some(String::from_utf8_lossy(leads_to).into_owned());
-            }
-        }
-        // `sorted` is a promise that git relies on.
-        lines.sort_unstable();
-        let mut packed = b"# pack-refs with: sorted \n".to_vec();
-        for (_, entry) in lines {
-            packed.extend(entry);
-            packed.push(b'\n');
-        }
-        Self {
-            packed,
-            remote_head,
-        }
+/// The content of `packed-refs`, which holds no symbolic refs.
+fn packed(refs: &Refs) -> Vec<u8> {
+    let mut direct: Vec<_> = (refs.iter())
+        .filter(|reference| reference.leads_to.is_empty())
+        .collect();
+    // `sorted` is a promise that git relies on.
+    direct.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    let mut packed = b"# pack-refs with: sorted \n".to_vec();
+    for reference in direct {
+        packed.extend(reference.object.as_bytes());
+        packed.push(b' ');
+        packed.extend(&reference.name);
+        packed.push(b'\n');
     }
+    packed
 }
 
 #[cfg(test)]
@@ -201,17 +173,14 @@ mod tests {
     #[test]
     fn refs_are_packed_in_order_and_the_remotes_head_stays_symbolic() {
         let refs = Refs::parse(
-            b"bb refs/tags/v1\0\naa refs/heads/main\0\n\
-              aa refs/remotes/origin/HEAD\0refs/remotes/origin/main\n",
+            b"bb\0refs/tags/v\xe9\0\0 \naa\0refs/heads/main\0\0*\n\
+              aa\0refs/remotes/origin/HEAD\0refs/remotes/origin/main\0 \n",
         );
         assert_eq!(
-            String::from_utf8_lossy(&refs.packed),
-            "# pack-refs with: sorted \naa refs/heads/main\nbb refs/tags/v1\n"
+            packed(&refs),
+            b"# pack-refs with: sorted \naa refs/heads/main\nbb refs/tags/v\xe9\n"
         );
-        assert_eq!(
-            refs.remote_head.as_deref(),
-            Some("refs/remotes/origin/main")
-        );
+        assert_eq!(refs.remote_head(), Some("refs/remotes/origin/main"));
     }
 
     #[test]

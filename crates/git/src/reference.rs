@@ -40,69 +40,67 @@ pub(crate) enum ReferenceError {
 
 /// One line of `for-each-ref`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Ref {
-    name: String,
+pub(crate) struct Ref {
+    /// The object's id.
+    pub(crate) object: String,
+    /// The full name, which need not be UTF-8.
+    pub(crate) name: Vec<u8>,
     /// The ref that a symbolic ref leads to, else empty.
-    leads_to: String,
+    pub(crate) leads_to: String,
     is_head: bool,
 }
 
-/// The refs that say which branch is checked out and which is the default.
+/// All refs of a repository.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Refs(Vec<Ref>);
 
 impl Refs {
-    /// The arguments that list every local branch, the remote's `HEAD` and, for a name, the
-    /// tag and the remote branch that it may mean.
-    pub(crate) fn arguments(name: Option<&str>) -> Vec<String> {
-        let mut arguments = vec![
-            "for-each-ref".to_owned(),
-            "--format=%(refname)%00%(symref)%00%(HEAD)".to_owned(),
-            HEADS.to_owned(),
-            ORIGIN_HEAD.to_owned(),
-        ];
-        if let Some(name) = name {
-            let short = short_name(name);
-            arguments.push(format!("{TAGS}{short}"));
-            arguments.push(format!("{ORIGIN}{short}"));
-        }
-        arguments
-    }
+    /// The arguments that list them for [`Refs::parse`].
+    pub(crate) const ARGUMENTS: [&str; 2] = [
+        "for-each-ref",
+        "--format=%(objectname)%00%(refname)%00%(symref)%00%(HEAD)",
+    ];
 
-    /// Reads the answer; names that are not UTF-8 are left out.
+    /// Reads the answer.
     pub(crate) fn parse(output: &[u8]) -> Self {
         let parse = |line: &[u8]| {
-            let line = std::str::from_utf8(line).ok()?;
-            let mut fields = line.split('\0');
+            let mut fields = line.split(|byte| *byte == 0);
+            let text = |field| String::from_utf8_lossy(field).into_owned();
             Some(Ref {
-                name: fields.next().filter(|name| !name.is_empty())?.to_owned(),
-                leads_to: fields.next()?.to_owned(),
-                is_head: fields.next()? == "*",
+                object: text(fields.next()?),
+                name: fields.next()?.to_owned(),
+                leads_to: text(fields.next()?),
+                is_head: fields.next()? == b"*",
             })
         };
-        Self(
-            output
-                .split(|byte| *byte == b'\n')
-                .filter_map(parse)
-                .collect(),
-        )
+        let lines = output.split(|byte| *byte == b'\n');
+        Self(lines.filter_map(parse).collect())
+    }
+
+    /// Each of them.
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Ref> {
+        self.0.iter()
     }
 
     /// The branch that is checked out, if it has a commit.
     pub(crate) fn current_branch(&self) -> Option<&str> {
         let head = self.0.iter().find(|reference| reference.is_head)?;
-        head.name.strip_prefix(HEADS)
+        head.below(HEADS)
+    }
+
+    /// The ref that `origin/HEAD` leads to.
+    pub(crate) fn remote_head(&self) -> Option<&str> {
+        let mut refs = self.0.iter();
+        let head = refs.find(|reference| reference.name == ORIGIN_HEAD.as_bytes())?;
+        (!head.leads_to.is_empty()).then_some(head.leads_to.as_str())
     }
 
     /// The branch that `origin/HEAD` leads to; else the first of `init.defaultBranch`, `main`
     /// and `master` that exists; else the current one.
     pub(crate) fn default_branch(&self, configured: Option<&str>, current: Option<&str>) -> String {
-        let of_remote = self
-            .0
-            .iter()
-            .find(|reference| reference.name == ORIGIN_HEAD)
-            .and_then(|reference| reference.leads_to.strip_prefix(ORIGIN));
+        let of_remote = self.remote_head();
         of_remote
+            .and_then(|leads_to| leads_to.strip_prefix(ORIGIN))
             .or_else(|| {
                 let mut usual = configured.into_iter().chain(["main", "master"]);
                 usual.find(|name| self.has(HEADS, name))
@@ -116,7 +114,7 @@ impl Refs {
     fn has(&self, prefix: &str, name: &str) -> bool {
         self.0
             .iter()
-            .any(|reference| reference.name.strip_prefix(prefix) == Some(name))
+            .any(|reference| reference.below(prefix) == Some(name))
     }
 
     /// What `name` means among these refs: a branch or a tag by its short or full name, a
@@ -140,6 +138,13 @@ impl Refs {
             (false, false) => (Kind::Commit, name.to_owned()),
         };
         Ok(Reference { kind, revision })
+    }
+}
+
+impl Ref {
+    /// What follows `prefix` in the name; nothing where that is not UTF-8.
+    fn below(&self, prefix: &str) -> Option<&str> {
+        std::str::from_utf8(self.name.strip_prefix(prefix.as_bytes())?).ok()
     }
 }
 
@@ -170,16 +175,11 @@ pub(crate) fn commit_sha(
 }
 
 fn not_found(repository: &Repository, name: &str) -> ReferenceError {
-    let listed = repository
-        .git()
-        .args(["for-each-ref", "--format=%(refname)", HEADS, TAGS, ORIGIN])
-        .output()
-        .unwrap_or_default();
-    let listed = String::from_utf8_lossy(&listed);
-    let names = listed.lines().filter_map(|line| {
+    let refs = repository.refs().unwrap_or_default();
+    let names = refs.iter().filter_map(|reference| {
         [HEADS, TAGS, ORIGIN]
             .into_iter()
-            .find_map(|prefix| line.strip_prefix(prefix))
+            .find_map(|prefix| reference.below(prefix))
     });
     ReferenceError::NotFound {
         name: name.to_owned(),
@@ -233,7 +233,10 @@ mod tests {
         let text: String = lines
             .iter()
             .map(|(name, leads_to, head)| {
-                format!("{name}\0{leads_to}\0{}\n", if *head { "*" } else { " " })
+                format!(
+                    "aa\0{name}\0{leads_to}\0{}\n",
+                    if *head { "*" } else { " " }
+                )
             })
             .collect();
         Refs::parse(text.as_bytes())

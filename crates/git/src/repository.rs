@@ -4,9 +4,11 @@ use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::command::{Git, GitError};
 use crate::config::Config;
+use crate::reference::Refs;
 
 /// Why a directory gave no repository.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +59,8 @@ pub enum DiscoverError {
     },
 }
 
-/// A git work tree on this machine. Finding one reads it, nothing more.
+/// A git work tree on this machine. Finding one reads it, nothing more. What is asked of it
+/// and of its clones tells of one moment: the refs are read once.
 #[derive(Debug, Clone)]
 pub struct Repository {
     pub(crate) top: PathBuf,
@@ -66,6 +69,7 @@ pub struct Repository {
     pub(crate) object_format: String,
     pub(crate) config: Config,
     environment: Vec<(OsString, OsString)>,
+    refs: Arc<Mutex<Option<Arc<Refs>>>>,
 }
 
 impl Repository {
@@ -133,6 +137,7 @@ impl Repository {
             object_format: String::from_utf8_lossy(object_format).into_owned(),
             config: Config::parse(&config),
             environment,
+            refs: Arc::default(),
         })
     }
 
@@ -160,6 +165,18 @@ impl Repository {
     /// A git call in another directory of this work tree, a submodule's for instance.
     pub(crate) fn git_in(&self, directory: &Path) -> Git {
         Git::new(directory, &self.environment)
+    }
+
+    /// All refs, as they were when they were first asked for. Whoever asks meanwhile waits for
+    /// the same answer.
+    pub(crate) fn refs(&self) -> Result<Arc<Refs>, GitError> {
+        let mut refs = self.refs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(refs) = &*refs {
+            return Ok(Arc::clone(refs));
+        }
+        let listed = Arc::new(Refs::parse(&self.git().args(Refs::ARGUMENTS).output()?));
+        *refs = Some(Arc::clone(&listed));
+        Ok(listed)
     }
 
     /// The object id of nothing, as long as this repository's ids are.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::command::{GitError, records};
+use crate::command::{GitError, Running, records};
 use crate::copy::{Copied, CopyError, CopyMethod, copy_files};
 use crate::facts::FactsError;
 use crate::listing::{Changes, Head, Listing, StartedListing};
-use crate::own_git::{self, OwnGit};
+use crate::own_git::OwnGit;
 use crate::reference::{Refs, commit_sha};
 use crate::repository::Repository;
 
@@ -205,13 +205,9 @@ impl Taker<'_> {
         let listing = StartedListing::start(self.repository, self.project).map_err(git)?;
         let own = match self.is_top() {
             true => {
-                let refs = self
-                    .repository
-                    .git()
-                    .args(own_git::LIST_REFS)
-                    .spawn()
-                    .map_err(git)?;
-                Some((OwnGit::prepare(self.repository, self.into)?, refs))
+                let own = OwnGit::prepare(self.repository, self.into)?;
+                let index = self.start_index(own.index()).map_err(git)?;
+                Some((own, index, self.repository.refs().map_err(git)?))
             }
             false => None,
         };
@@ -219,9 +215,9 @@ impl Taker<'_> {
             .finish(self.repository, self.project, self.prefix)
             .map_err(git)?;
         let index = match own {
-            Some((own, refs)) => {
-                let git_dir = own.finish(&head, &refs.output().map_err(git)?)?;
-                self.start_index(&git_dir, &head).map_err(git)?
+            Some((own, index, refs)) => {
+                own.finish(&head, &refs)?;
+                head.sha.is_some().then_some(index)
             }
             None => None,
         };
@@ -233,21 +229,19 @@ impl Taker<'_> {
         Ok((head.sha, summary(listing, copied, excluded_files)))
     }
 
-    /// Fills the snapshot's index from its commit, while the files are copied.
-    fn start_index(
-        &self,
-        git_dir: &Path,
-        head: &Head,
-    ) -> Result<Option<crate::command::Running>, GitError> {
-        let Some(sha) = &head.sha else {
-            return Ok(None);
-        };
+    /// Fills the snapshot's index from the commit, while the files are listed and copied.
+    /// Before the first commit git refuses that, and there is no index.
+    fn start_index(&self, index: PathBuf) -> Result<Running, GitError> {
         self.repository
             .git_in(self.into)
-            .env("GIT_DIR", git_dir)
-            .args(["read-tree", sha.as_str()])
+            // The user's sparse checkout is none of the snapshot's.
+            .setting("core.sparseCheckout=false")
+            .setting("index.sparse=false")
+            .env("GIT_DIR", &self.repository.git_dir)
+            .env("GIT_WORK_TREE", self.into)
+            .env("GIT_INDEX_FILE", index)
+            .args(["read-tree", "HEAD"])
             .spawn()
-            .map(Some)
     }
 
     fn copy(&self, listing: &Listing) -> Result<Copied, CopyError> {
@@ -280,21 +274,10 @@ impl Taker<'_> {
     fn commit(&self, name: &str) -> Result<(Option<String>, Summary), SnapshotError> {
         let git = |error| self.git_fault(error);
         let reference = |error| SnapshotError::Reference(FactsError::new(self.repository, error));
-        let named = self
-            .repository
-            .git()
-            .args(Refs::arguments(Some(name)))
-            .spawn()
-            .map_err(git)?;
-        let all = self
-            .repository
-            .git()
-            .args(own_git::LIST_REFS)
-            .spawn()
-            .map_err(git)?;
+        let refs = self.repository.refs().map_err(git)?;
         let found = match name {
             "HEAD" => Refs::default().find(name),
-            name => Refs::parse(&named.output().map_err(git)?).find(name),
+            name => refs.find(name),
         };
         let found = found.map_err(reference)?;
         let sha = commit_sha(self.repository, name, &found).map_err(reference)?;
@@ -304,9 +287,9 @@ impl Taker<'_> {
         };
         let files = if self.is_top() {
             let own = OwnGit::prepare(self.repository, self.into)?;
-            let git_dir = own.finish(&head, &all.output().map_err(git)?)?;
-            self.check_out(&sha, self.into, &git_dir.join("index"))
-                .map_err(git)?
+            let index = own.index();
+            own.finish(&head, &refs)?;
+            self.check_out(&sha, self.into, &index).map_err(git)?
         } else {
             self.check_out_below(&sha, name)?
         };

@@ -2,7 +2,7 @@
 //! configuration.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
 use nix::sys::signal::{Signal, killpg};
@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
-use crate::command::GitError;
+use crate::command::{Asked, Git, GitError};
 
 /// What git gets of our environment: where programs and temporary files are. Everything else
 /// (`GIT_DIR`, `HOME`, `GIT_TRACE`, …) could lead it elsewhere.
@@ -37,15 +37,14 @@ const LONGEST_COMPLAINT: u64 = 64 * 1024;
 
 /// One call of git, being put together.
 pub(super) struct Call {
-    command: Command,
-    directory: PathBuf,
-    shown: String,
+    git: Git,
+    input: bool,
 }
 
 impl Call {
     /// A call that runs in a bare repository, or in the directory of all repositories.
     pub(super) fn new(directory: &Path) -> Self {
-        let mut command = Command::new("git");
+        let mut command = std::process::Command::new("git");
         command
             .env_clear()
             .envs(
@@ -53,76 +52,51 @@ impl Call {
                     .iter()
                     .filter_map(|name| Some((*name, std::env::var_os(name)?))),
             )
-            .env("LC_ALL", "C")
             .env("HOME", "/nonexistent")
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .env("GIT_NO_LAZY_FETCH", "1")
-            .env("GIT_NO_REPLACE_OBJECTS", "1")
-            .current_dir(directory)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true);
-        command.args(["--no-pager", "--literal-pathspecs"]);
-        let call = Self {
-            command,
-            directory: directory.to_owned(),
-            shown: "git".to_owned(),
-        };
-        SETTINGS
-            .iter()
-            .fold(call, |call, setting| call.setting(setting))
+            .env("GIT_NO_REPLACE_OBJECTS", "1");
+        Self {
+            git: Git::with(command, directory, SETTINGS),
+            input: false,
+        }
     }
 
     /// A setting for this call, `name=value`. Settings come before arguments.
     pub(super) fn setting(mut self, setting: &str) -> Self {
-        self.command.arg("-c").arg(setting);
+        self.git = self.git.setting(setting);
         self
     }
 
     /// Adds arguments.
     pub(super) fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
-        for arg in args {
-            self.shown.push(' ');
-            self.shown.push_str(&arg.as_ref().to_string_lossy());
-            self.command.arg(arg);
-        }
+        self.git = self.git.args(args);
         self
     }
 
     /// Sets a variable of git's environment.
     pub(super) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
-        self.command.env(name, value);
+        self.git = self.git.env(name, value);
         self
     }
 
     /// Starts the process with a pipe as its input.
     pub(super) fn spawn_with_input(mut self) -> Result<Process, GitError> {
-        self.command.stdin(Stdio::piped());
+        self.input = true;
         self.spawn()
     }
 
     /// Starts the process.
-    pub(super) fn spawn(mut self) -> Result<Process, GitError> {
-        match self.command.spawn() {
-            Ok(child) => Ok(Process {
-                child,
-                directory: self.directory,
-                shown: self.shown,
-            }),
-            Err(error)
-                if error.kind() == std::io::ErrorKind::NotFound && self.directory.is_dir() =>
-            {
-                Err(GitError::NotInstalled)
-            }
-            Err(source) => Err(GitError::Run {
-                command: self.shown,
-                directory: self.directory,
-                source,
-            }),
+    pub(super) fn spawn(self) -> Result<Process, GitError> {
+        let (command, asked) = self.git.into_parts();
+        let mut command = Command::from(command);
+        command.process_group(0).kill_on_drop(true);
+        if self.input {
+            command.stdin(Stdio::piped());
+        }
+        match command.spawn() {
+            Ok(child) => Ok(Process { child, asked }),
+            Err(error) => Err(asked.not_started(error)),
         }
     }
 
@@ -149,8 +123,7 @@ impl Call {
 /// A started git. Dropped before its end it is killed with everything it started.
 pub(super) struct Process {
     pub(super) child: Child,
-    directory: PathBuf,
-    shown: String,
+    asked: Asked,
 }
 
 impl Process {
@@ -180,23 +153,11 @@ impl Process {
     pub(super) async fn end(&mut self, complaint: String) -> Result<(), GitError> {
         let status = self.child.wait().await;
         let status = status.map_err(|source| self.run_error(source))?;
-        if status.success() {
-            return Ok(());
-        }
-        Err(GitError::Failed {
-            command: self.shown.clone(),
-            directory: self.directory.clone(),
-            code: status.code(),
-            stderr: complaint,
-        })
+        self.asked.judge(status, || complaint)
     }
 
     pub(super) fn run_error(&self, source: std::io::Error) -> GitError {
-        GitError::Run {
-            command: self.shown.clone(),
-            directory: self.directory.clone(),
-            source,
-        }
+        self.asked.broken(source)
     }
 
     /// Ends git and everything it started at once.
