@@ -14,6 +14,7 @@ use crate::failure::{Failure, with_causes};
 use crate::files::{self, Note, Stop, Wanted};
 use crate::job::Job;
 use crate::source::JobSource;
+use crate::transfer::Transfer;
 
 /// Between the first two attempts at a download; it doubles …
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
@@ -31,29 +32,20 @@ impl<S: JobSource> Job<'_, S> {
     /// order, into the project directory.
     pub(crate) async fn download_artifacts(&mut self) -> Result<(), Failure> {
         let payload = self.payload;
-        let with_files: Vec<&Dependency> = payload
+        let with_files = payload
             .dependencies
             .iter()
-            .filter(|dependency| dependency.artifacts_file.is_some())
-            .collect();
-        if with_files.is_empty() {
-            return Ok(());
-        }
-        let name = "download_artifacts";
-        self.log.open_section(name, "Downloading artifacts").await;
-        let mut result = Ok(());
-        for dependency in with_files {
-            result = self.download_with_attempts(dependency).await;
-            if result.is_err() {
-                break;
-            }
-        }
-        self.log.close_section(name).await;
-        result
+            .filter(|dependency| dependency.artifacts_file.is_some());
+        let transfers = with_files.map(Transfer::Download).collect();
+        self.transfer_all("download_artifacts", "Downloading artifacts", transfers)
+            .await
     }
 
     /// As often as `ARTIFACT_DOWNLOAD_ATTEMPTS` says, with growing pauses.
-    async fn download_with_attempts(&mut self, dependency: &Dependency) -> Result<(), Failure> {
+    pub(crate) async fn download_with_attempts(
+        &mut self,
+        dependency: &Dependency,
+    ) -> Result<(), Failure> {
         let attempts = attempts(&self.variables.get("ARTIFACT_DOWNLOAD_ATTEMPTS"));
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
@@ -118,37 +110,21 @@ impl<S: JobSource> Job<'_, S> {
     /// Stage `upload_artifacts_on_success` or `…_on_failure`.
     pub(crate) async fn upload_artifacts(&mut self, success: bool) -> Result<(), Failure> {
         let payload = self.payload;
-        let specs: Vec<&ArtifactSpec> = payload
+        let specs = payload
             .artifacts
             .iter()
             .filter(|spec| spec.when.applies(success))
-            .filter(|spec| spec.untracked || !spec.paths.is_empty())
-            .collect();
-        if specs.is_empty() {
-            return Ok(());
-        }
+            .filter(|spec| spec.untracked || !spec.paths.is_empty());
         let (name, kind) = match success {
             true => ("upload_artifacts_on_success", "successful"),
             false => ("upload_artifacts_on_failure", "failed"),
         };
         let heading = format!("Uploading artifacts for {kind} job");
-        self.log.open_section(name, &heading).await;
-        let mut result = Ok(());
-        for spec in specs {
-            let uploaded = self.upload(spec).await;
-            let halts = uploaded.as_ref().err().is_some_and(Failure::halts);
-            if result.is_ok() || halts {
-                result = uploaded;
-            }
-            if halts {
-                break;
-            }
-        }
-        self.log.close_section(name).await;
-        result
+        let transfers = specs.map(Transfer::Upload).collect();
+        self.transfer_all(name, &heading, transfers).await
     }
 
-    async fn upload(&mut self, spec: &ArtifactSpec) -> Result<(), Failure> {
+    pub(crate) async fn upload(&mut self, spec: &ArtifactSpec) -> Result<(), Failure> {
         self.log.line("Uploading artifacts...").await;
         let root = self.directory()?.project.clone();
         let expand_all = |texts: &[String]| {

@@ -19,6 +19,7 @@ use crate::failure::Failure;
 use crate::files::{self, Stop, Wanted};
 use crate::job::Job;
 use crate::source::JobSource;
+use crate::transfer::Transfer;
 
 const ARCHIVE: &str = "cache.zip";
 /// Ending of archives that are being written.
@@ -37,28 +38,13 @@ impl<S: JobSource> Job<'_, S> {
     /// Stage `restore_cache`.
     pub(crate) async fn restore_caches(&mut self) -> Result<(), Failure> {
         let payload = self.payload;
-        let specs: Vec<&CacheSpec> = payload
-            .cache
-            .iter()
-            .filter(|spec| has_files(spec))
-            .collect();
-        if specs.is_empty() {
-            return Ok(());
-        }
-        let name = "restore_cache";
-        self.log.open_section(name, "Restoring cache").await;
-        let mut result = Ok(());
-        for spec in specs {
-            result = self.restore_cache(spec).await;
-            if result.is_err() {
-                break;
-            }
-        }
-        self.log.close_section(name).await;
-        result
+        let specs = payload.cache.iter().filter(|spec| has_files(spec));
+        let transfers = specs.map(Transfer::Restore).collect();
+        self.transfer_all("restore_cache", "Restoring cache", transfers)
+            .await
     }
 
-    async fn restore_cache(&mut self, spec: &CacheSpec) -> Result<(), Failure> {
+    pub(crate) async fn restore_cache(&mut self, spec: &CacheSpec) -> Result<(), Failure> {
         let Some(key) = self.cache_key(&spec.key).await else {
             self.log
                 .line("Skipping cache extraction due to empty cache key")
@@ -128,31 +114,19 @@ impl<S: JobSource> Job<'_, S> {
     /// Stage `archive_cache` or `archive_cache_on_failure`.
     pub(crate) async fn save_caches(&mut self, success: bool) -> Result<(), Failure> {
         let payload = self.payload;
-        let specs: Vec<&CacheSpec> = payload
+        let specs = payload
             .cache
             .iter()
-            .filter(|spec| has_files(spec) && spec.when.applies(success))
-            .collect();
-        if specs.is_empty() {
-            return Ok(());
-        }
+            .filter(|spec| has_files(spec) && spec.when.applies(success));
         let (name, heading) = match success {
             true => ("archive_cache", "Saving cache for successful job"),
             false => ("archive_cache_on_failure", "Saving cache for failed job"),
         };
-        self.log.open_section(name, heading).await;
-        let mut result = Ok(());
-        for spec in specs {
-            result = self.save_cache(spec).await;
-            if result.is_err() {
-                break;
-            }
-        }
-        self.log.close_section(name).await;
-        result
+        let transfers = specs.map(Transfer::Save).collect();
+        self.transfer_all(name, heading, transfers).await
     }
 
-    async fn save_cache(&mut self, spec: &CacheSpec) -> Result<(), Failure> {
+    pub(crate) async fn save_cache(&mut self, spec: &CacheSpec) -> Result<(), Failure> {
         let Some(key) = self.cache_key(&spec.key).await else {
             self.log
                 .line("Skipping cache archiving due to empty cache key")

@@ -4,7 +4,7 @@
 //! sources, caches and artifacts in, script, `after_script`, caches and artifacts out,
 //! clean-up. It knows nothing of pipelines, storage or HTTP.
 //!
-//! Reading order: `runner` starts a job, `job` is its life, and `sources`, `cache`,
+//! Reading order: `runner` starts a job, `job` is its life, and `sources`, `transfer`, `cache`,
 //! `artifacts` and `stage` are the parts of it; `executor` runs its commands. `predefined`,
 //! `variables`, `script`, `timeouts`, `failure`, `glob` and `duration` are plain decisions.
 //! `files`, `archive` and `directory` touch what a job left on disk and do not trust it.
@@ -41,6 +41,7 @@ mod testing;
 mod tests;
 mod timeouts;
 mod trace;
+mod transfer;
 mod variables;
 
 pub use archive::{ExtractError, unpack};

@@ -191,6 +191,12 @@ impl Client {
         }
     }
 
+    /// Whether the coordinator can hold the next request: it has told the state of its queue,
+    /// and with it can see whether anything is new.
+    pub(super) fn can_be_held(&self) -> bool {
+        self.last_update().is_some()
+    }
+
     /// Asks for a job; `POST jobs/request`. The coordinator may hold the call for a minute.
     /// Dropping the future gives the call up.
     pub async fn request_job(&self, token: &str) -> Result<Offer, ClientError> {

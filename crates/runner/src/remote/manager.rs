@@ -119,6 +119,7 @@ async fn serve(
     let own_places = Arc::new(Semaphore::new(own_places));
     let mut jobs = JoinSet::new();
     let mut refused = 0;
+    let mut can_be_held = runner.client.can_be_held();
     tracing::info!(
         runner = runner.name,
         token = short_token(&runner.token),
@@ -148,7 +149,11 @@ async fn serve(
                 refused = 0;
                 let received = !matches!(offer, Offer::Nothing);
                 start(offer, &runner, &shared, &shutdown, places, &mut jobs);
-                if received && !runner.strict_check_interval {
+                // The first answer comes at once, whatever is in the queue; only now can the
+                // coordinator hold a request until something is.
+                let first = !can_be_held && runner.client.can_be_held();
+                can_be_held |= first;
+                if (received || first) && !runner.strict_check_interval {
                     continue;
                 }
             }

@@ -234,6 +234,20 @@ async fn a_held_request_does_not_hold_up_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_answer_is_followed_by_a_request_that_can_be_held() {
+    let coordinator = Coordinator::start().await;
+    let bench = Bench::slow(&coordinator.url, "glrt-x", Duration::from_secs(3600));
+    let requests = || coordinator.calls("request");
+    eventually("the second request", || requests().len() == 2).await;
+    assert_eq!(requests()[0].json()["last_update"], serde_json::Value::Null);
+    assert_eq!(requests()[1].json()["last_update"], "queue-1");
+    // A coordinator that does not hold it is asked again only when it is time.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(requests().len(), 2);
+    bench.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn finishing_lets_jobs_end_and_stopping_does_not() {
     let coordinator = Coordinator::start().await;
     coordinator.enqueue(job(&["echo is-up", "sleep 0.5", "echo is-through"]));

@@ -54,6 +54,20 @@ pub(super) fn pace() -> Pace {
     }
 }
 
+fn runner(url: &str, token: &str, directory: &Path) -> RemoteRunner {
+    RemoteRunner {
+        name: "bench".into(),
+        token: token.into(),
+        client: Arc::new(client(url)),
+        runner: Runner::new(config(directory)),
+        limit: 0,
+        strict_check_interval: false,
+        unhealthy_requests_limit: 3,
+        unhealthy_interval: Duration::from_secs(3600),
+        pace: pace(),
+    }
+}
+
 impl Bench {
     pub(super) fn start(url: &str, token: &str) -> Self {
         Self::with(url, token, |_| {})
@@ -61,22 +75,26 @@ impl Bench {
 
     pub(super) fn with(url: &str, token: &str, change: impl FnOnce(&mut RemoteRunner)) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let mut runner = RemoteRunner {
-            name: "bench".into(),
-            token: token.into(),
-            client: Arc::new(client(url)),
-            runner: Runner::new(config(directory.path())),
-            limit: 0,
-            strict_check_interval: false,
-            unhealthy_requests_limit: 3,
-            unhealthy_interval: Duration::from_secs(3600),
-            pace: pace(),
-        };
+        let mut runner = runner(url, token, directory.path());
         change(&mut runner);
+        Self::of(runner, directory, Duration::from_millis(20))
+    }
+
+    /// As [`Bench::start`], but with so long between two requests.
+    pub(super) fn slow(url: &str, token: &str, check_interval: Duration) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self::of(
+            runner(url, token, directory.path()),
+            directory,
+            check_interval,
+        )
+    }
+
+    fn of(runner: RemoteRunner, directory: TempDir, check_interval: Duration) -> Self {
         let manager = Manager {
             runners: vec![runner],
             concurrent: 2,
-            check_interval: Duration::from_millis(20),
+            check_interval,
             shutdown_timeout: Duration::from_secs(10),
         };
         let (shutdown, asked) = watch::channel(Shutdown::None);
