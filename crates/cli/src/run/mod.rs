@@ -18,6 +18,7 @@ use shipway_coordinator::{Coordinator, NewRun, PipelineView};
 use shipway_git::Facts;
 use shipway_pipeline::{Context, Plan, SelectError, Selection, Status};
 use shipway_runner::{ExecutorChoice, ExtractLimits, Runner, RunnerConfig, Sources};
+use shipway_store::Store;
 
 use crate::args::{Executor, RunArgs};
 use crate::config_files::Checked;
@@ -39,13 +40,22 @@ pub(crate) fn run(args: &RunArgs) -> Result<u8, Fault> {
     let project = Project::find(&args.project)?;
     let own_state = args.project.state_dir.is_some();
     let builds = project::builds_dir(&project.root, &project.state_dir, own_state);
-    let prepared = prepare(args, &project, &builds)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(Fault::other)?;
-    runtime.block_on(execute(args, &project, &builds, prepared))
+    let open = || runtime.block_on(state::open(&project.state_dir));
+    let (prepared, store) = std::thread::scope(|scope| {
+        let preparing = scope.spawn(|| prepare(args, &project, &builds));
+        // Meanwhile; but one that is not there yet is only made for something to run.
+        let store = project.state_dir.is_dir().then(open);
+        let prepared = preparing.join();
+        (prepared.unwrap_or_else(|panic| resume_unwind(panic)), store)
+    });
+    let prepared = prepared?;
+    let store = store.unwrap_or_else(open)?;
+    runtime.block_on(execute(args, &project, &builds, prepared, store))
 }
 
 /// What a run needs before its first job.
@@ -100,6 +110,7 @@ async fn execute(
     project: &Project,
     builds: &Path,
     prepared: Prepared,
+    store: Store,
 ) -> Result<u8, Fault> {
     let Prepared {
         facts,
@@ -110,7 +121,6 @@ async fn execute(
     let interrupts = interrupt::listen()?;
     let mode = mode(args);
 
-    let store = state::open(&project.state_dir).await?;
     let coordinator = Arc::new(Coordinator::new(store));
     let lost = coordinator.recover().await.map_err(Fault::other)?;
 
