@@ -204,6 +204,9 @@ async fn follow(
         Err(error) => return tracing::debug!(%error, "a log is not followed"),
     };
     loop {
+        // Its runner sends the log in short intervals while somebody looks. (We are woken every
+        // few seconds at least.)
+        app.dispatch().watch(job);
         // Looked at before the log: what is written before the end is read after it.
         let over = match app.store().job(job).await {
             Ok(Some(row)) => row.status.is_completed(),
