@@ -21,7 +21,7 @@ registration_token() {
 }
 
 test_gitlab_python_runner_runs_a_job() {
-  need_python_packages python-runner gitlab-python-runner gitlab-emulator==1.4.6
+  need_python_packages python-runner gitlab-python-runner gitlab-emulator==1.4.0
   start_server --runner none
   new_project <<'END'
 test:

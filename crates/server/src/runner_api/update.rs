@@ -29,8 +29,8 @@ pub(super) async fn update(
         "pending" => JobState::Pending,
         "success" => JobState::Success,
         "failed" => JobState::Failed,
-        "" if request.trace.is_some() => JobState::Running,
-        "" => return Ok(refused("state is missing")),
+        // As on GitLab, where only the token is required.
+        "" => JobState::Running,
         _ => {
             return Ok(refused(
                 "state is not one of pending, running, success, failed",
