@@ -1,5 +1,6 @@
 //! From who asks and a project to what may be done there.
 
+use shipway_coordinator::ProjectSettings;
 use shipway_store::{ProjectId, ProjectRow, Visibility};
 
 use crate::app::App;
@@ -65,7 +66,7 @@ impl App {
         if permission::hides(viewer, visibility) {
             return Err(hidden(identity));
         }
-        if permission::allowed(viewer, visibility, action) {
+        if permission::allowed(viewer, visibility_for(project, action), action) {
             return Ok(());
         }
         Err(match identity.is_anonymous() {
@@ -86,7 +87,7 @@ impl App {
         action: Action,
     ) -> Result<bool, ApiError> {
         let viewer = self.viewer(identity, project).await?;
-        Ok(permission::allowed(viewer, visibility(project), action))
+        Ok(permission::allowed(viewer, visibility_for(project, action), action))
     }
 
     /// Who asks, as the table of permissions sees it.
@@ -151,6 +152,12 @@ pub(crate) fn visibility(project: &ProjectRow) -> permission::Visibility {
         Visibility::Internal => permission::Visibility::Internal,
         Visibility::Public => permission::Visibility::Public,
     }
+}
+
+/// The visibility that counts for an action, as the project's settings have it.
+pub(crate) fn visibility_for(project: &ProjectRow, action: Action) -> permission::Visibility {
+    let public_jobs = ProjectSettings::of(project).public_jobs;
+    permission::visibility_for(action, visibility(project), public_jobs)
 }
 
 #[cfg(test)]

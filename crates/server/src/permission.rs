@@ -182,6 +182,15 @@ pub fn allowed(viewer: Viewer, visibility: Visibility, action: Action) -> bool {
     by_role || by_seeing
 }
 
+/// The visibility that counts for an action: a project may keep its pipelines and logs to its
+/// members (GitLab's "project-based pipeline visibility").
+pub fn visibility_for(action: Action, visibility: Visibility, public_jobs: bool) -> Visibility {
+    match action {
+        Action::ReadPipelines | Action::ReadJobs if !public_jobs => Visibility::Private,
+        _ => visibility,
+    }
+}
+
 /// How a refusal is answered: what somebody may not even see does not exist for them.
 pub fn hides(viewer: Viewer, visibility: Visibility) -> bool {
     !allowed(viewer, visibility, Action::ReadProject)
@@ -215,6 +224,20 @@ mod tests {
             "{action:?}: a stronger role may less"
         );
         viewers[first].0
+    }
+
+    #[test]
+    fn pipelines_may_be_for_members_only() {
+        for (action, expected) in [
+            (Action::ReadPipelines, "reporter"),
+            (Action::ReadJobs, "reporter"),
+            (Action::ReadCode, "anonymous"),
+        ] {
+            let visibility = visibility_for(action, Visibility::Public, false);
+            assert_eq!(weakest(visibility, action), expected);
+            let visibility = visibility_for(action, Visibility::Public, true);
+            assert_eq!(weakest(visibility, action), "anonymous");
+        }
     }
 
     #[test]

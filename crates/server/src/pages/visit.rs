@@ -8,7 +8,7 @@ use shipway_store::{Level, MemberSource, NamespaceId, NamespaceRow, ProjectRow};
 
 use super::html::path;
 use super::shell::{Entry, Link, Place, Shell, Who, crumbs, project_menu, project_url};
-use crate::access::visibility;
+use crate::access::visibility_for;
 use crate::app::App;
 use crate::clock::now;
 use crate::error::ApiError;
@@ -38,7 +38,6 @@ pub(super) struct Visit {
     pub(super) subject: Subject,
     /// Who asks, as the table of permissions sees it.
     viewer: Viewer,
-    visibility: Visibility,
     /// The path of the external URL.
     pub(super) root: String,
     /// The address of the subject, without a slash at its end.
@@ -93,7 +92,6 @@ impl FromRequestParts<App> for Visit {
                     role: None,
                     admin: true,
                 },
-                visibility: Visibility::Private,
                 url: format!("{root}/admin"),
                 subject: Subject::Instance,
                 identity,
@@ -110,7 +108,6 @@ impl FromRequestParts<App> for Visit {
                 .await?;
             return Ok(Self {
                 viewer: app.viewer(&identity, &project).await?,
-                visibility: visibility(&project),
                 url: project_url(&root, &project.full_path),
                 subject: Subject::Project(Box::new(project)),
                 app: app.clone(),
@@ -127,7 +124,6 @@ impl FromRequestParts<App> for Visit {
         };
         Ok(Self {
             viewer: group_viewer(app, &identity, &group).await?,
-            visibility: Visibility::Private,
             url: format!("{root}/groups/{}", path(&group.full_path)),
             subject: Subject::Group(group),
             app: app.clone(),
@@ -249,7 +245,11 @@ impl Visit {
 
     /// Whether they may do this here.
     pub(super) fn allows(&self, action: Action) -> bool {
-        permission::allowed(self.viewer, self.visibility, action)
+        let visibility = match &self.subject {
+            Subject::Project(project) => visibility_for(project, action),
+            Subject::Instance | Subject::Group(_) => Visibility::Private,
+        };
+        permission::allowed(self.viewer, visibility, action)
     }
 
     /// That they may do this here.
