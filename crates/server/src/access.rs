@@ -87,7 +87,11 @@ impl App {
         action: Action,
     ) -> Result<bool, ApiError> {
         let viewer = self.viewer(identity, project).await?;
-        Ok(permission::allowed(viewer, visibility_for(project, action), action))
+        Ok(permission::allowed(
+            viewer,
+            visibility_for(project, action),
+            action,
+        ))
     }
 
     /// Who asks, as the table of permissions sees it.
