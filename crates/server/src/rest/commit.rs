@@ -53,7 +53,7 @@ impl Commit {
 }
 
 /// A date of git with the milliseconds that GitLab writes: `2026-01-02T03:04:05.000+01:00`.
-fn date(text: &str) -> String {
+pub(super) fn date(text: &str) -> String {
     let (time, offset) = match text.strip_suffix('Z') {
         Some(time) => (time, "+00:00"),
         None => text.split_at_checked(19).unwrap_or((text, "")),

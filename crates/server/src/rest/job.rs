@@ -19,7 +19,7 @@ use crate::error::ApiError;
 /// GitLab's `Job`.
 #[derive(Debug, Serialize)]
 pub(super) struct Job {
-    id: i64,
+    pub(super) id: i64,
     status: &'static str,
     stage: String,
     name: String,
@@ -34,7 +34,7 @@ pub(super) struct Job {
     erased_at: Option<String>,
     duration: Option<f64>,
     queued_duration: Option<f64>,
-    user: UserBasic,
+    pub(super) user: UserBasic,
     commit: Option<Commit>,
     pipeline: PipelineBasic,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -236,7 +236,7 @@ impl<'a> Jobs<'a> {
 }
 
 /// The first attempt came with its pipeline, a later one when it was queued.
-fn created_at(row: &JobRow, pipeline: &PipelineRow) -> i64 {
+pub(super) fn created_at(row: &JobRow, pipeline: &PipelineRow) -> i64 {
     match row.attempt {
         1 => pipeline.created_at,
         _ => row.queued_at.unwrap_or(pipeline.created_at),

@@ -4,12 +4,16 @@
 //! is what handlers get, `params` and `paging` are its parameters and lists. Every other file
 //! is one resource: its entity as GitLab writes it, and its routes.
 
+mod access_tokens;
 mod artifacts;
 mod call;
 mod commit;
+mod deployments;
+mod environments;
 mod groups;
 mod job;
 mod jobs;
+mod members;
 mod namespace;
 mod paging;
 mod params;
@@ -17,11 +21,13 @@ mod pipeline;
 mod pipelines;
 mod project;
 mod projects;
+mod protected_refs;
 mod routes;
 mod runner;
 mod runners;
 mod schedules;
 mod serve_file;
+mod test_reports;
 mod time;
 mod triggers;
 mod user;
@@ -47,6 +53,12 @@ fn all() -> (Router<App>, Vec<Endpoint>) {
         variables::routes,
         runners::routes,
         schedules::routes,
+        environments::routes,
+        deployments::routes,
+        protected_refs::routes,
+        test_reports::routes,
+        access_tokens::routes,
+        members::routes,
     ];
     let routes = resources
         .into_iter()

@@ -111,6 +111,7 @@ async fn routes_of_the_instance_and_of_groups() {
     let site = Site::new().await;
     site.project("private", Visibility::Private).await;
     let outsider = Some("stranger");
+    let hidden = "404 Group Not Found";
     for endpoint in &crate::rest::all().1 {
         let path = address(endpoint, "group");
         let ask = |who| site.ask(who, endpoint.method.clone(), &path, None);
@@ -133,11 +134,12 @@ async fn routes_of_the_instance_and_of_groups() {
             Access::Group(least) => {
                 for reply in [nobody, stranger] {
                     assert_eq!(reply.status, StatusCode::NOT_FOUND, "{what}");
+                    assert!(reply.text().contains(hidden), "{what}");
                 }
                 // A member of a project sees its group, and is nobody in it.
                 let member = ask(Some("guest")).await;
                 match least {
-                    None => assert_ne!(member.status, StatusCode::NOT_FOUND, "{what}"),
+                    None => assert!(!member.text().contains(hidden), "{what}"),
                     Some(Role::Guest) => unreachable!("nothing is for guests of groups"),
                     Some(_) => assert_eq!(member.status, StatusCode::FORBIDDEN, "{what}"),
                 }

@@ -128,6 +128,11 @@ async fn pages() {
         format!("/projects/{project}/jobs"),
         format!("/projects/{project}/variables"),
         format!("/projects/{project}/triggers"),
+        format!("/projects/{project}/environments"),
+        format!("/projects/{project}/deployments"),
+        format!("/projects/{project}/protected_branches"),
+        format!("/projects/{project}/members/all"),
+        "/personal_access_tokens".to_owned(),
     ] {
         for query in [
             "page=x",
@@ -219,6 +224,29 @@ async fn fields() {
                 "password": "long enough", "admin": false }),
         ),
     ];
+    let calls = calls.into_iter().chain([
+        (
+            Method::POST,
+            format!("{base}/protected_branches"),
+            json!({ "name": "x", "push_access_level": 40, "merge_access_level": 40,
+                "allow_force_push": false }),
+        ),
+        (
+            Method::POST,
+            format!("{base}/protected_tags"),
+            json!({ "name": "x", "create_access_level": 40 }),
+        ),
+        (
+            Method::POST,
+            format!("{base}/members"),
+            json!({ "username": "stranger", "access_level": 30 }),
+        ),
+        (
+            Method::POST,
+            "/users/1/personal_access_tokens".to_owned(),
+            json!({ "name": "n", "scopes": ["api"], "expires_at": "2099-01-01" }),
+        ),
+    ]);
     let before = site.everything().await;
     let poisons = [
         json!({ "a": { "b": 1 } }),

@@ -5,4 +5,5 @@
 mod access;
 mod answers;
 mod hostile;
+mod resources;
 mod site;

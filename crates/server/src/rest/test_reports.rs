@@ -1,0 +1,105 @@
+//! `/projects/:id/pipelines/:pipeline_id/test_report` and its summary.
+//!
+//! Of a job's reports the totals are kept, not the single cases: a suite is a job, and its list
+//! of cases is empty.
+
+use serde_json::{Value, json};
+use shipway_coordinator::TestTotals;
+use shipway_store::JobRow;
+
+use super::call::{Answer, ProjectCall, ok};
+use super::pipelines::find;
+use super::routes::Routes;
+use crate::error::ApiError;
+use crate::permission::Action;
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    let read = Action::ReadJobs;
+    let report = "/projects/{id}/pipelines/{pipeline_id}/test_report";
+    let summary = "/projects/{id}/pipelines/{pipeline_id}/test_report_summary";
+    routes
+        .get(report, read, show)
+        .get(summary, read, show_summary)
+}
+
+/// The last attempts that had reports, with their totals.
+async fn suites(call: &ProjectCall) -> Result<Vec<(JobRow, TestTotals)>, ApiError> {
+    let pipeline = find(call).await?;
+    let jobs = call.store().jobs(pipeline.id).await?;
+    let last = jobs.into_iter().filter(|job| !job.retried);
+    let suites = last.filter_map(|job| {
+        let totals = serde_json::from_str(job.tests.as_deref()?).ok()?;
+        Some((job, totals))
+    });
+    Ok(suites.collect())
+}
+
+fn sum(suites: &[(JobRow, TestTotals)]) -> TestTotals {
+    let mut all = TestTotals::default();
+    for (_, totals) in suites {
+        all += *totals;
+    }
+    all
+}
+
+fn counts(totals: &TestTotals) -> Value {
+    json!({
+        "total_time": totals.time,
+        "total_count": totals.total,
+        "success_count": totals.success,
+        "failed_count": totals.failed,
+        "skipped_count": totals.skipped,
+        "error_count": totals.error,
+    })
+}
+
+/// The counts with more fields.
+fn with(mut counts: Value, fields: &[(&str, Value)]) -> Value {
+    for (name, value) in fields {
+        counts[*name] = value.clone();
+    }
+    counts
+}
+
+async fn show(call: ProjectCall) -> Answer {
+    let suites = suites(&call).await?;
+    let entities = suites.iter().map(|(job, totals)| {
+        let fields = [
+            ("name", json!(job.name)),
+            ("suite_error", Value::Null),
+            ("test_cases", json!([])),
+        ];
+        with(counts(totals), &fields)
+    });
+    let entities: Vec<Value> = entities.collect();
+    ok(with(
+        counts(&sum(&suites)),
+        &[("test_suites", json!(entities))],
+    ))
+}
+
+async fn show_summary(call: ProjectCall) -> Answer {
+    let suites = suites(&call).await?;
+    let entities = suites.iter().map(|(job, totals)| {
+        let fields = [
+            ("name", json!(job.name)),
+            ("build_ids", json!([job.id.0])),
+            ("suite_error", Value::Null),
+        ];
+        with(counts(totals), &fields)
+    });
+    let entities: Vec<Value> = entities.collect();
+    let all = sum(&suites);
+    ok(json!({
+        "total": {
+            "time": all.time,
+            "count": all.total,
+            "success": all.success,
+            "failed": all.failed,
+            "skipped": all.skipped,
+            "error": all.error,
+            "suite_error": null,
+        },
+        "test_suites": entities,
+    }))
+}
