@@ -102,8 +102,8 @@ impl BareRepository {
         }
         call = call.args(["--end-of-options", &from, "--"]);
         if let Some(path) = &wanted.path {
-            // What stands there is a path and no pattern.
-            call = call.args([format!(":(top,literal){path}")]);
+            // A path and no pattern: every call of git is made with `--literal-pathspecs`.
+            call = call.args([path]);
         }
         Ok(parse(&call.output().await?))
     }
