@@ -6,10 +6,13 @@
 
 mod access_tokens;
 mod artifacts;
+mod branches;
 mod call;
 mod commit;
+mod commits;
 mod deployments;
 mod environments;
+mod files;
 mod groups;
 mod job;
 mod jobs;
@@ -59,6 +62,9 @@ fn all() -> (Router<App>, Vec<Endpoint>) {
         test_reports::routes,
         access_tokens::routes,
         members::routes,
+        branches::routes,
+        commits::routes,
+        files::routes,
     ];
     let routes = resources
         .into_iter()

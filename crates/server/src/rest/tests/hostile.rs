@@ -132,6 +132,10 @@ async fn pages() {
         format!("/projects/{project}/deployments"),
         format!("/projects/{project}/protected_branches"),
         format!("/projects/{project}/members/all"),
+        format!("/projects/{project}/repository/branches"),
+        format!("/projects/{project}/repository/tags"),
+        format!("/projects/{project}/repository/commits"),
+        format!("/projects/{project}/repository/commits/main/statuses"),
         "/personal_access_tokens".to_owned(),
     ] {
         for query in [

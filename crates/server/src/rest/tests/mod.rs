@@ -5,5 +5,6 @@
 mod access;
 mod answers;
 mod hostile;
+mod repository;
 mod resources;
 mod site;

@@ -241,11 +241,8 @@ impl Site {
         jobs.iter().find(|job| job.name == name).unwrap().id
     }
 
-    /// Runs a job to its end, with a log and an archive.
-    pub(super) async fn finish(&self, pipeline: &PipelineRow, name: &str, status: Status) -> JobId {
-        use shipway_protocol::{JobState, JobUpdate};
-        let id = self.job(pipeline, name).await;
-        let coordinator = self.app.coordinator();
+    /// Lets a runner take a job; returns the job's token.
+    pub(super) async fn claim(&self, pipeline: &PipelineRow, id: JobId) -> String {
         let mut transaction = self.app.store().begin().await.unwrap();
         let runner = transaction.insert_runner(&runner(None)).await.unwrap();
         let claim = shipway_store::Claim {
@@ -259,7 +256,16 @@ impl Site {
         transaction.claim(id, &claim).await.unwrap().unwrap();
         transaction.next_version(pipeline.id, 0).await.ok();
         transaction.commit().await.unwrap();
-        coordinator.release(pipeline.id);
+        self.app.coordinator().release(pipeline.id);
+        job_secret(id)
+    }
+
+    /// Runs a job to its end, with a log and an archive.
+    pub(super) async fn finish(&self, pipeline: &PipelineRow, name: &str, status: Status) -> JobId {
+        use shipway_protocol::{JobState, JobUpdate};
+        let id = self.job(pipeline, name).await;
+        let coordinator = self.app.coordinator();
+        self.claim(pipeline, id).await;
         coordinator
             .append_trace(id, 0, b"line one\nline two\n")
             .await
