@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runners that others wrote, unmodified, run jobs of a server.
+# Runners and clients that others wrote, unmodified, work with a server.
 source "$(dirname "${BASH_SOURCE[0]}")/../support/e2e.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/../support/server.sh"
 
@@ -80,6 +80,73 @@ END
   expect_api "$(project root/app)/jobs" "[job['status'] for job in it] == ['success']"
   ask GET "/api/v4$(project root/app)/jobs/1/trace" >"$SANDBOX/trace"
   expect_file "$SANDBOX/trace" "second line"
+}
+
+test_python_gitlab_uses_the_api() {
+  need_python_packages python-gitlab python-gitlab
+  start_server --runner none
+  new_project <<'END'
+test:
+  tags: [ours]
+  script:
+    - echo "what the client reads"
+    - mkdir out
+    - echo content > out/file
+  artifacts: {paths: [out/]}
+END
+  push_project root/app
+  start_runner ours ours --executor shell
+  await_pipeline_of root/app success 120
+  "$PYTHON" - "$SERVER" "$ROOT_TOKEN" >"$OUTPUT" 2>&1 <<'END' || fail "the client did not get what it asked for"
+import sys
+import time
+
+import gitlab
+
+server, token = sys.argv[1:]
+api = gitlab.Gitlab(server, private_token=token)
+api.auth()
+assert api.user.username == "root"
+assert [one.path_with_namespace for one in api.projects.list(get_all=True)] == ["root/app"]
+project = api.projects.get("root/app")
+pipelines = project.pipelines.list(get_all=True)
+assert [one.status for one in pipelines] == ["success"]
+listed = pipelines[0].jobs.list(get_all=True)
+assert [one.name for one in listed] == ["test"] == [one.name for one in project.jobs.list(get_all=True)]
+job = project.jobs.get(listed[0].id)
+assert b"what the client reads" in job.trace()
+assert job.artifact("out/file") == b"content\n"
+assert job.artifacts()[:2] == b"PK"
+
+job.retry()
+newer = project.jobs.list(get_all=True)[0]
+assert newer.id != job.id
+for _ in range(240):
+    newer = project.jobs.get(newer.id)
+    if newer.status == "success":
+        break
+    time.sleep(0.5)
+assert newer.status == "success", newer.status
+
+project.variables.create({"key": "GREETING", "value": "hello", "environment_scope": "production"})
+variable = project.variables.get("GREETING")
+assert (variable.value, variable.environment_scope) == ("hello", "production")
+variable.delete()
+assert project.variables.list(get_all=True) == []
+
+trigger = project.triggers.create({"description": "from a client"})
+started = project.trigger_pipeline("main", trigger.token)
+assert started.source == "trigger" and started.ref == "main"
+trigger.delete()
+assert project.triggers.list(get_all=True) == []
+
+try:
+    project.pipelines.get(999999)
+except gitlab.exceptions.GitlabGetError as error:
+    assert error.response_code == 404
+else:
+    raise AssertionError("a pipeline that is not there was found")
+END
 }
 
 run_e2e "$@"
