@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use sqlx::Connection;
 
 /// Makes a cluster, serves it, and ends it when the input ends: with the test process,
-/// however that ends. PostgreSQL refuses to run as root.
+/// however that ends. PostgreSQL refuses to run as root. Benchmarks set `FSYNC` to `on`.
 const SERVE: &str = r#"
 set -e
 if [ "$(id -u)" = 0 ]; then
@@ -20,7 +20,7 @@ if [ "$(id -u)" = 0 ]; then
 fi
 cd "$DIRECTORY"
 $as "$BIN/initdb" -D data -U shipway -A trust -E UTF8 --locale=C --no-sync >log 2>&1
-$as "$BIN/postgres" -D "$DIRECTORY/data" -k "$DIRECTORY" -c listen_addresses= -c fsync=off \
+$as "$BIN/postgres" -D "$DIRECTORY/data" -k "$DIRECTORY" -c listen_addresses= -c fsync="${FSYNC:-off}" \
     -c max_connections=300 >>log 2>&1 &
 cat >/dev/null
 kill -INT %1 && wait
