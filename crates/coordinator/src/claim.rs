@@ -1,13 +1,15 @@
 //! A server's job goes to a runner: what is checked before, and what is written.
 
-use shipway_config::AllowFailure;
+use std::sync::Arc;
+
+use shipway_config::{AllowFailure, Job};
 use shipway_pipeline::{Event, JobId, Status};
 use shipway_protocol::{JobPayload, RunnerFeatures};
 use shipway_store::{ArtifactRow, JobRow, JobUpdate, RunnerRow};
 
 use crate::coordinator::{Coordinator, now};
 use crate::error::Error;
-use crate::hand_out::{Receiver, upstream};
+use crate::hand_out::{Receiver, Source, upstream};
 use crate::job_token;
 use crate::live::Live;
 use crate::queue::Ticket;
@@ -38,19 +40,18 @@ impl Coordinator {
     /// Hands a pending job to a runner. Of many who try, one gets it.
     pub(crate) async fn claim(&self, ticket: &Ticket, asker: &Asker) -> Result<Claimed, Error> {
         let (job, pipeline) = (ticket.job, ticket.pipeline);
-        let fault = {
+        let (spec, sources) = {
             let live = self.load(pipeline).await?;
             let Some(index) = live.index(job) else {
                 return Ok(Claimed::Gone);
             };
-            let spec = live.spec(index)?;
-            let sources = upstream(&live, index, &spec);
-            let artifacts = self.artifacts_for(&sources).await?;
-            if lacks_dependency(&sources, &artifacts, now())? {
-                Some("missing_dependency_failure")
-            } else {
-                unsupported(&spec, asker.features).then_some("runner_unsupported")
-            }
+            (Arc::clone(live.spec(index)), upstream(&live, index))
+        };
+        let artifacts = self.artifacts_for(&sources).await?;
+        let fault = if lacks_dependency(&sources, &artifacts, now()) {
+            Some("missing_dependency_failure")
+        } else {
+            unsupported(&spec, asker.features).then_some("runner_unsupported")
         };
         if let Some(reason) = fault {
             return self.fail_pending(ticket, reason).await;
@@ -155,34 +156,26 @@ fn pending(live: &Live, job: JobId) -> Result<usize, Error> {
 
 /// Whether the archive of a job that this one builds on was there and is gone. A job that made
 /// no archive is no fault: nothing may have matched its paths.
-fn lacks_dependency(
-    sources: &[JobRow],
-    artifacts: &[ArtifactRow],
-    now: i64,
-) -> Result<bool, Error> {
-    for row in sources {
+fn lacks_dependency(sources: &[Source], artifacts: &[ArtifactRow], now: i64) -> bool {
+    sources.iter().any(|(row, spec)| {
         let archive =
             (artifacts.iter()).find(|file| file.job_id == row.id && file.file_type == "archive");
         let expired = match archive {
             Some(archive) => archive.expires_at.is_some_and(|at| at <= now),
-            None => expired_by_spec(row, now)?,
+            None => expired_by_spec(row, spec, now),
         };
-        if expired && row.status == Status::Success {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+        expired && row.status == Status::Success
+    })
 }
 
 /// Whether an archive that the job made would be expired by now, so that it may have been
 /// removed.
-fn expired_by_spec(row: &JobRow, now: i64) -> Result<bool, Error> {
-    let spec = crate::live::spec(row)?;
-    let Some(artifacts) = spec.artifacts else {
-        return Ok(false);
+fn expired_by_spec(row: &JobRow, spec: &Job, now: i64) -> bool {
+    let Some(artifacts) = &spec.artifacts else {
+        return false;
     };
     if artifacts.paths.is_empty() && !artifacts.untracked {
-        return Ok(false);
+        return false;
     }
     let seconds =
         (artifacts.expire_in.as_deref()).and_then(shipway_config::duration::parse_seconds);
@@ -191,11 +184,11 @@ fn expired_by_spec(row: &JobRow, now: i64) -> Result<bool, Error> {
         .finished_at
         .zip(micros)
         .and_then(|(at, micros)| at.checked_add(micros));
-    Ok(end.is_some_and(|end| end <= now))
+    end.is_some_and(|end| end <= now)
 }
 
 /// Whether the job uses what the runner cannot do (runner protocol, B.2).
-fn unsupported(job: &shipway_config::Job, features: RunnerFeatures) -> bool {
+fn unsupported(job: &Job, features: RunnerFeatures) -> bool {
     let artifacts = job.artifacts.as_ref();
     let exit_codes = matches!(job.allow_failure, Some(AllowFailure::ExitCodes(_)))
         || (job.retry.as_ref()).is_some_and(|retry| !retry.exit_codes.is_empty());
@@ -219,7 +212,7 @@ fn unsupported(job: &shipway_config::Job, features: RunnerFeatures) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use shipway_config::{Artifacts, Cache, Job, Retry};
+    use shipway_config::{Artifacts, Cache, Retry};
 
     use super::*;
 

@@ -268,7 +268,7 @@ impl Coordinator {
                 ..
             } = writer;
             self.tell_other_processes(&mut transaction, &live, &told);
-            transaction.commit().await?;
+            let committed = transaction.commit_visibly().await?;
             live.stale = false;
             live.row.status = live.state.pipeline;
             live.row.version += 1;
@@ -276,11 +276,15 @@ impl Coordinator {
                 self.kept.note(&live.jobs[index]);
                 self.publish(notice_of(&live, index));
             }
-            self.publish(Notice::Pipeline {
-                pipeline,
-                status: live.state.pipeline,
-            });
-            return Ok(());
+            let status = live.state.pipeline;
+            self.publish(Notice::Pipeline { pipeline, status });
+            // A big one takes room, and is not asked for any more, as a rule.
+            if status.is_completed() && live.hold.is_none() {
+                self.kept.forget(pipeline);
+            }
+            // The next step of the pipeline need not wait for the disk as well.
+            drop(live);
+            return Ok(committed.durably().await?);
         }
         Err(Error::Contended(pipeline.0))
     }
@@ -406,7 +410,7 @@ impl Writer<'_> {
             name: old.name.clone(),
             status: Status::Created,
             when: old.when.clone(),
-            allow_failure: live::spec(old)?.allow_failure
+            allow_failure: self.live.spec(job).allow_failure
                 == Some(shipway_config::AllowFailure::Always(true)),
             scheduling: old.scheduling.clone(),
             needs: old.needs.clone(),
@@ -426,7 +430,7 @@ impl Writer<'_> {
     async fn status(&mut self, job: usize, status: Status) -> Result<(), Error> {
         let now = self.now;
         let delay = match status {
-            Status::Scheduled => live::spec(&self.live.jobs[job])?.start_in,
+            Status::Scheduled => self.live.spec(job).start_in,
             _ => None,
         };
         let row = &mut self.live.jobs[job];

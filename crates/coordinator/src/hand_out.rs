@@ -1,7 +1,9 @@
 //! The runner's side of a pipeline: taking a job, its log, its result.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use shipway_config::Job;
 use shipway_pipeline::{Event, JobId, PipelineId, Status};
 use shipway_protocol::{ArtifactsFile, Dependency, JobPayload, JobState, JobUpdate};
 use shipway_store::{ArtifactRow, JobRow, ProjectId, RunnerRow};
@@ -71,11 +73,11 @@ impl Coordinator {
     /// The stored files of jobs of one pipeline.
     pub(crate) async fn artifacts_for(
         &self,
-        sources: &[JobRow],
+        sources: &[Source],
     ) -> Result<Vec<ArtifactRow>, Error> {
         match sources.first() {
             None => Ok(Vec::new()),
-            Some(row) => Ok(self.store.artifacts_of_pipeline(row.pipeline_id).await?),
+            Some((row, _)) => Ok(self.store.artifacts_of_pipeline(row.pipeline_id).await?),
         }
     }
 
@@ -86,12 +88,23 @@ impl Coordinator {
         job: JobId,
         receiver: &Receiver<'_>,
     ) -> Result<JobPayload, Error> {
-        let live = self.load(pipeline).await?;
-        let index = live.current(job)?;
-        let spec = live.spec(index)?;
-        let sources = upstream(&live, index, &spec);
+        // The pipeline is not kept from others for the questions that follow.
+        let (row, shared, own, spec, sources) = {
+            let live = self.load(pipeline).await?;
+            let index = live.current(job)?;
+            let spec = Arc::clone(live.spec(index));
+            let sources = upstream(&live, index);
+            let shared = Arc::clone(&live.shared);
+            (
+                live.row.clone(),
+                shared,
+                live.jobs[index].clone(),
+                spec,
+                sources,
+            )
+        };
         let artifacts = self.artifacts_for(&sources).await?;
-        let project = match live.row.project_id {
+        let project = match row.project_id {
             Some(id) => self.store.project(id).await?,
             None => None,
         };
@@ -111,14 +124,14 @@ impl Coordinator {
         let started_at = now();
         let hand_out = HandOut {
             pipeline: pipeline.0,
-            pipeline_iid: live.row.iid,
-            pipeline_created_at: &iso(live.row.created_at),
+            pipeline_iid: row.iid,
+            pipeline_created_at: &iso(row.created_at),
             job: job.0,
             started_at: &iso(started_at),
             timeout: receiver.timeout(spec.timeout.unwrap_or(default_timeout)),
             token,
-            manual: live.jobs[index].triggered,
-            project_url: live.shared.predefined("CI_PROJECT_URL"),
+            manual: own.triggered,
+            project_url: shared.predefined("CI_PROJECT_URL"),
             runner_id: receiver.runner.map_or(1, |runner| runner.id.0),
             runner: receiver.name,
             runner_tags: &runner_tags,
@@ -131,13 +144,13 @@ impl Coordinator {
                 .find(|file| file.job_id == row.id && file.file_type == kind)
         };
         let mut variables = Vec::new();
-        for row in &sources {
+        for (row, _) in &sources {
             if let Some(report) = of(row, "dotenv") {
                 variables.extend(self.read_dotenv(report).await?);
             }
         }
         let dependencies = (sources.iter())
-            .filter_map(|row| Some((row, of(row, "archive")?)))
+            .filter_map(|(row, _)| Some((row, of(row, "archive")?)))
             .map(|(row, archive)| Dependency {
                 id: row.id.0,
                 name: row.name.clone(),
@@ -150,22 +163,20 @@ impl Coordinator {
             .collect();
         let outer = match &project {
             Some(project) => {
-                let environment = payload::environment_name(&spec, &live.shared, &hand_out);
+                let environment = payload::environment_name(&spec, &shared, &hand_out);
                 let scope = VariableScope {
-                    protected: live.row.protected,
+                    protected: row.protected,
                     environment: environment.as_deref(),
                 };
                 self.project_variables(project, scope).await?
             }
             None => Vec::new(),
         };
-        let variables = payload::variables(&spec, &live.shared, variables, outer, &hand_out);
-        let mut payload = payload::payload(&spec, variables, dependencies, &live.shared, &hand_out);
+        let variables = payload::variables(&spec, &shared, variables, outer, &hand_out);
+        let mut payload = payload::payload(&spec, variables, dependencies, &shared, &hand_out);
         if let (Some(project), Some(settings)) = (&project, &settings) {
-            let waited = live.jobs[index]
-                .queued_at
-                .map_or(0, |since| started_at - since);
-            payload::in_project(&mut payload, &live.row, project, settings, waited);
+            let waited = own.queued_at.map_or(0, |since| started_at - since);
+            payload::in_project(&mut payload, &row, project, settings, waited);
         }
         Ok(payload)
     }
@@ -212,7 +223,7 @@ impl Coordinator {
             let index = at_work(&live, job)?;
             let canceling = live.jobs[index].status == Status::Canceling;
             let log = self.store.logs().path(pipeline, job);
-            let pattern = match (live.spec(index)?.coverage, live.row.project_id) {
+            let pattern = match (live.spec(index).coverage.clone(), live.row.project_id) {
                 (None, Some(project)) => self.project_coverage(project).await?,
                 (pattern, _) => pattern,
             };
@@ -296,12 +307,17 @@ impl<'a> Receiver<'a> {
     }
 }
 
-/// The jobs whose artifacts a job gets: those of `needs`, or of `dependencies`, or all of
-/// earlier stages (language inventory, 1.7 and 1.10).
-pub(crate) fn upstream(live: &Live, index: usize, spec: &shipway_config::Job) -> Vec<JobRow> {
+/// A job whose artifacts another gets.
+pub(crate) type Source = (JobRow, Arc<Job>);
+
+/// The jobs whose artifacts a job gets, as far as they make any: those of `needs`, or of
+/// `dependencies`, or all of earlier stages (language inventory, 1.7 and 1.10).
+pub(crate) fn upstream(live: &Live, index: usize) -> Vec<Source> {
     let own = live.state.jobs[index].stage;
-    let mut rows: Vec<JobRow> = (live.jobs.iter().zip(&live.state.jobs))
-        .filter(|(row, state)| {
+    let spec = live.spec(index);
+    let mut sources: Vec<Source> = (live.jobs.iter().zip(&live.state.jobs).enumerate())
+        .filter(|(source, _)| live.spec(*source).artifacts.is_some())
+        .filter(|(_, (row, state))| {
             let listed = |names: &Vec<String>| names.contains(&row.name);
             match (&spec.needs, &spec.dependencies) {
                 (Some(needs), dependencies) => {
@@ -312,10 +328,10 @@ pub(crate) fn upstream(live: &Live, index: usize, spec: &shipway_config::Job) ->
                 (None, None) => state.stage < own,
             }
         })
-        .map(|(row, _)| row.clone())
+        .map(|(source, (row, _))| (row.clone(), Arc::clone(live.spec(source))))
         .collect();
-    rows.sort_by_key(|row| (row.stage, row.id));
-    rows
+    sources.sort_by_key(|(row, _)| (row.stage, row.id));
+    sources
 }
 
 /// A log that cannot be read has no coverage; the job's result does not depend on it.

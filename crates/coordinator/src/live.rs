@@ -23,9 +23,11 @@ pub(crate) struct Live {
     /// What is kept here is not what is stored: it is to be read anew.
     pub(crate) stale: bool,
     pub(crate) row: PipelineRow,
-    pub(crate) shared: Shared,
+    pub(crate) shared: Arc<Shared>,
     /// The newest attempts, in the order of [`State::jobs`].
     pub(crate) jobs: Vec<JobRow>,
+    /// The typed configurations of the jobs; those of another attempt are the same.
+    specs: Vec<Arc<Job>>,
     pub(crate) state: State,
 }
 
@@ -39,6 +41,9 @@ impl Live {
         let shared: Shared =
             serde_json::from_str(&row.context).map_err(Error::stored("context", JobId(0)))?;
         let jobs: Vec<JobRow> = jobs.into_iter().filter(|job| !job.retried).collect();
+        let specs: Vec<Arc<Job>> = (jobs.iter())
+            .map(|job| spec(job).map(Arc::new))
+            .collect::<Result<_, _>>()?;
         let state = State {
             pipeline: row.status,
             stages: (stages.iter())
@@ -47,7 +52,9 @@ impl Live {
                     status: stage.status,
                 })
                 .collect(),
-            jobs: jobs.iter().map(job_state).collect::<Result<_, _>>()?,
+            jobs: (jobs.iter().zip(&specs))
+                .map(|(job, spec)| job_state(job, spec))
+                .collect(),
             cancel_on_job_failure: shared.cancel_on_job_failure,
             keep_going: shared.keep_going,
         };
@@ -55,8 +62,9 @@ impl Live {
             hold,
             stale: false,
             row,
-            shared,
+            shared: Arc::new(shared),
             jobs,
+            specs,
             state,
         })
     }
@@ -80,8 +88,8 @@ impl Live {
     }
 
     /// The typed configuration of a job.
-    pub(crate) fn spec(&self, index: usize) -> Result<Job, Error> {
-        spec(&self.jobs[index])
+    pub(crate) fn spec(&self, index: usize) -> &Arc<Job> {
+        &self.specs[index]
     }
 }
 
@@ -90,17 +98,16 @@ pub(crate) fn spec(row: &JobRow) -> Result<Job, Error> {
     serde_json::from_str(&row.spec).map_err(Error::stored("configuration", row.id))
 }
 
-fn job_state(row: &JobRow) -> Result<JobState, Error> {
-    let spec = spec(row)?;
+fn job_state(row: &JobRow, spec: &Job) -> JobState {
     let needs =
         (spec.needs.as_ref()).map(|needs| needs.iter().map(|need| need.job.clone()).collect());
-    let allow_failure = match spec.allow_failure {
+    let allow_failure = match &spec.allow_failure {
         Some(AllowFailure::ExitCodes(codes)) if !row.status.is_completed() => {
-            AllowFailure::ExitCodes(codes)
+            AllowFailure::ExitCodes(codes.clone())
         }
         _ => AllowFailure::Always(row.allow_failure),
     };
-    Ok(JobState {
+    JobState {
         name: row.name.clone(),
         stage: usize::try_from(row.stage).unwrap_or_default(),
         status: row.status,
@@ -108,10 +115,10 @@ fn job_state(row: &JobRow) -> Result<JobState, Error> {
         allow_failure,
         needs,
         triggered: row.triggered,
-        retry: spec.retry,
-        resource_group: spec.resource_group,
+        retry: spec.retry.clone(),
+        resource_group: spec.resource_group.clone(),
         retries: u32::try_from(row.attempt - 1).unwrap_or_default(),
-    })
+    }
 }
 
 /// Events of one pipeline, chosen by what it looks like. Called again when the pipeline
@@ -150,6 +157,12 @@ impl Kept {
     pub(crate) fn remove(&self, pipeline: PipelineId) {
         lock(&self.places).remove(&pipeline);
         lock(&self.at_work).retain(|_, of| *of != pipeline);
+    }
+
+    /// Forgets what is kept of a pipeline that is nobody's own; others may have it still, and
+    /// learn from the row's version that they are late.
+    pub(crate) fn forget(&self, pipeline: PipelineId) {
+        lock(&self.places).remove(&pipeline);
     }
 
     /// Remembers where a job at work belongs.

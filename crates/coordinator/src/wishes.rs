@@ -169,7 +169,7 @@ fn redundant(live: &Live) -> Result<Vec<Event>, Error> {
     let mut interruptible = Vec::new();
     let mut fixed_has_started = false;
     for (index, job) in live.jobs.iter().enumerate() {
-        if live.spec(index)?.interruptible == Some(true) {
+        if live.spec(index).interruptible == Some(true) {
             interruptible.push(index);
         } else if job.started_at.is_some() {
             fixed_has_started = true;

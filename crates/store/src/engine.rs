@@ -102,23 +102,20 @@ impl Writer {
         }
     }
 
-    /// Returns when everything is as durable as asked.
-    pub(crate) async fn commit(self, path: &Path) -> Result<(), StoreError> {
+    /// Returns when others see it, with the log that has yet to be on the disk.
+    pub(crate) async fn commit(self, path: &Path) -> Result<Option<GroupSync>, StoreError> {
         let fault = |error| StoreError::classify(path, error);
         match self {
             Self::Sqlite(transaction, log) => {
                 // From now on the next may write, while this one waits for the disk.
                 transaction.commit().await.map_err(fault)?;
-                let Some(log) = log else {
-                    return Ok(());
-                };
-                log.wait().await.map_err(|source| StoreError::Unconfirmed {
-                    path: log.path().to_owned(),
-                    source,
-                })
+                Ok(log)
             }
             #[cfg(feature = "postgres")]
-            Self::Postgres(transaction) => transaction.commit().await.map_err(fault),
+            Self::Postgres(transaction) => {
+                transaction.commit().await.map_err(fault)?;
+                Ok(None)
+            }
         }
     }
 }

@@ -89,7 +89,7 @@ pub use runners::{NewRunner, RunnerManagerRow, RunnerRow};
 pub use schedules::{NewSchedule, ScheduleRow};
 pub use secrets::{KeyFileError, SecretError, SecretKeys};
 pub use store::{Durability, Options, Store};
-pub use transaction::Transaction;
+pub use transaction::{Committed, Transaction};
 pub use triggers::{NewTrigger, TriggerRow};
 pub use users::{NewUser, UserRow};
 pub use variables::{NewVariable, VariableRow};

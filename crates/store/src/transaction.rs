@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::changes::{Change, Changed};
 use crate::engine::Writer;
 use crate::error::StoreError;
+use crate::group_sync::GroupSync;
 use crate::secrets::SecretKeys;
 use crate::sql::{Query, Row};
 
@@ -112,7 +113,17 @@ impl Transaction {
     ///
     /// # Errors
     /// When the database cannot write it; nothing is stored then.
-    pub async fn commit(mut self) -> Result<(), StoreError> {
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.commit_visibly().await?.durably().await
+    }
+
+    /// As [`Transaction::commit`], but returns as soon as others see it, on SQLite before it
+    /// is on the disk: what comes after it can begin. Nothing may be acknowledged before
+    /// [`Committed::durably`] has returned.
+    ///
+    /// # Errors
+    /// When the database cannot write it; nothing is stored then.
+    pub async fn commit_visibly(mut self) -> Result<Committed, StoreError> {
         let topics = std::mem::take(&mut self.topics);
         #[cfg(feature = "postgres")]
         if matches!(self.inner, Writer::Postgres(_)) {
@@ -131,12 +142,31 @@ impl Transaction {
             changed,
             ..
         } = self;
-        inner.commit(&path).await?;
+        let log = inner.commit(&path).await?;
         if is_local {
             for topic in topics {
                 changed.send(Change::Topic(topic));
             }
         }
-        Ok(())
+        Ok(Committed(log))
+    }
+}
+
+/// What others see already.
+#[derive(Debug)]
+#[must_use = "what is not durable may be lost"]
+pub struct Committed(Option<GroupSync>);
+
+impl Committed {
+    /// Returns when it is as durable as the store is asked to be.
+    ///
+    /// # Errors
+    /// [`StoreError::Unconfirmed`].
+    pub async fn durably(self) -> Result<(), StoreError> {
+        let Some(log) = self.0 else { return Ok(()) };
+        log.wait().await.map_err(|source| StoreError::Unconfirmed {
+            path: log.path().to_owned(),
+            source,
+        })
     }
 }
