@@ -232,10 +232,9 @@ impl Coordinator {
     ) -> Result<(), Error> {
         for _ in 0..CONFLICTS {
             let (mut live, fresh) = self.load_or_keep(pipeline).await?;
-            let certain = fresh || live.hold.is_some();
             let events = match choose(&live) {
                 Ok(events) => events,
-                Err(_) if !certain => {
+                Err(_) if !fresh && !self.is_current(&live).await? => {
                     live.stale = true;
                     continue;
                 }
@@ -243,7 +242,7 @@ impl Coordinator {
             };
             let changes = match live.state.apply(&events) {
                 Ok(changes) => changes,
-                Err(_) if !certain => {
+                Err(_) if !fresh && !self.is_current(&live).await? => {
                     live.stale = true;
                     continue;
                 }
@@ -287,6 +286,16 @@ impl Coordinator {
             return Ok(committed.durably().await?);
         }
         Err(Error::Contended(pipeline.0))
+    }
+
+    /// Whether what is kept of a pipeline is what is stored. To read all of it anew instead
+    /// would cost by its jobs, and of many who do so none may come to act on what it read.
+    async fn is_current(&self, live: &Live) -> Result<bool, Error> {
+        if live.hold.is_some() {
+            return Ok(true);
+        }
+        let stored = self.store.pipeline_version(live.id()).await?;
+        Ok(stored == Some(live.row.version))
     }
 
     /// The pipeline, for nobody else until it is dropped.

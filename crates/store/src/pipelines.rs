@@ -71,6 +71,8 @@ const UPDATE: &str = "UPDATE pipelines SET status = $2, \
     started_at = COALESCE($3, started_at), finished_at = COALESCE($4, finished_at), \
     coverage = COALESCE($5, coverage) WHERE id = $1";
 
+const VERSION: &str = "SELECT version FROM pipelines WHERE id = $1";
+
 const NEXT_VERSION: &str =
     "UPDATE pipelines SET version = version + 1 WHERE id = $1 AND version = $2";
 
@@ -149,6 +151,15 @@ impl Store {
                 .await?,
             total: self.number(bound(COUNT)).await?,
         })
+    }
+
+    /// How many steps the pipeline has taken: what was loaded in this version is up to date.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn pipeline_version(&self, id: PipelineId) -> Result<Option<i64>, StoreError> {
+        let found: Option<(i64,)> = self.optional(query(VERSION).bind(id.0)).await?;
+        Ok(found.map(|(version,)| version))
     }
 
     /// The pipelines without an end, oldest first: those that run, wait for a person, or were
