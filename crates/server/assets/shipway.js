@@ -65,7 +65,7 @@ function tick() {
 
 // A stream that is lost comes back by itself; after some failures the page asks now and then.
 
-function listen(address, events) {
+function listen(address, events, opened) {
   let source;
   let failures = 0;
   let timer;
@@ -76,6 +76,7 @@ function listen(address, events) {
       clearInterval(timer);
       timer = undefined;
       tell("");
+      opened?.();
     };
     source.onerror = () => {
       failures += 1;
@@ -93,7 +94,8 @@ function listen(address, events) {
 }
 
 if (document.body.dataset.events) {
-  listen(() => document.body.dataset.events, { change: refresh });
+  // Nobody told of what changed between the page and its stream, or while the stream was lost.
+  listen(() => document.body.dataset.events, { change: refresh }, refresh);
   setInterval(tick, 1000);
   const resume = () => { if (again && !document.hidden) refresh(); };
   document.addEventListener("visibilitychange", resume);

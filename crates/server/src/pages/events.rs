@@ -55,7 +55,9 @@ pub(super) async fn stream(visit: ProjectVisit) -> Result<Response, ApiError> {
     visit.require(Action::ReadPipelines)?;
     let only: Option<i64> = visit.query("pipeline").parse().ok();
     let (sender, receiver) = mpsc::channel(BUFFERED);
-    tokio::spawn(watch(visit.app.clone(), only.map(PipelineId), sender));
+    // Listens before it answers: a page that has the answer misses nothing from then on.
+    let wake = Wake::new(&visit.app, only.map(PipelineId));
+    tokio::spawn(watch(visit.app.clone(), wake, sender));
     Ok(answer(receiver))
 }
 
@@ -83,8 +85,7 @@ fn events(receiver: mpsc::Receiver<Event>) -> impl Stream<Item = Result<Event, I
 }
 
 /// Tells of changes until the reader is gone or the server ends.
-async fn watch(app: App, only: Option<PipelineId>, sender: mpsc::Sender<Event>) {
-    let mut wake = Wake::new(&app, only);
+async fn watch(app: App, mut wake: Wake, sender: mpsc::Sender<Event>) {
     loop {
         let event = Event::default().event("change").data("{}");
         tokio::select! {
