@@ -236,6 +236,31 @@ fn a_closed_pipe_is_no_fault() {
 }
 
 #[test]
+fn a_reader_that_waits_does_not_hold_up_the_jobs() {
+    let configuration = "stages: [talk, act]\n\
+        chatty: {stage: talk, script: ['seq 100000']}\n\
+        after: {stage: act, script: ['touch \"$DONE\"']}\n";
+    let sandbox = Sandbox::new(&[(".gitlab-ci.yml", configuration)]);
+    let done = sandbox.home().join("done");
+    let shipway = sandbox
+        .command(env!("CARGO_BIN_EXE_shipway"))
+        .args(["run", "--var", &format!("DONE={}", done.display())])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    while !done.exists() && started.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let in_time = done.exists();
+    // Reads what was printed at last, all of it.
+    let output = shipway.wait_with_output().unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(in_time, "{out}");
+    assert!(out.contains("100000\n") && out.contains("passed"));
+}
+
+#[test]
 fn help_completion_and_manual_pages_are_there() {
     let sandbox = Sandbox::new(&[]);
     sandbox

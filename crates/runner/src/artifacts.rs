@@ -13,7 +13,6 @@ use crate::duration;
 use crate::failure::{Failure, with_causes};
 use crate::files::{self, Note, Stop, Wanted};
 use crate::job::Job;
-use crate::source::JobSource;
 use crate::transfer::Transfer;
 
 /// Between the first two attempts at a download; it doubles …
@@ -27,7 +26,7 @@ struct Packed {
     file_name: String,
 }
 
-impl<S: JobSource> Job<'_, S> {
+impl Job<'_> {
     /// Stage `download_artifacts`: unpacks the archives of the jobs this one depends on, in
     /// order, into the project directory.
     pub(crate) async fn download_artifacts(&mut self) -> Result<(), Failure> {

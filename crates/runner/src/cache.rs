@@ -18,7 +18,6 @@ use crate::directory::project_path;
 use crate::failure::Failure;
 use crate::files::{self, Stop, Wanted};
 use crate::job::Job;
-use crate::source::JobSource;
 use crate::transfer::Transfer;
 
 const ARCHIVE: &str = "cache.zip";
@@ -34,7 +33,7 @@ struct Policy {
     push: bool,
 }
 
-impl<S: JobSource> Job<'_, S> {
+impl Job<'_> {
     /// Stage `restore_cache`.
     pub(crate) async fn restore_caches(&mut self) -> Result<(), Failure> {
         let payload = self.payload;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use shipway_protocol::{FailureReason, JobPayload};
 use tokio::time::Instant;
 
@@ -15,20 +16,27 @@ use crate::log::Log;
 use crate::mask::Masker;
 use crate::predefined::{Kind, job_variables};
 use crate::runner::Sources;
-use crate::source::JobSource;
+use crate::source::Source;
 use crate::stage::{Stage, blocking, executor_failure};
 use crate::timeouts;
 use crate::trace::Trace;
 use crate::variables::Variables;
 use std::sync::Arc;
 
+/// How a job ended.
+pub(crate) struct Ended {
+    pub(crate) outcome: JobOutcome,
+    /// Ends when the job's slot is free. The directories are emptied without waiting for it.
+    pub(crate) releasing: BoxFuture<'static, ()>,
+}
+
 /// One job, being run.
-pub(crate) struct Job<'a, S> {
+pub(crate) struct Job<'a> {
     pub(crate) config: &'a RunnerConfig,
     slots: Arc<Slots>,
     pub(crate) payload: &'a JobPayload,
     pub(crate) sources: &'a Sources,
-    pub(crate) source: &'a S,
+    pub(crate) source: &'a dyn Source,
     pub(crate) log: Log,
     pub(crate) control: Control,
     pub(crate) kind: Kind,
@@ -39,13 +47,13 @@ pub(crate) struct Job<'a, S> {
     pub(crate) deadline: Instant,
 }
 
-impl<'a, S: JobSource> Job<'a, S> {
+impl<'a> Job<'a> {
     /// Takes the slot and works out the job's variables; trouble shows when it is run.
     pub(crate) async fn new(
         (config, slots): (&'a RunnerConfig, &Arc<Slots>),
         payload: &'a JobPayload,
         sources: &'a Sources,
-        source: &'a S,
+        source: &'a dyn Source,
         slot: u32,
         trace: &Trace,
         control: Control,
@@ -54,9 +62,12 @@ impl<'a, S: JobSource> Job<'a, S> {
         let deadline = Instant::now() + timeout;
         let kind = Kind::choose(config.executor, payload.image.is_some());
         let full_path = &payload.job_info.project_full_path;
-        let directory = {
-            let (slots, full_path) = (Arc::clone(slots), full_path.clone());
-            blocking(move || slots.claim(slot, &full_path)).await
+        let directory = match slots.claim_ready(slot, full_path) {
+            Some(directory) => Ok(directory),
+            None => {
+                let (slots, full_path) = (Arc::clone(slots), full_path.clone());
+                blocking(move || slots.claim(slot, &full_path)).await
+            }
         };
         let paths = match (&directory, kind) {
             (Ok(directory), Kind::Shell) => {
@@ -87,7 +98,7 @@ impl<'a, S: JobSource> Job<'a, S> {
     }
 
     /// Runs the job to its end.
-    pub(crate) async fn run(mut self) -> JobOutcome {
+    pub(crate) async fn run(mut self) -> Ended {
         self.log
             .line(&format!(
                 "Running with {} {}",
@@ -121,13 +132,8 @@ impl<'a, S: JobSource> Job<'a, S> {
                 }
             },
         };
-        let slots = self.slots;
-        if let Ok(directory) = self.directory
-            && let Err(error) = blocking(move || slots.release(directory)).await
-        {
-            tracing::warn!(%error, "the job's directory stays");
-        }
-        match result {
+        let releasing = release(self.slots, self.directory.ok());
+        let outcome = match result {
             Ok(()) => {
                 self.log.info("Job succeeded").await;
                 JobOutcome::success()
@@ -136,7 +142,8 @@ impl<'a, S: JobSource> Job<'a, S> {
                 self.log.error(&failure.last_line(self.timeout)).await;
                 failure.outcome()
             }
-        }
+        };
+        Ended { outcome, releasing }
     }
 
     async fn run_with<E: Executor>(&mut self, mut executor: E) -> Result<(), Failure> {
@@ -387,4 +394,19 @@ impl<'a, S: JobSource> Job<'a, S> {
             .as_ref()
             .map_err(|error| Failure::system(error))
     }
+}
+
+/// Begins to empty the directories, while the job's result is reported.
+fn release(slots: Arc<Slots>, directory: Option<JobDirectory>) -> BoxFuture<'static, ()> {
+    let Some(directory) = directory else {
+        return Box::pin(std::future::ready(()));
+    };
+    let releasing = tokio::task::spawn_blocking(move || slots.release(directory));
+    Box::pin(async {
+        match releasing.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the job's directory stays"),
+            Err(error) => tracing::warn!(%error, "the job's directory stays"),
+        }
+    })
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use shipway_git::Tree;
 use shipway_protocol::{FailureReason, JobPayload, JobState, JobUpdate};
 
@@ -11,8 +12,8 @@ use crate::control::{self, Canceller, Control, Request};
 use crate::directory::{self, Slots};
 use crate::executor;
 use crate::failure::{JobOutcome, with_causes};
-use crate::job::Job;
-use crate::source::{JobSource, SourceError};
+use crate::job::{Ended, Job};
+use crate::source::{JobSource, Source, SourceError};
 use crate::trace::Trace;
 
 /// Where a job's sources come from.
@@ -67,7 +68,11 @@ impl Runner {
 
     /// Removes what runners that died left below this builds directory: processes,
     /// containers, directories. Costs nothing when there is nothing. Run it at the start.
-    pub async fn sweep(&self) -> Swept {
+    pub fn sweep(&self) -> BoxFuture<'_, Swept> {
+        Box::pin(self.sweep_builds())
+    }
+
+    async fn sweep_builds(&self) -> Swept {
         let builds = self.config.builds_dir.clone();
         let slots = tokio::task::spawn_blocking(move || directory::abandoned_slots(&builds))
             .await
@@ -97,11 +102,36 @@ impl Runner {
     ///
     /// Dropping the future kills the job's shell and leaves the rest to [`Runner::sweep`];
     /// ask through `control` instead.
-    pub async fn run_job<S: JobSource>(
+    pub fn run_job<'a, S: JobSource>(
+        &'a self,
+        payload: JobPayload,
+        sources: Sources,
+        source: &'a S,
+        slot: u32,
+        control: Control,
+    ) -> BoxFuture<'a, JobOutcome> {
+        self.run_boxed(payload, sources, source, slot, control)
+    }
+
+    /// Not generic and not inlined, so that a job's life is compiled in this crate and not in
+    /// those that use it.
+    #[inline(never)]
+    fn run_boxed<'a>(
+        &'a self,
+        payload: JobPayload,
+        sources: Sources,
+        source: &'a dyn Source,
+        slot: u32,
+        control: Control,
+    ) -> BoxFuture<'a, JobOutcome> {
+        Box::pin(self.run(payload, sources, source, slot, control))
+    }
+
+    async fn run(
         &self,
         payload: JobPayload,
         sources: Sources,
-        source: &S,
+        source: &dyn Source,
         slot: u32,
         control: Control,
     ) -> JobOutcome {
@@ -121,9 +151,9 @@ impl Runner {
                 inner,
             )
             .await;
-            let outcome = job.run().await;
+            let ended = job.run().await;
             trace.close();
-            outcome
+            ended
         };
         let forward = async {
             let stored = trace.forward(id, source).await;
@@ -132,10 +162,11 @@ impl Runner {
             }
             stored
         };
-        let (outcome, stored) = tokio::select! {
+        let (ended, stored) = tokio::select! {
             both = async { tokio::join!(work, forward) } => both,
             never = pass_on(control, &canceller) => match never {},
         };
+        let Ended { outcome, releasing } = ended;
         let outcome = match stored {
             Ok(()) => outcome,
             Err(error) => log_lost(id, &error),
@@ -148,6 +179,7 @@ impl Runner {
         if let Err(error) = source.update_job(id, update).await {
             tracing::error!(job = id, error = with_causes(&error), "result not accepted");
         }
+        releasing.await;
         outcome
     }
 }

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::path::Path;
 
+use futures_util::future::BoxFuture;
 use shipway_protocol::{ArtifactSpec, Dependency, JobUpdate, TraceAck};
 
 /// The coordinator as a runner sees it, for one job at a time.
@@ -42,6 +43,68 @@ pub trait JobSource: Send + Sync + 'static {
         dependency: &Dependency,
         into: &Path,
     ) -> impl Future<Output = Result<(), SourceError>> + Send;
+}
+
+/// A [`JobSource`] behind a pointer. So a job's life is compiled once, in this crate, and not
+/// again wherever somebody runs jobs.
+pub(crate) trait Source: Send + Sync {
+    fn append_trace<'a>(
+        &'a self,
+        job: i64,
+        offset: u64,
+        bytes: &'a [u8],
+    ) -> BoxFuture<'a, Result<TraceAck, SourceError>>;
+
+    fn update_job(&self, job: i64, update: JobUpdate) -> BoxFuture<'_, Result<(), SourceError>>;
+
+    fn upload_artifact<'a>(
+        &'a self,
+        job: i64,
+        spec: &'a ArtifactSpec,
+        file_name: &'a str,
+        file: &'a Path,
+    ) -> BoxFuture<'a, Result<(), SourceError>>;
+
+    fn download_artifact<'a>(
+        &'a self,
+        job: i64,
+        dependency: &'a Dependency,
+        into: &'a Path,
+    ) -> BoxFuture<'a, Result<(), SourceError>>;
+}
+
+impl<S: JobSource> Source for S {
+    fn append_trace<'a>(
+        &'a self,
+        job: i64,
+        offset: u64,
+        bytes: &'a [u8],
+    ) -> BoxFuture<'a, Result<TraceAck, SourceError>> {
+        Box::pin(JobSource::append_trace(self, job, offset, bytes))
+    }
+
+    fn update_job(&self, job: i64, update: JobUpdate) -> BoxFuture<'_, Result<(), SourceError>> {
+        Box::pin(JobSource::update_job(self, job, update))
+    }
+
+    fn upload_artifact<'a>(
+        &'a self,
+        job: i64,
+        spec: &'a ArtifactSpec,
+        file_name: &'a str,
+        file: &'a Path,
+    ) -> BoxFuture<'a, Result<(), SourceError>> {
+        Box::pin(JobSource::upload_artifact(self, job, spec, file_name, file))
+    }
+
+    fn download_artifact<'a>(
+        &'a self,
+        job: i64,
+        dependency: &'a Dependency,
+        into: &'a Path,
+    ) -> BoxFuture<'a, Result<(), SourceError>> {
+        Box::pin(JobSource::download_artifact(self, job, dependency, into))
+    }
 }
 
 /// Why a call of a [`JobSource`] failed for good.

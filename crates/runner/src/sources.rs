@@ -10,7 +10,6 @@ use crate::executor::Executor;
 use crate::failure::Failure;
 use crate::job::Job;
 use crate::runner::Sources;
-use crate::source::JobSource;
 use crate::stage::{Stage, blocking, executor_failure};
 
 /// `GIT_STRATEGY`.
@@ -26,7 +25,7 @@ pub(crate) enum Strategy {
     Empty,
 }
 
-impl<S: JobSource> Job<'_, S> {
+impl Job<'_> {
     pub(crate) fn strategy(&self) -> Strategy {
         match self.variables.get("GIT_STRATEGY").as_str() {
             "none" => Strategy::None,

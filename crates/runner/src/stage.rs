@@ -14,7 +14,6 @@ use crate::job::Job;
 use crate::log::unix_now;
 use crate::predefined::ENV_FILE;
 use crate::script::{self, ScriptOptions};
-use crate::source::JobSource;
 use crate::timeouts;
 use crate::variables;
 
@@ -33,7 +32,7 @@ pub(crate) struct Stage<'a> {
     pub(crate) stop_on: Request,
 }
 
-impl<S: JobSource> Job<'_, S> {
+impl Job<'_> {
     /// Runs the commands of one stage in a fresh shell.
     pub(crate) async fn run_stage<E: Executor>(
         &mut self,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::limit::OutputLimit;
-use crate::source::{JobSource, SourceError};
+use crate::source::{Source, SourceError};
 
 /// A batch is sent when it has this many bytes …
 const BATCH_BYTES: usize = 64 * 1024;
@@ -95,11 +95,7 @@ impl Trace {
     }
 
     /// Sends what is written until the log is closed and all of it is stored.
-    pub(crate) async fn forward<S: JobSource>(
-        &self,
-        job: i64,
-        source: &S,
-    ) -> Result<(), SourceError> {
+    pub(crate) async fn forward(&self, job: i64, source: &dyn Source) -> Result<(), SourceError> {
         let sent = self.forward_all(job, source).await;
         if sent.is_err() {
             self.state().broken = true;
@@ -108,7 +104,7 @@ impl Trace {
         sent
     }
 
-    async fn forward_all<S: JobSource>(&self, job: i64, source: &S) -> Result<(), SourceError> {
+    async fn forward_all(&self, job: i64, source: &dyn Source) -> Result<(), SourceError> {
         let mut offset = 0;
         while let Some(batch) = self.next_batch().await {
             let mut unsent = &batch[..];

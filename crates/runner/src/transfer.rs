@@ -4,7 +4,6 @@ use shipway_protocol::{ArtifactSpec, CacheSpec, Dependency};
 
 use crate::failure::Failure;
 use crate::job::Job;
-use crate::source::JobSource;
 
 /// One entry of such a stage.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +26,7 @@ impl Transfer<'_> {
     }
 }
 
-impl<S: JobSource> Job<'_, S> {
+impl Job<'_> {
     /// Does all of `transfers` in the section `name`; without any there is no section. The
     /// first failure is the stage's, unless a later one ends the job.
     pub(crate) async fn transfer_all(

@@ -1,5 +1,6 @@
 //! `shipway run`: the coordinator and the runner in one process, joined without HTTP.
 
+mod display;
 mod interrupt;
 mod progress;
 mod report;
@@ -8,7 +9,7 @@ mod source;
 mod summary;
 mod worker;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,7 +29,8 @@ use crate::pipeline::{self, Planned};
 use crate::project::{self, Project};
 use crate::state;
 use crate::style::{self, paint};
-use progress::{Mode, Progress};
+use display::Display;
+use progress::Mode;
 use sandbox::Sandbox;
 use worker::Worker;
 
@@ -40,8 +42,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<u8, Fault> {
     let project = Project::find(&args.project)?;
     let own_state = args.project.state_dir.is_some();
     let builds = project::builds_dir(&project.root, &project.state_dir, own_state);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    // One thread: jobs wait far more than they work, and to wake another one costs more than
+    // what it would do. File work has threads of its own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Fault::other)?;
@@ -127,12 +130,12 @@ async fn execute(
     let width = plan.jobs.iter().map(|job| job.spec.name.chars().count());
     let width = width.max().unwrap_or_default();
     let out = anstream::AutoStream::auto(io::stdout());
-    let mut progress = Progress::new(mode, out, plan.jobs.len(), width);
+    let mut display = Display::start(mode, out, plan.jobs.len(), width)?;
     for pipeline in lost {
         let text = format!("Run {pipeline} was left by a process that died; it is canceled now.");
-        note(&mut progress, &paint(style::WARNING, text))?;
+        display.note(paint(style::WARNING, text))?;
     }
-    note(&mut progress, &header(&facts, &plan, &snapshot))?;
+    display.note(header(&facts, &plan, &snapshot))?;
 
     let runner = Runner::new(runner_config(args, project, builds));
     runner.sweep().await;
@@ -152,8 +155,8 @@ async fn execute(
         pipeline,
         ask: mode != Mode::Quiet && io::stdin().is_terminal() && io::stderr().is_terminal(),
     };
-    let interrupted = worker.run(&mut progress, notices, interrupts).await?;
-    progress.finish();
+    let interrupted = worker.run(&mut display, notices, interrupts).await?;
+    display.finish()?;
     drop(snapshot);
 
     let view = coordinator.view(pipeline).await.map_err(Fault::other)?;
@@ -245,10 +248,6 @@ fn header(facts: &Facts, plan: &Plan, snapshot: &Sandbox) -> String {
         crate::text::count(plan.jobs.len(), "job"),
         crate::text::count(plan.stages.len(), "stage"),
     )
-}
-
-fn note<W: Write>(progress: &mut Progress<W>, text: &str) -> Result<(), Fault> {
-    output::unless_closed(progress.note(text))
 }
 
 fn runner_config(args: &RunArgs, project: &Project, builds: &Path) -> RunnerConfig {

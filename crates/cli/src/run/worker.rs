@@ -12,10 +12,9 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::progress::Progress;
+use super::display::Display;
 use super::source::InProcess;
 use crate::error::Fault;
-use crate::output::unless_closed;
 use crate::style::{self, paint};
 
 /// What the runner is called in a local run.
@@ -34,9 +33,9 @@ pub(super) struct Worker {
 
 impl Worker {
     /// Runs the pipeline to its end; whether somebody interrupted it.
-    pub(super) async fn run<W: Write>(
+    pub(super) async fn run(
         &self,
-        progress: &mut Progress<W>,
+        display: &mut Display,
         mut notices: broadcast::Receiver<Notice>,
         mut interrupts: mpsc::UnboundedReceiver<()>,
     ) -> Result<bool, Fault> {
@@ -58,11 +57,11 @@ impl Worker {
             }
             changed = true;
             if tasks.is_empty() && until_due.is_none() {
-                self.drain(progress, &mut notices)?;
+                self.drain(display, &mut notices)?;
                 if interrupted > 0 {
                     break;
                 }
-                match self.next_manual(progress, &mut declined).await? {
+                match self.next_manual(display, &mut declined).await? {
                     Some(job) => self.coordinator.play(job).await.map_err(Fault::other)?,
                     None => break,
                 }
@@ -77,7 +76,7 @@ impl Worker {
                     Ok(notice) => {
                         changed = !matches!(notice, Notice::Trace { .. });
                         pass_on(&notice, &running);
-                        self.show(progress, &notice)?;
+                        self.show(display, &notice)?;
                     }
                     // Logs are read from their files, so what was missed comes with the rest.
                     Err(broadcast::error::RecvError::Lagged(_)) => {}
@@ -85,12 +84,12 @@ impl Worker {
                 },
                 Some(()) = interrupts.recv() => {
                     interrupted += 1;
-                    self.interrupt(interrupted, progress, &running).await?;
+                    self.interrupt(interrupted, display, &running).await?;
                 }
                 () = sleep_until(until_due) => {}
             }
         }
-        self.drain(progress, &mut notices)?;
+        self.drain(display, &mut notices)?;
         Ok(interrupted > 0)
     }
 
@@ -122,15 +121,15 @@ impl Worker {
         Ok(())
     }
 
-    async fn interrupt<W: Write>(
+    async fn interrupt(
         &self,
         times: u32,
-        progress: &mut Progress<W>,
+        display: &mut Display,
         running: &HashMap<JobId, Running>,
     ) -> Result<(), Fault> {
         if times == 1 {
             let text = "Canceling; the jobs may clean up. Press Ctrl-C again to end them now.";
-            unless_closed(progress.note(&paint(style::WARNING, text)))?;
+            display.note(paint(style::WARNING, text))?;
             self.coordinator.stop_handing_out();
             let canceled = self.coordinator.cancel_pipeline(self.pipeline).await;
             canceled.map_err(Fault::other)?;
@@ -142,36 +141,35 @@ impl Worker {
     }
 
     /// Shows everything that has happened so far.
-    fn drain<W: Write>(
+    fn drain(
         &self,
-        progress: &mut Progress<W>,
+        display: &mut Display,
         notices: &mut broadcast::Receiver<Notice>,
     ) -> Result<(), Fault> {
         loop {
             match notices.try_recv() {
-                Ok(notice) => self.show(progress, &notice)?,
+                Ok(notice) => self.show(display, &notice)?,
                 Err(broadcast::error::TryRecvError::Lagged(_)) => {}
                 Err(_) => return Ok(()),
             }
         }
     }
 
-    fn show<W: Write>(&self, progress: &mut Progress<W>, notice: &Notice) -> Result<(), Fault> {
-        let shown = match notice {
+    fn show(&self, display: &mut Display, notice: &Notice) -> Result<(), Fault> {
+        match notice {
             Notice::Job(job) if job.pipeline == self.pipeline => {
                 let log = self.coordinator.store().logs().path(job.pipeline, job.id);
-                progress.job(job, log)
+                display.job(job, log)
             }
-            Notice::Trace { job, .. } => progress.log(*job),
+            Notice::Trace { job, .. } => display.log(*job),
             _ => Ok(()),
-        };
-        unless_closed(shown)
+        }
     }
 
     /// The manual job to set off next, as the person at the terminal decides.
-    async fn next_manual<W: Write>(
+    async fn next_manual(
         &self,
-        progress: &mut Progress<W>,
+        display: &mut Display,
         declined: &mut Vec<JobId>,
     ) -> Result<Option<JobId>, Fault> {
         if !self.ask {
@@ -183,10 +181,11 @@ impl Worker {
             if job.status != Status::Manual || declined.contains(&job.id) {
                 continue;
             }
-            if progress.suspend(|| question(&job)).map_err(Fault::other)? {
-                return Ok(Some(job.id));
+            let id = job.id;
+            if display.ask(Box::new(move || question(&job))).await? {
+                return Ok(Some(id));
             }
-            declined.push(job.id);
+            declined.push(id);
         }
         Ok(None)
     }

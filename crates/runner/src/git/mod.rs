@@ -22,7 +22,6 @@ use crate::directory;
 use crate::failure::Failure;
 use crate::job::Job;
 use crate::predefined::Kind;
-use crate::source::JobSource;
 use crate::stage::blocking;
 use command::Git;
 use settings::{GitSettings, Submodules};
@@ -30,7 +29,7 @@ use settings::{GitSettings, Submodules};
 /// The file in the job's temporary directory with the credentials for git.
 const CREDENTIALS: &str = "git-credentials.conf";
 
-impl<S: JobSource> Job<'_, S> {
+impl Job<'_> {
     /// Fetches and checks out the payload's commit. `fresh`: nothing of earlier jobs stays.
     pub(crate) async fn fetch_git(&mut self, fresh: bool) -> Result<(), Failure> {
         let info = &self.payload.git_info;
