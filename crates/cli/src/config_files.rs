@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use shipway_config::{Config, FileId, Files, Limits, Loaded, Source, SourceError};
+use shipway_config::{Config, FileId, Files, Limits, LoadContext, Loaded, Source, SourceError};
 
 use crate::error::Fault;
 use crate::project::DEFAULT_FILE;
@@ -84,18 +84,30 @@ impl Source for ProjectFiles {
     }
 }
 
-/// Reads and checks a configuration; `root` is where its includes are, `place` is what a
-/// person calls that.
+/// Reads and checks a configuration for nobody in particular; `root` is where its includes
+/// are, `place` is what a person calls that.
 pub(crate) fn load(root: &Path, file: &Path, place: &str) -> Result<Loaded, Fault> {
+    let files = ProjectFiles::new(root, &Limits::default());
+    load_for(&files, file, place, &LoadContext::default())
+}
+
+/// The same for a pipeline to come.
+pub(crate) fn load_for(
+    files: &ProjectFiles,
+    file: &Path,
+    place: &str,
+    context: &LoadContext,
+) -> Result<Loaded, Fault> {
     let limits = Limits::default();
-    let files = ProjectFiles::new(root, &limits);
-    let path = root.join(file);
+    let path = files.root.join(file);
     let name = file.to_string_lossy();
     let text = files.read(&path).map_err(|error| match error {
         SourceError::NotFound => missing(file, place),
         error => Fault::usage_text(format!("cannot read {name} in {place}: {error}")),
     })?;
-    Ok(shipway_config::load(&name, &text, &files, &limits))
+    Ok(shipway_config::load_for(
+        &name, &text, files, &limits, context,
+    ))
 }
 
 fn missing(file: &Path, place: &str) -> Fault {

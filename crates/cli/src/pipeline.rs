@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use shipway_config::{Limits, LoadContext};
 use shipway_coordinator::{Occasion, context};
 use shipway_git::Facts;
 use shipway_pipeline::{Context, Plan, PlanError};
 
 use crate::args::{ContextArgs, variable};
-use crate::config_files::{self, Checked};
+use crate::config_files::{self, Checked, ProjectFiles};
 use crate::error::Fault;
 use crate::output::color_on_stderr;
 use crate::project::Project;
@@ -71,16 +72,38 @@ pub(crate) fn plan(
     } else {
         format!("the commit {}", facts.ref_name)
     };
-    let loaded = config_files::load(root, &project.file, &place)?;
-    let checked = config_files::report(loaded, color_on_stderr())?;
     let context = context(facts, occasion);
-    let plan = shipway_pipeline::create(&checked.config, &context)
+    let files = ProjectFiles::new(root, &Limits::default());
+    let load = LoadContext {
+        variables: context.known_to_includes(),
+        ..LoadContext::default()
+    };
+    let loaded = config_files::load_for(&files, &project.file, &place, &load)?;
+    let checked = config_files::report(loaded, color_on_stderr())?;
+    let plan = shipway_pipeline::create(&checked.config, &context, &files)
         .map_err(|faults| refuse(&faults, &checked))?;
     Ok(Planned {
         plan,
         context,
         checked,
     })
+}
+
+/// Refuses a plan with keywords that nothing can carry out yet, each with its place.
+pub(crate) fn refuse_unsupported(plan: &Plan, checked: &Checked) -> Result<(), Fault> {
+    let faults: Vec<String> = plan
+        .unsupported()
+        .iter()
+        .map(|fault| {
+            let keyword = fault.keyword.split(':').next().unwrap_or_default();
+            format!("{}: {fault}", checked.place(&["jobs", &fault.key, keyword]))
+        })
+        .collect();
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(Fault::usage_text(faults.join("\n"))
+        .hint("name the jobs to run, `shipway run JOB…`, to leave these out"))
 }
 
 /// Says why there is no plan, each fault with its place.
@@ -92,7 +115,10 @@ fn refuse(faults: &[PlanError], checked: &Checked) -> Fault {
                 let key = (checked.config.jobs.get(job)).map_or(job, |job| &job.key);
                 checked.place(&["jobs", key, "needs"])
             }
-            PlanError::FilteredByWorkflow => checked.place(&["workflow", "rules"]),
+            PlanError::FilteredByWorkflow | PlanError::Condition { job: None, .. } => {
+                checked.place(&["workflow", "rules"])
+            }
+            PlanError::Condition { job: Some(key), .. } => checked.place(&["jobs", key, "rules"]),
             PlanError::Empty { .. } => checked.place(&[]),
         };
         lines.push(format!("{place}: {fault}"));

@@ -4,8 +4,8 @@ use crate::include::Loader;
 use crate::keywords::report::Report;
 use crate::yaml::Map;
 use crate::{
-    Diagnostic, Files, Job, Limits, PrefilledVariable, Source, Span, Variables, Workflow, checks,
-    extends, keywords, origin, parallel, references,
+    Diagnostic, Files, Input, Job, Limits, LoadContext, PrefilledVariable, Source, Span, Variables,
+    Workflow, checks, extends, keywords, origin, parallel, references,
 };
 use indexmap::IndexMap;
 use std::sync::Arc;
@@ -19,6 +19,8 @@ pub struct Loaded {
     pub config: Option<Config>,
     /// All faults and warnings, in the order in which a reader meets them.
     pub diagnostics: Vec<Diagnostic>,
+    /// What the first file takes as inputs, known also where the rest is wrong.
+    pub inputs: IndexMap<String, Input>,
 }
 
 impl Loaded {
@@ -63,13 +65,27 @@ impl Config {
 /// All faults are told at once. Only while files are read, includes resolved, and references
 /// and `extends` followed does a fault end the load, because what lies behind would be judged
 /// on half of the text.
+///
+/// It is read for nobody in particular: see [`load_for`].
 pub fn load(path: &str, text: &str, source: &dyn Source, limits: &Limits) -> Loaded {
-    let mut loader = Loader::new(source, limits);
+    load_for(path, text, source, limits, &LoadContext::default())
+}
+
+/// The same for a pipeline whose variables and inputs are known.
+pub fn load_for(
+    path: &str,
+    text: &str,
+    source: &dyn Source,
+    limits: &Limits,
+    context: &LoadContext,
+) -> Loaded {
+    let mut loader = Loader::new(source, context, limits);
     let tree = loader.main(path, text);
     let mut loaded = Loaded {
         files: loader.files,
         config: None,
         diagnostics: loader.diagnostics,
+        inputs: loader.inputs,
     };
     let Some(mut root) = tree else {
         return loaded;
@@ -86,7 +102,7 @@ pub fn load(path: &str, text: &str, source: &dyn Source, limits: &Limits) -> Loa
 
     let report = Report::new(limits);
     let read = keywords::read(&root, limits, &report);
-    let jobs = parallel::expand(read.jobs);
+    let jobs = parallel::expand(read.jobs, &root, &report);
     checks::check(&jobs, &read.stages, &root, limits, &report);
     if !report.has_errors() {
         loaded.config = Some(Config {

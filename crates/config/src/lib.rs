@@ -16,6 +16,7 @@
 //! ```
 
 mod config;
+mod context;
 mod limits;
 
 // From text to nodes.
@@ -30,6 +31,7 @@ mod yaml;
 // From nodes to one merged tree.
 mod extends;
 mod include;
+mod inputs;
 mod merge;
 #[expect(
     clippy::result_large_err,
@@ -50,16 +52,20 @@ mod render;
 mod suggest;
 
 // The small languages inside values.
+pub mod conditions;
 pub mod duration;
 pub mod expression;
+pub mod glob;
 mod graph;
 pub mod pattern;
 pub mod refs;
 pub mod variables;
 
-pub use config::{Config, Loaded, load};
+pub use config::{Config, Loaded, load, load_for};
+pub use context::LoadContext;
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use files::{FileId, Files};
+pub use inputs::InputValues;
 pub use limits::Limits;
 pub use model::*;
 pub use render::render;

@@ -1,42 +1,111 @@
-//! `parallel: N`: a job becomes N instances, and whoever needs it needs all of them.
+//! `parallel`: a job becomes instances, and whoever needs it needs all of them, or those that
+//! it names.
 
-use crate::keywords::ReadJob;
-use crate::{Job, Need, ParallelInstance};
-use indexmap::IndexMap;
+use crate::keywords::place::Place;
+use crate::keywords::report::Report;
+use crate::keywords::{Matrix, Parallel, ReadJob};
+use crate::yaml::{Map, get};
+use crate::{Job, Need, ParallelInstance, VariableValue};
+use indexmap::{IndexMap, IndexSet};
+use std::collections::HashMap;
+
+/// One combination of a matrix: values by name.
+type Combination = Vec<(String, String)>;
 
 /// All jobs with their instances in place, in file order.
-pub(crate) fn expand(jobs: Vec<ReadJob>) -> IndexMap<String, Job> {
-    let totals: IndexMap<String, u32> = jobs
+pub(crate) fn expand(jobs: Vec<ReadJob>, root: &Map, report: &Report) -> IndexMap<String, Job> {
+    let names: HashMap<String, Vec<String>> = jobs
         .iter()
-        .filter_map(|read| Some((read.job.key.clone(), read.parallel?)))
+        .filter_map(|read| {
+            let names = instances(&read.job.key, read.parallel.as_ref()?);
+            Some((
+                read.job.key.clone(),
+                names.into_iter().map(|(name, _)| name).collect(),
+            ))
+        })
         .collect();
     let mut expanded = IndexMap::with_capacity(jobs.len());
-    for ReadJob { mut job, parallel } in jobs {
-        if !totals.is_empty() {
-            resolve_names(&mut job, &totals);
-        }
-        let Some(total) = parallel else {
+    for ReadJob { job, parallel } in jobs {
+        let mut unknown = IndexSet::new();
+        let Some(parallel) = parallel else {
+            let job = finished(job, &names, &mut unknown);
+            tell(&unknown, &job, root, report);
             expanded.insert(job.name.clone(), job);
             continue;
         };
-        for index in 1..=total {
-            let name = instance_name(&job.key, index, total);
-            let instance = Job {
+        let instances = instances(&job.key, &parallel);
+        let total = u32::try_from(instances.len()).unwrap_or(u32::MAX);
+        for (index, (name, combination)) in (1..).zip(instances) {
+            let mut instance = Job {
                 name: name.clone(),
                 parallel: Some(ParallelInstance { index, total }),
                 ..job.clone()
             };
+            for (key, value) in combination {
+                instance
+                    .variables
+                    .insert(key, VariableValue { value, raw: false });
+            }
+            let instance = finished(instance, &names, &mut unknown);
             expanded.insert(name, instance);
         }
+        tell(&unknown, &job, root, report);
     }
     expanded
 }
 
-fn instance_name(key: &str, index: u32, total: u32) -> String {
-    format!("{key} {index}/{total}")
+/// The names of a job's instances with what each has of the matrix.
+fn instances(key: &str, parallel: &Parallel) -> Vec<(String, Combination)> {
+    match parallel {
+        Parallel::Number(total) => (1..=*total)
+            .map(|index| (format!("{key} {index}/{total}"), Combination::new()))
+            .collect(),
+        Parallel::Matrix(matrix) => combinations(matrix)
+            .into_iter()
+            .map(|combination| (instance_name(key, &combination), combination))
+            .collect(),
+    }
 }
 
-fn resolve_names(job: &mut Job, totals: &IndexMap<String, u32>) {
+/// `job: [one, two]`
+fn instance_name(key: &str, combination: &Combination) -> String {
+    let values: Vec<&str> = combination
+        .iter()
+        .map(|(_, value)| value.as_str())
+        .collect();
+    format!("{key}: [{}]", values.join(", "))
+}
+
+/// Every combination, entry after entry, the last name changing fastest.
+fn combinations(matrix: &Matrix) -> Vec<Combination> {
+    matrix
+        .iter()
+        .flat_map(|entry| {
+            entry
+                .iter()
+                .fold(vec![Combination::new()], |rows, (name, values)| {
+                    rows.iter()
+                        .flat_map(|row| {
+                            values.iter().map(|value| {
+                                let mut row = row.clone();
+                                row.push((name.clone(), value.clone()));
+                                row
+                            })
+                        })
+                        .collect()
+                })
+        })
+        .collect()
+}
+
+/// The job with its needs and dependencies resolved to instances.
+fn finished(
+    mut job: Job,
+    names: &HashMap<String, Vec<String>>,
+    unknown: &mut IndexSet<String>,
+) -> Job {
+    let variables = job.variables.clone();
+    let value = |name: &str| variables.get(name).map(|variable| variable.value.as_str());
     let needs = job
         .rules
         .iter_mut()
@@ -44,34 +113,90 @@ fn resolve_names(job: &mut Job, totals: &IndexMap<String, u32>) {
         .filter_map(|rule| rule.needs.as_mut())
         .chain(job.needs.as_mut());
     for needs in needs {
-        *needs = std::mem::take(needs)
+        let written = std::mem::take(needs);
+        needs.reserve(written.len());
+        for mut need in written {
+            with_matrix(&mut need.job, &value, unknown);
+            let matrix = need.matrix.take();
+            let Some(all) = names.get(&need.job) else {
+                needs.push(need);
+                continue;
+            };
+            let wanted = match matrix {
+                None => all.clone(),
+                Some(mut matrix) => {
+                    let values = matrix.iter_mut().flat_map(|entry| entry.values_mut());
+                    for text in values.flatten() {
+                        with_matrix(text, &value, unknown);
+                    }
+                    (combinations(&matrix).iter())
+                        .map(|combination| instance_name(&need.job, combination))
+                        .collect()
+                }
+            };
+            needs.extend(wanted.into_iter().map(|job| Need {
+                job,
+                ..need.clone()
+            }));
+        }
+    }
+    if let Some(dependencies) = &mut job.dependencies {
+        *dependencies = std::mem::take(dependencies)
             .into_iter()
-            .flat_map(|need| {
-                instances(&need.job, totals)
-                    .map(|job| Need {
-                        job,
-                        ..need.clone()
-                    })
-                    .collect::<Vec<_>>()
-            })
+            .flat_map(|name| names.get(&name).cloned().unwrap_or_else(|| vec![name]))
             .collect();
     }
-    if let Some(names) = &mut job.dependencies {
-        *names = std::mem::take(names)
-            .into_iter()
-            .flat_map(|name| instances(&name, totals).collect::<Vec<_>>())
-            .collect();
+    job
+}
+
+/// Replaces each `$[[ matrix.NAME ]]` of a text with the value this instance has.
+fn with_matrix<'v>(
+    text: &mut String,
+    value: &impl Fn(&str) -> Option<&'v str>,
+    unknown: &mut IndexSet<String>,
+) {
+    let mut from = 0;
+    while let Some(start) = text[from..].find("$[[").map(|at| from + at) {
+        let Some(end) = text[start..].find("]]").map(|at| start + at + 2) else {
+            return;
+        };
+        from = end;
+        let Some(name) = text[start + 3..end - 2].trim().strip_prefix("matrix.") else {
+            continue;
+        };
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        if name.is_empty() || !name.chars().all(fits) {
+            continue;
+        }
+        match value(name) {
+            Some(value) => {
+                from = start + value.len();
+                text.replace_range(start..end, value);
+            }
+            None => {
+                unknown.insert(name.to_owned());
+            }
+        }
     }
 }
 
-/// The names a name stands for: itself, or all instances of a parallel job.
-fn instances<'n>(
-    name: &'n str,
-    totals: &IndexMap<String, u32>,
-) -> impl Iterator<Item = String> + use<'n> {
-    let total = totals.get(name).copied();
-    (1..=total.unwrap_or(1)).map(move |index| match total {
-        Some(total) => instance_name(name, index, total),
-        None => name.to_owned(),
-    })
+fn tell(unknown: &IndexSet<String>, job: &Job, root: &Map, report: &Report) {
+    let place = Place::job(&job.key, report);
+    let at = place.key("needs");
+    let span = get(root, &job.key)
+        .map(|entry| {
+            entry
+                .node
+                .get("needs")
+                .map_or(entry.key_span, |node| node.span)
+        })
+        .unwrap_or_default();
+    for name in unknown {
+        let text = format!(
+            "{} job: '{name}' does not exist in matrix configuration",
+            job.key
+        );
+        at.message(span, text)
+            .label("names what this job's matrix does not have");
+    }
 }

@@ -105,6 +105,16 @@ impl Collection {
         self.get(key).map(|variable| variable.value.as_str())
     }
 
+    /// The variables a text refers to, each as often as it does.
+    pub fn references_of(&self, text: &str) -> Vec<&Variable> {
+        Pieces(text)
+            .filter_map(|piece| match piece {
+                Piece::Reference { name, .. } => self.get(name),
+                Piece::Text(_) => None,
+            })
+            .collect()
+    }
+
     /// All variables in order, overridden ones included.
     pub fn iter(&self) -> impl Iterator<Item = &Variable> {
         self.variables.iter()

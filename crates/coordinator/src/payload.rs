@@ -127,7 +127,7 @@ pub(crate) fn payload(
         },
         variables,
         steps: steps(job, hand_out.timeout),
-        hooks: Vec::new(),
+        hooks: hooks(job),
         image: job.image.as_ref().map(image),
         services: job.services.iter().map(service).collect(),
         artifacts: artifacts(job),
@@ -273,9 +273,20 @@ fn image(image: &Image) -> protocol::Image {
         pull_policy: (!image.pull_policy.is_empty()).then(|| policies.collect()),
         executor_opts: protocol::ExecutorOptions {
             docker,
-            kubernetes: None,
+            kubernetes: (image.kubernetes_user.clone()).map(|user| protocol::KubernetesOptions {
+                user: Some(protocol::User::Text(user)),
+            }),
         },
     }
+}
+
+fn hooks(job: &Job) -> Vec<protocol::Hook> {
+    let script = &job.pre_get_sources_script;
+    let hook = || protocol::Hook {
+        name: "pre_get_sources_script".to_owned(),
+        script: script.clone(),
+    };
+    (!script.is_empty()).then(hook).into_iter().collect()
 }
 
 fn service(service: &Service) -> protocol::Service {
@@ -372,7 +383,7 @@ fn cache(cache: &Cache, protected: bool) -> protocol::CacheSpec {
     let key = match &cache.key {
         CacheKey::Text(text) => text.as_str(),
         // Keys of files are replaced by their digest when the pipeline is created.
-        CacheKey::Files { .. } => "default",
+        CacheKey::Files { .. } | CacheKey::FilesCommits { .. } => "default",
     };
     protocol::CacheSpec {
         key: format!("{key}-{suffix}"),

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use shipway_config::variables::Variable;
-use shipway_config::{Limits, SourceError};
+use shipway_config::{Limits, LoadContext, SourceError};
 use shipway_git::hosting::{BareRepository, skips_ci};
 use shipway_git::{Facts, ProjectPath};
 use shipway_pipeline::{Context, PipelineId, Plan, PlanError, Source, Status};
@@ -266,7 +266,11 @@ fn plan(files: &CommitFiles, path: &str, context: &Context) -> Result<Planned, U
         Err(SourceError::NotFound) => return Err(Unplanned::None(NoPipeline::NoConfiguration)),
         Err(error) => return Err(Unplanned::Wrong(vec![format!("{path}: {error}")])),
     };
-    let loaded = shipway_config::load(path, &text, files, &limits);
+    let load = LoadContext {
+        variables: context.known_to_includes(),
+        ..LoadContext::default()
+    };
+    let loaded = shipway_config::load_for(path, &text, files, &limits, &load);
     let errors: Vec<String> = (loaded.errors())
         .map(|fault| match fault.span {
             Some(span) => {
@@ -279,15 +283,20 @@ fn plan(files: &CommitFiles, path: &str, context: &Context) -> Result<Planned, U
     let Some(config) = loaded.config else {
         return Err(Unplanned::Wrong(errors));
     };
-    let mut plan = shipway_pipeline::create(&config, context).map_err(refusal)?;
+    let mut plan = shipway_pipeline::create(&config, context, files).map_err(refusal)?;
+    let unsupported = plan.unsupported();
+    if !unsupported.is_empty() {
+        let told = unsupported.iter().map(ToString::to_string);
+        return Err(Unplanned::Wrong(told.collect()));
+    }
     resolve_with(&mut plan, &|name| {
         files.open(name, limits.yaml_bytes as u64)
     })
     .map_err(|error| Unplanned::Unreadable(Error::file(path)(error)))?;
+    let on_new_commit = plan.on_new_commit.clone();
     Ok(Planned {
         plan,
-        on_new_commit: (config.workflow.as_ref())
-            .and_then(|workflow| workflow.auto_cancel.on_new_commit.clone()),
+        on_new_commit,
     })
 }
 

@@ -13,7 +13,7 @@ mod status;
 pub use composite::StatusSet;
 pub use create::{
     Context, Excluded, Plan, PlanError, PlannedJob, Reason, RefKind, SelectError, Selection,
-    SkippedJob, Source, UnknownSource, create,
+    SkippedJob, Source, UnknownSource, Unsupported, create,
 };
 pub use id::{JobId, PipelineId};
 pub use matching::{Candidate, Obstacle, Reach, Wanted, why_stuck};

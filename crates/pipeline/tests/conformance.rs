@@ -145,7 +145,7 @@ fn scripted_pipelines_go_as_they_must() {
         let config = loaded
             .config
             .unwrap_or_else(|| panic!("{name}: {messages:?}"));
-        let mut state = create(&config, &context).unwrap().state();
+        let mut state = create(&config, &context, &NoFiles).unwrap().state();
         for (number, step) in steps.iter().enumerate() {
             let events = match step.event {
                 None => vec![Event::Process],

@@ -43,7 +43,7 @@ fn context(words: &str) -> Context {
 
 #[track_caller]
 fn plan(text: &str, words: &str) -> Plan {
-    create(&config(text), &context(words)).unwrap_or_else(|faults| panic!("{faults:?}"))
+    create(&config(text), &context(words), &NoFiles).unwrap_or_else(|faults| panic!("{faults:?}"))
 }
 
 fn names(plan: &Plan) -> Vec<&str> {
@@ -195,7 +195,7 @@ a: {stage: build, script: m, rules: [{if: $NO}]}
 b: {script: m, needs: [a]}
 c: {script: m, needs: [{job: a, optional: true}]}
 ";
-    let faults = create(&config(text), &context("branch main push")).unwrap_err();
+    let faults = create(&config(text), &context("branch main push"), &NoFiles).unwrap_err();
     assert_eq!(faults.len(), 1);
     let text = faults[0].to_string();
     assert!(text.starts_with("'b' job needs 'a' job, but 'a' does not exist in the pipeline."));
@@ -212,7 +212,7 @@ c: {script: m, needs: [{job: a, optional: true}]}
 #[test]
 fn a_pipeline_needs_a_job_outside_of_the_edge_stages() {
     let faults = |text: &str| {
-        let faults = create(&config(text), &context("branch main push")).unwrap_err();
+        let faults = create(&config(text), &context("branch main push"), &NoFiles).unwrap_err();
         faults[0].to_string()
     };
     assert!(faults("a: {stage: .pre, script: m}").contains("would have been empty"));
@@ -245,7 +245,8 @@ workflow:
 variables: {WHO: global}
 x: {script: m}
 "#;
-    let filtered = |words: &str| create(&config(text), &context(words)).unwrap_err()[0].to_string();
+    let filtered =
+        |words: &str| create(&config(text), &context(words), &NoFiles).unwrap_err()[0].to_string();
     let expected = "Pipeline filtered out by workflow rules.";
     assert_eq!(filtered("branch main push MODE=never"), expected);
     assert_eq!(filtered("branch main push"), expected);

@@ -96,6 +96,7 @@ fn prepare(args: &RunArgs, project: &Project, builds: &Path) -> Result<Prepared,
         checked,
     } = planned;
     let mut plan = select(args, plan)?;
+    pipeline::refuse_unsupported(&plan, &checked)?;
     refuse_services(args.executor, &plan, &checked)?;
     shipway_coordinator::resolve_cache_keys(&mut plan, snapshot.path()).map_err(|cause| {
         Fault::usage_text(format!("cannot read a file of `cache:key:files`: {cause}"))

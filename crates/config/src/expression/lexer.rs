@@ -16,6 +16,7 @@ pub(super) enum Token {
     Bool(bool),
     Text(String),
     Variable(String),
+    Input(String),
     /// With its slashes and the flags RE2 knows.
     Pattern(String),
 }
@@ -64,6 +65,7 @@ fn token(text: &str) -> Result<(Token, usize), String> {
         }
     }
     match text.as_bytes()[0] {
+        b'$' if text.starts_with("$[[") => input_token(text),
         b'$' => {
             let name: String = text[1..]
                 .chars()
@@ -90,6 +92,21 @@ fn token(text: &str) -> Result<(Token, usize), String> {
                 "`{word}` is not an operator or a value; texts stand in quotes"
             ))
         }
+    }
+}
+
+/// `$[[ inputs.name ]]`
+fn input_token(text: &str) -> Result<(Token, usize), String> {
+    let end = text.find("]]").map(|end| end + 2);
+    let name = end.and_then(|end| {
+        let inner = text[3..end - 2].trim();
+        let name = inner.strip_prefix("inputs.")?;
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        (!name.is_empty() && name.chars().all(fits)).then(|| name.to_owned())
+    });
+    match (name, end) {
+        (Some(name), Some(end)) => Ok((Token::Input(name), end)),
+        _ => Err("an input is written `$[[ inputs.NAME ]]`".to_owned()),
     }
 }
 

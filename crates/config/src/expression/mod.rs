@@ -37,6 +37,8 @@ pub enum Value<'v> {
     Text(&'v str),
     /// A regular expression with its slashes.
     Pattern(&'v str),
+    /// An input that is no text: a number, or a list as JSON. It equals only its like.
+    Other(&'v str),
 }
 
 /// Two operands of one of these make an expression.
@@ -67,6 +69,8 @@ pub enum Tree {
     Text(String),
     /// The name behind `$`.
     Variable(String),
+    /// The name in `$[[ inputs.name ]]`.
+    Input(String),
     /// A regular expression with its slashes.
     Pattern(String),
     /// `!`
@@ -89,6 +93,15 @@ impl Expression {
         self.root.evaluate(lookup)
     }
 
+    /// The same with the values of inputs, for `spec:inputs:rules`.
+    pub fn evaluate_with<'a>(
+        &'a self,
+        lookup: &dyn Fn(&str) -> Option<&'a str>,
+        input: &dyn Fn(&str) -> Value<'a>,
+    ) -> Value<'a> {
+        self.root.evaluate_with(lookup, input)
+    }
+
     /// Whether its value is present.
     pub fn is_true<'a>(&'a self, lookup: &dyn Fn(&str) -> Option<&'a str>) -> bool {
         self.evaluate(lookup).is_present()
@@ -101,8 +114,26 @@ impl Expression {
 
     /// The names of the variables in it, in order, each once.
     pub fn variables(&self) -> Vec<&str> {
+        self.names(|tree| match tree {
+            Tree::Variable(name) => Some(name),
+            _ => None,
+        })
+    }
+
+    /// The names of the inputs in it, in order, each once.
+    pub fn inputs(&self) -> Vec<&str> {
+        self.names(|tree| match tree {
+            Tree::Input(name) => Some(name),
+            _ => None,
+        })
+    }
+
+    fn names(&self, name: impl Fn(&Tree) -> Option<&str>) -> Vec<&str> {
         let mut names = Vec::new();
-        self.root.collect_variables(&mut names);
+        self.root.walk(&mut |tree| match name(tree) {
+            Some(name) if !names.contains(&name) => names.push(name),
+            _ => {}
+        });
         names
     }
 }
@@ -114,7 +145,7 @@ impl Value<'_> {
             Self::Null => false,
             Self::Bool(value) => *value,
             Self::Text(text) => !text.trim().is_empty(),
-            Self::Pattern(_) => true,
+            Self::Pattern(_) | Self::Other(_) => true,
         }
     }
 
@@ -127,35 +158,45 @@ impl Value<'_> {
 impl Tree {
     /// What this part evaluates to.
     pub fn evaluate<'a>(&'a self, lookup: &dyn Fn(&str) -> Option<&'a str>) -> Value<'a> {
+        self.evaluate_with(lookup, &|_| Value::Null)
+    }
+
+    fn evaluate_with<'a>(
+        &'a self,
+        lookup: &dyn Fn(&str) -> Option<&'a str>,
+        input: &dyn Fn(&str) -> Value<'a>,
+    ) -> Value<'a> {
         match self {
             Self::Null => Value::Null,
             Self::Bool(value) => Value::Bool(*value),
             Self::Text(text) => Value::Text(text),
             Self::Pattern(text) => Value::Pattern(text),
             Self::Variable(name) => lookup(name).map_or(Value::Null, Value::Text),
-            Self::Not(operand) => Value::Bool(!operand.evaluate(lookup).is_present()),
+            Self::Input(name) => input(name),
+            Self::Not(operand) => Value::Bool(!operand.evaluate_with(lookup, input).is_present()),
             Self::Binary(operator, left, right) => {
-                let value = left.evaluate(lookup);
+                let value = left.evaluate_with(lookup, input);
+                let right = || right.evaluate_with(lookup, input);
                 match operator {
                     Operator::And if !value.is_truthy() => value,
                     Operator::Or if value.is_truthy() => value,
-                    Operator::And | Operator::Or => right.evaluate(lookup),
-                    Operator::Equals => Value::Bool(value == right.evaluate(lookup)),
-                    Operator::NotEquals => Value::Bool(value != right.evaluate(lookup)),
-                    Operator::Matches => Value::Bool(matches(&value, &right.evaluate(lookup))),
-                    Operator::NotMatches => Value::Bool(!matches(&value, &right.evaluate(lookup))),
+                    Operator::And | Operator::Or => right(),
+                    Operator::Equals => Value::Bool(value == right()),
+                    Operator::NotEquals => Value::Bool(value != right()),
+                    Operator::Matches => Value::Bool(matches(&value, &right())),
+                    Operator::NotMatches => Value::Bool(!matches(&value, &right())),
                 }
             }
         }
     }
 
-    fn collect_variables<'a>(&'a self, names: &mut Vec<&'a str>) {
+    fn walk<'a>(&'a self, visit: &mut impl FnMut(&'a Self)) {
+        visit(self);
         match self {
-            Self::Variable(name) if !names.contains(&name.as_str()) => names.push(name),
-            Self::Not(operand) => operand.collect_variables(names),
+            Self::Not(operand) => operand.walk(visit),
             Self::Binary(_, left, right) => {
-                left.collect_variables(names);
-                right.collect_variables(names);
+                left.walk(visit);
+                right.walk(visit);
             }
             _ => {}
         }
@@ -166,7 +207,7 @@ impl Tree {
 /// is searched for the left one, as GitLab does.
 fn matches(left: &Value<'_>, right: &Value<'_>) -> bool {
     let text = match left {
-        Value::Text(text) | Value::Pattern(text) => *text,
+        Value::Text(text) | Value::Pattern(text) | Value::Other(text) => *text,
         Value::Bool(true) => "true",
         Value::Bool(false) => "false",
         Value::Null => return false,
@@ -174,7 +215,7 @@ fn matches(left: &Value<'_>, right: &Value<'_>) -> bool {
     match right {
         Value::Pattern(literal) => is_match(literal, text).unwrap_or(false),
         Value::Text(literal) => is_match(literal, text).unwrap_or_else(|| literal.contains(text)),
-        Value::Null | Value::Bool(_) => false,
+        Value::Null | Value::Bool(_) | Value::Other(_) => false,
     }
 }
 

@@ -55,6 +55,7 @@ impl Parser<'_> {
             Some(Token::Bool(value)) => Tree::Bool(*value),
             Some(Token::Text(text)) => Tree::Text(text.clone()),
             Some(Token::Variable(name)) => Tree::Variable(name.clone()),
+            Some(Token::Input(name)) => Tree::Input(name.clone()),
             Some(Token::Pattern(pattern)) => Tree::Pattern(pattern.clone()),
             Some(Token::Not) => {
                 self.next += 1;

@@ -20,8 +20,8 @@ const KEYS: Keys = Keys {
 };
 
 const KEY: Keys = Keys {
-    known: &["files", "prefix"],
-    later: &["files_commits"],
+    known: &["files", "files_commits", "prefix"],
+    later: &[],
 };
 
 const POLICIES: [&str; 3] = ["pull-push", "push", "pull"];
@@ -128,26 +128,38 @@ fn key(node: &Node, at: &Place<'_>) -> Option<CacheKey> {
         );
         return None;
     }
-    let Some(files) = get(map, "files") else {
+    let (name, most) = match value(map, "files_commits") {
+        Some(_) => ("files_commits", 2),
+        None => ("files", 10),
+    };
+    let Some(files) = get(map, name) else {
         // An unknown key has been told; the missing one would only repeat it.
         if map.keys().all(|key| KEY.known.contains(&key.as_str())) {
             at.config(node, "missing required keys: files");
         }
         return None;
     };
-    let place = at.key("files");
+    let place = at.key(name);
     let list = paths_entry(&files.node, &place)?;
     if list.is_empty() {
         place.config(&files.node, "requires at least 1 item");
         return None;
     }
-    if list.len() > 10 {
-        place.config(&files.node, "has too many items (maximum is 10)");
+    if list.len() > most {
+        let reason = format!("has too many items (maximum is {most})");
+        place.config(&files.node, &reason);
         return None;
     }
-    Some(CacheKey::Files {
-        files: list,
-        prefix,
+    Some(if name == "files" {
+        CacheKey::Files {
+            files: list,
+            prefix,
+        }
+    } else {
+        CacheKey::FilesCommits {
+            files: list,
+            prefix,
+        }
     })
 }
 

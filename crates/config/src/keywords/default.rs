@@ -4,9 +4,10 @@
 use super::place::{Keys, Place};
 use super::report::Report;
 use super::values::value;
-use super::{artifacts, cache, failure, flow, image, script};
+use super::{artifacts, cache, failure, flow, hooks, id_tokens, image, script};
 use crate::yaml::{Map, get};
 use crate::{Artifacts, Cache, Image, Limits, Retry, Service};
+use indexmap::IndexMap;
 
 pub(crate) const KEYS: Keys = Keys {
     known: &[
@@ -20,8 +21,11 @@ pub(crate) const KEYS: Keys = Keys {
         "tags",
         "interruptible",
         "timeout",
+        "hooks",
+        "id_tokens",
+        "identity",
     ],
-    later: &["hooks", "id_tokens", "identity"],
+    later: &[],
 };
 
 /// Those of them that may also stand at the top level.
@@ -45,6 +49,9 @@ pub(crate) struct Inheritable {
     pub(crate) retry: Option<Retry>,
     pub(crate) tags: Option<Vec<String>>,
     pub(crate) interruptible: Option<bool>,
+    pub(crate) hooks: Option<Vec<String>>,
+    pub(crate) id_tokens: Option<IndexMap<String, Vec<String>>>,
+    pub(crate) identity: Option<String>,
 }
 
 impl Inheritable {
@@ -66,6 +73,10 @@ impl Inheritable {
             tags: value(map, "tags").and_then(|node| flow::tags(node, &at.key("tags"), limits)),
             interruptible: value(map, "interruptible")
                 .and_then(|node| flow::interruptible(node, &at.key("interruptible"))),
+            hooks: value(map, "hooks").and_then(|node| hooks::hooks(node, &at.key("hooks"))),
+            id_tokens: value(map, "id_tokens")
+                .and_then(|node| id_tokens::id_tokens(node, &at.key("id_tokens"))),
+            identity: id_tokens::identity(map, at),
         }
     }
 
@@ -97,6 +108,9 @@ impl Inheritable {
             &defaults.interruptible,
             takes("interruptible"),
         );
+        fill(&mut self.hooks, &defaults.hooks, takes("hooks"));
+        fill(&mut self.id_tokens, &defaults.id_tokens, takes("id_tokens"));
+        fill(&mut self.identity, &defaults.identity, takes("identity"));
     }
 }
 

@@ -1,5 +1,6 @@
 //! `environment`.
 
+use super::kubernetes;
 use super::place::{Keys, Place};
 use super::values::value;
 use crate::yaml::{Map, Node};
@@ -13,8 +14,9 @@ const KEYS: Keys = Keys {
         "on_stop",
         "auto_stop_in",
         "deployment_tier",
+        "kubernetes",
     ],
-    later: &["kubernetes"],
+    later: &[],
 };
 
 const ACTIONS: [&str; 5] = ["start", "stop", "prepare", "verify", "access"];
@@ -50,6 +52,8 @@ pub(crate) fn environment(node: &Node, at: &Place<'_>) -> Option<Environment> {
         on_stop: at.text(map, "on_stop"),
         auto_stop_in: auto_stop_in(map, at),
         deployment_tier: tier(map, at),
+        kubernetes: value(map, "kubernetes")
+            .and_then(|node| kubernetes::kubernetes(node, &at.key("kubernetes"))),
     };
     Some(Environment {
         name: name?,

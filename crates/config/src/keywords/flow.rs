@@ -1,6 +1,7 @@
 //! Keywords of one value each: `when`, `start_in`, `timeout`, `interruptible`, `parallel`,
 //! `tags`, `coverage`, `stage`.
 
+use super::matrix::{Parallel, matrix};
 use super::place::{Keys, Place};
 use super::values::{strings, value, whole_number};
 use crate::yaml::{Map, Node, Value};
@@ -27,20 +28,29 @@ pub(crate) fn when_of(text: &str) -> Option<When> {
 
 /// `when` of a job.
 pub(crate) fn when(map: &Map, at: &Place<'_>) -> Option<When> {
+    when_among(map, at, &WHENS)
+}
+
+/// `when` of a job that triggers, which cannot be delayed.
+pub(crate) fn when_of_trigger(map: &Map, at: &Place<'_>) -> Option<When> {
+    when_among(map, at, &WHENS[..4])
+}
+
+fn when_among(map: &Map, at: &Place<'_>, words: &[&str]) -> Option<When> {
     let node = value(map, "when")?;
     let Some(text) = node.as_text() else {
         at.attribute(node, "when", "should be a string");
         return None;
     };
-    if WHENS.contains(&text) {
+    if words.contains(&text) {
         return when_of(text);
     }
-    let reason = format!("should be one of: {}", WHENS.join(", "));
+    let reason = format!("should be one of: {}", words.join(", "));
     let fault = at.attribute(node, "when", &reason);
     if text == "never" {
         fault.hint("`never` is for rules; to switch a job off, put a dot before its name");
     } else {
-        fault.did_you_mean(Some(text), &WHENS);
+        fault.did_you_mean(Some(text), words);
     }
     None
 }
@@ -99,25 +109,26 @@ pub(crate) fn interruptible(node: &Node, at: &Place<'_>) -> Option<bool> {
     flag
 }
 
-/// `parallel: N`
-pub(crate) fn parallel(node: &Node, at: &Place<'_>, limits: &Limits) -> Option<u32> {
+/// `parallel`: a number, or a matrix.
+pub(crate) fn parallel(node: &Node, at: &Place<'_>, limits: &Limits) -> Option<Parallel> {
     const KEYS: Keys = Keys {
-        known: &[],
-        later: &["matrix"],
+        known: &["matrix"],
+        later: &[],
     };
     match &node.value {
         Value::Integer(_) | Value::Float(_) => {
             whole_number(node, 1, i128::from(limits.parallel), |reason| {
                 at.config(node, reason);
             })
-            .map(|number| number as u32)
+            .map(|number| Parallel::Number(number as u32))
         }
         Value::Map(map) => {
             at.check_keys(map, &KEYS);
-            if value(map, "matrix").is_none() {
+            let Some(node) = value(map, "matrix") else {
                 at.config(node, "missing required keys: matrix");
-            }
-            None
+                return None;
+            };
+            matrix(node, &at.key("matrix"), limits.parallel as usize).map(Parallel::Matrix)
         }
         _ => {
             at.form(node, "should be an integer or a hash");

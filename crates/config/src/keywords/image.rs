@@ -3,12 +3,12 @@
 use super::place::{Keys, Place};
 use super::values::{string_or_strings, value};
 use super::variables;
-use crate::yaml::{Map, Node};
+use crate::yaml::{Map, Node, Value};
 use crate::{Image, PullPolicy, Service, Variables};
 
 const IMAGE: Keys = Keys {
-    known: &["name", "entrypoint", "pull_policy", "docker"],
-    later: &["ports", "kubernetes"],
+    known: &["name", "entrypoint", "pull_policy", "docker", "kubernetes"],
+    later: &["ports"],
 };
 
 const SERVICE: Keys = Keys {
@@ -20,8 +20,9 @@ const SERVICE: Keys = Keys {
         "variables",
         "pull_policy",
         "docker",
+        "kubernetes",
     ],
-    later: &["ports", "kubernetes"],
+    later: &["ports"],
 };
 
 /// `image`: a name, or a map.
@@ -95,6 +96,7 @@ fn from_map(map: &Map, node: &Node, at: &Place<'_>) -> Option<Image> {
         Some(node) => docker(node, at),
         None => (None, None),
     };
+    let kubernetes_user = value(map, "kubernetes").and_then(|node| kubernetes_user(node, at));
     let entrypoint = at.string_or_strings(map, "entrypoint");
     let pull_policy = match value(map, "pull_policy") {
         Some(node) => pull_policy(node, &at.key("pull_policy")),
@@ -106,7 +108,36 @@ fn from_map(map: &Map, node: &Node, at: &Place<'_>) -> Option<Image> {
         pull_policy,
         platform,
         user,
+        kubernetes_user,
     })
+}
+
+/// `kubernetes: {user}`: a number, or a text of one or two.
+fn kubernetes_user(node: &Node, at: &Place<'_>) -> Option<String> {
+    let Some(map) = node.as_map() else {
+        let reason = "value at `/kubernetes` is not an object";
+        at.attribute(node, "executor_opts", reason);
+        return None;
+    };
+    for (key, entry) in map {
+        if key.as_str() != "user" {
+            let reason = format!(
+                "object property at `/kubernetes/{}` is a disallowed additional property",
+                key.as_str()
+            );
+            at.attribute(&Node::null(entry.key_span), "executor_opts", &reason)
+                .label("unknown key");
+        }
+    }
+    let node = value(map, "user")?;
+    match &node.value {
+        Value::Text(_) | Value::Integer(_) => node.scalar_text(),
+        _ => {
+            let reason = "value at `/kubernetes/user` is not a string or an integer";
+            at.attribute(node, "executor_opts", reason);
+            None
+        }
+    }
 }
 
 /// `docker: {platform, user}`. GitLab checks it with a JSON schema, whose words these are.

@@ -1,20 +1,28 @@
 //! A job: its keys, and how they fit together.
 
 use super::default::Inheritable;
+use super::matrix::Parallel;
+use super::needs::Needs;
 use super::place::{Keys, Place};
 use super::report::Report;
 use super::values::value;
-use super::{environment, failure, flow, inherit, needs, policy, rules, script, variables};
+use super::{
+    environment, failure, flow, inherit, inputs, needs, pages, policy, release, rules, run, script,
+    secrets, trigger, variables,
+};
 use crate::yaml::{Entry, Key, Map, Node, get};
-use crate::{Job, Limits, Variables, When};
+use crate::{DastConfiguration, Job, Limits, Trigger, Variables, When};
 
+/// Of a job with commands.
 const KEYS: Keys = Keys {
     known: &[
         "extends",
         "stage",
         "script",
+        "run",
         "before_script",
         "after_script",
+        "hooks",
         "image",
         "services",
         "variables",
@@ -24,6 +32,7 @@ const KEYS: Keys = Keys {
         "except",
         "when",
         "start_in",
+        "manual_confirmation",
         "allow_failure",
         "needs",
         "dependencies",
@@ -37,10 +46,6 @@ const KEYS: Keys = Keys {
         "interruptible",
         "resource_group",
         "environment",
-    ],
-    later: &[
-        "run",
-        "hooks",
         "release",
         "pages",
         "publish",
@@ -48,9 +53,31 @@ const KEYS: Keys = Keys {
         "id_tokens",
         "identity",
         "inputs",
-        "manual_confirmation",
         "dast_configuration",
     ],
+    later: &[],
+};
+
+/// Of a job that starts another pipeline or mirrors one.
+const TRIGGER_KEYS: Keys = Keys {
+    known: &[
+        "trigger",
+        "parallel",
+        "extends",
+        "stage",
+        "only",
+        "except",
+        "rules",
+        "variables",
+        "inherit",
+        "allow_failure",
+        "when",
+        "needs",
+        "resource_group",
+        "interruptible",
+        "environment",
+    ],
+    later: &[],
 };
 
 /// What jobs take from the rest of the configuration.
@@ -64,7 +91,7 @@ pub(crate) struct Surroundings<'s> {
 /// A visible job and how many instances of it there are.
 pub(crate) struct Read {
     pub(crate) job: Job,
-    pub(crate) parallel: Option<u32>,
+    pub(crate) parallel: Option<Parallel>,
 }
 
 /// Reads a visible entry of the top level that is no global keyword.
@@ -77,30 +104,42 @@ pub(crate) fn job(
     let name = key.as_str();
     let at = Place::job(name, report);
     let is_named = check_name(key, entry, &at);
-    let has_commands = entry.node.as_map().is_some_and(has_commands);
-    if !has_commands && is_named {
+    let kind = kind(&entry.node);
+    if kind == Kind::Unknown && is_named {
         without_commands(name, entry, &at);
     }
     // A job without commands is read on, for the rest of its faults and for the jobs that
     // need it.
     let map = entry.node.as_map().filter(|_| is_named)?;
-    if has_commands {
-        at.check_keys(map, &KEYS);
-    }
-    if has_commands && name == "pages" && value(map, "pages").and_then(Node::as_bool) != Some(false)
-    {
-        at.unsupported_as("pages", entry.key_span);
+    match kind {
+        Kind::Commands => at.check_keys(map, &KEYS),
+        Kind::Trigger => at.check_keys(map, &TRIGGER_KEYS),
+        Kind::Unknown => {}
     }
     check_rules_alone(map, &at);
 
     let (inherit_default, inherit_variables) = value(map, "inherit")
         .map(|node| inherit::inherit(node, &at.key("inherit")))
         .unwrap_or_default();
-    let mut inherited = Inheritable::read(map, &at, around.limits);
-    inherited.inherit(around.defaults, |keyword| inherit_default.takes(keyword));
+    let mut inherited = if kind == Kind::Trigger {
+        Inheritable {
+            interruptible: value(map, "interruptible")
+                .and_then(|node| flow::interruptible(node, &at.key("interruptible"))),
+            ..Inheritable::default()
+        }
+    } else {
+        Inheritable::read(map, &at, around.limits)
+    };
+    // Of the defaults a trigger takes only this one.
+    inherited.inherit(around.defaults, |keyword| {
+        inherit_default.takes(keyword) && (kind != Kind::Trigger || keyword == "interruptible")
+    });
 
     let own_rules = value(map, "rules");
-    let when = flow::when(map, &at);
+    let when = match kind {
+        Kind::Trigger => flow::when_of_trigger(map, &at),
+        _ => flow::when(map, &at),
+    };
     let commands = value(map, "script").and_then(|node| {
         let commands = script::commands(node, &at.key("script"))?;
         if commands.is_empty() {
@@ -108,33 +147,50 @@ pub(crate) fn job(
         }
         Some(commands)
     });
-    let needs = value(map, "needs").and_then(|node| needs::needs(node, &at.key("needs")));
-    let dependencies = at.strings(map, "dependencies");
-    if let (Some(needs), Some(names)) = (&needs, &dependencies) {
-        let outside: Vec<&str> = names
-            .iter()
-            .map(String::as_str)
-            .filter(|name| !needs.iter().any(|need| need.job == *name))
-            .collect();
-        if let Some(node) = value(map, "dependencies")
-            && !outside.is_empty()
-        {
-            let reason = format!("the {} should be part of needs", outside.join(", "));
-            at.attribute(node, "dependencies", &reason)
-                .label("not in `needs`");
+    let needs = value(map, "needs").and_then(|node| {
+        let at = at.key("needs");
+        match kind {
+            Kind::Trigger => needs::of_trigger(node, &at),
+            _ => needs::of_job(node, &at),
         }
+    });
+    let dependencies = at.strings(map, "dependencies");
+    check_dependencies(map, needs.as_ref(), dependencies.as_deref(), &at);
+    let trigger = (kind == Kind::Trigger)
+        .then(|| starts(map, needs.as_ref(), entry, &at))
+        .flatten();
+    let pages = (kind == Kind::Commands)
+        .then(|| pages::pages(name, map, &at))
+        .flatten();
+    if let Some(pages) = &pages {
+        pages::add_to_artifacts(pages, &mut inherited.artifacts);
     }
+    let run = run(map, &at);
     let mut only = value(map, "only").and_then(|node| policy::policy(node, &at.key("only")));
     if let Some(only) = &mut only {
         only.refs.get_or_insert_with(policy::default_refs);
     } else if own_rules.is_none() && !around.has_workflow_rules {
         only = Some(crate::Policy {
             refs: Some(policy::default_refs()),
-            variables: None,
+            ..crate::Policy::default()
         });
     }
-    let parallel = value(map, "parallel")
-        .and_then(|node| flow::parallel(node, &at.key("parallel"), around.limits));
+    let parallel = value(map, "parallel").and_then(|node| {
+        let at = at.key("parallel");
+        let parallel = flow::parallel(node, &at, around.limits);
+        if kind == Kind::Trigger && matches!(parallel, Some(Parallel::Number(_))) {
+            at.config(node, "cannot use \"parallel: <number>\".")
+                .hint("a matrix is allowed: `parallel: {matrix: [{NAME: [one, two]}]}`");
+            return None;
+        }
+        parallel
+    });
+    let (needs, cross_needs) = match needs {
+        // A mirrored pipeline orders nothing.
+        Some(needs) if needs.jobs.is_empty() && !needs.mirrors.is_empty() => (None, Vec::new()),
+        Some(needs) => (Some(needs.jobs), needs.cross),
+        None => (None, Vec::new()),
+    };
     let job = Job {
         name: name.to_owned(),
         key: name.to_owned(),
@@ -143,6 +199,7 @@ pub(crate) fn job(
             .unwrap_or_else(|| "test".to_owned()),
         before_script: inherited.before_script.unwrap_or_default(),
         script: commands.unwrap_or_default(),
+        run,
         after_script: inherited.after_script.unwrap_or_default(),
         image: inherited.image,
         services: inherited.services.unwrap_or_default(),
@@ -156,8 +213,14 @@ pub(crate) fn job(
         except: value(map, "except").and_then(|node| policy::policy(node, &at.key("except"))),
         when,
         start_in: start_in(map, when, own_rules.is_some(), entry, &at),
-        allow_failure: failure::allow_failure(map, &at),
+        allow_failure: match kind {
+            Kind::Trigger => at
+                .boolean(map, "allow_failure")
+                .map(crate::AllowFailure::Always),
+            _ => failure::allow_failure(map, &at),
+        },
         needs,
+        cross_needs,
         dependencies,
         artifacts: inherited.artifacts,
         cache: inherited.cache.unwrap_or_default(),
@@ -170,14 +233,136 @@ pub(crate) fn job(
         resource_group: at.text(map, "resource_group"),
         environment: value(map, "environment")
             .and_then(|node| environment::environment(node, &at.key("environment"))),
+        trigger,
+        pre_get_sources_script: inherited.hooks.unwrap_or_default(),
+        release: value(map, "release").and_then(|node| release::release(node, &at.key("release"))),
+        pages,
+        secrets: value(map, "secrets")
+            .map(|node| secrets::secrets(node, &at.key("secrets")))
+            .unwrap_or_default(),
+        id_tokens: inherited.id_tokens.unwrap_or_default(),
+        identity: inherited.identity,
+        inputs: value(map, "inputs")
+            .map(|node| inputs::of_job(node, &at))
+            .unwrap_or_default(),
+        manual_confirmation: at.text(map, "manual_confirmation"),
+        dast_configuration: value(map, "dast_configuration")
+            .and_then(|node| dast_configuration(node, &at.key("dast_configuration"))),
     };
     check_extends(map, &at);
     warn_of_double_pipelines(own_rules, &job, around, &at);
     Some(Read { job, parallel })
 }
 
-fn has_commands(map: &Map) -> bool {
-    get(map, "script").is_some() || get(map, "run").is_some()
+/// What makes an entry a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// `script` or `run`.
+    Commands,
+    /// `trigger`, or needs without commands.
+    Trigger,
+    /// None of them.
+    Unknown,
+}
+
+fn kind(node: &Node) -> Kind {
+    let has = |key: &str| node.as_map().is_some_and(|map| get(map, key).is_some());
+    if has("script") || has("run") {
+        Kind::Commands
+    } else if has("trigger") || has("needs") {
+        Kind::Trigger
+    } else {
+        Kind::Unknown
+    }
+}
+
+/// What a job without commands does.
+fn starts(map: &Map, needs: Option<&Needs>, entry: &Entry, at: &Place<'_>) -> Option<Trigger> {
+    let owner = Node::null(entry.key_span);
+    let mirrors = needs
+        .map(|needs| needs.mirrors.as_slice())
+        .unwrap_or_default();
+    if mirrors.len() > 1 {
+        at.config(&owner, "should contain at most one bridge need")
+            .label("mirrors several pipelines");
+    }
+    if let Some(node) = value(map, "trigger") {
+        return trigger::trigger(node, &at.key("trigger"));
+    }
+    if let [pipeline, ..] = mirrors {
+        return Some(Trigger::Mirror {
+            pipeline: pipeline.clone(),
+        });
+    }
+    // Needs that are wrong have been told.
+    if needs.is_some() || value(map, "needs").is_none() {
+        at.config(
+            &owner,
+            "should contain either a trigger or a needs:pipeline",
+        )
+        .label("no `script`")
+        .hint("add `script`, `run` or `trigger`");
+    }
+    None
+}
+
+fn check_dependencies(
+    map: &Map,
+    needs: Option<&Needs>,
+    dependencies: Option<&[String]>,
+    at: &Place<'_>,
+) {
+    let (Some(needs), Some(names), Some(node)) = (needs, dependencies, value(map, "dependencies"))
+    else {
+        return;
+    };
+    if names.is_empty() {
+        return;
+    }
+    if needs.jobs.is_empty() && !needs.cross.is_empty() {
+        let reason = "corresponding to dependencies must be from the same pipeline";
+        at.attribute(value(map, "needs").unwrap_or(node), "needs", reason);
+        return;
+    }
+    let outside: Vec<&str> = names
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !needs.jobs.iter().any(|need| need.job == *name))
+        .collect();
+    if !outside.is_empty() {
+        let reason = format!("the {} should be part of needs", outside.join(", "));
+        at.attribute(node, "dependencies", &reason)
+            .label("not in `needs`");
+    }
+}
+
+/// `run`, which takes the place of the scripts.
+fn run(map: &Map, at: &Place<'_>) -> Option<serde_json::Value> {
+    let node = value(map, "run")?;
+    let scripts: Vec<&str> = ["script", "before_script", "after_script"]
+        .into_iter()
+        .filter(|key| value(map, key).is_some())
+        .collect();
+    if !scripts.is_empty() {
+        let reason = format!(
+            "these keys cannot be used together: run, {}",
+            scripts.join(", ")
+        );
+        at.config(node, &reason).label("beside a script");
+    }
+    run::run(map, at)
+}
+
+fn dast_configuration(node: &Node, at: &Place<'_>) -> Option<DastConfiguration> {
+    const KEYS: Keys = Keys {
+        known: &["site_profile", "scanner_profile"],
+        later: &[],
+    };
+    let map = at.map(node, &KEYS)?;
+    Some(DastConfiguration {
+        site_profile: at.text(map, "site_profile"),
+        scanner_profile: at.text(map, "scanner_profile"),
+    })
 }
 
 fn check_name(key: &Key, entry: &Entry, at: &Place<'_>) -> bool {
@@ -199,15 +384,8 @@ fn check_name(key: &Key, entry: &Entry, at: &Place<'_>) -> bool {
     true
 }
 
-/// An entry without commands: a trigger job, a slip in `script`, or no job at all.
+/// An entry without commands: a slip in `script`, or no job at all.
 fn without_commands(name: &str, entry: &Entry, at: &Place<'_>) {
-    if let Some(map) = entry.node.as_map()
-        && let Some(trigger) = get(map, "trigger")
-        && !trigger.node.is_null()
-    {
-        at.unsupported("trigger", trigger.key_span);
-        return;
-    }
     let text = format!(
         "jobs {} config should implement the script:, run:, or trigger: keyword",
         name.to_lowercase()

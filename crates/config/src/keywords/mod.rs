@@ -7,16 +7,28 @@ mod default;
 mod environment;
 mod failure;
 mod flow;
+pub(crate) mod header;
+mod hooks;
+mod id_tokens;
 mod image;
 mod inherit;
+mod inputs;
 mod job;
+mod kubernetes;
+mod matrix;
 mod needs;
+mod pages;
+mod paths;
 pub(crate) mod place;
 mod policy;
+mod release;
 pub(crate) mod report;
 mod rules;
+mod run;
 mod script;
+mod secrets;
 mod stages;
+mod trigger;
 pub(crate) mod values;
 mod variables;
 mod workflow;
@@ -30,6 +42,8 @@ use values::value;
 
 pub(crate) use default::TOP_LEVEL as TOP_LEVEL_DEFAULTS;
 pub(crate) use job::Read as ReadJob;
+pub(crate) use matrix::{Matrix, Parallel};
+pub(crate) use rules::IncludeRule;
 
 /// The keywords of the top level; every other key there is a job.
 pub(crate) const GLOBALS: [&str; 11] = [
@@ -54,6 +68,11 @@ pub(crate) struct Read {
     pub(crate) form: IndexMap<String, PrefilledVariable>,
     pub(crate) workflow: Option<Workflow>,
     pub(crate) jobs: Vec<ReadJob>,
+}
+
+/// `include:rules`
+pub(crate) fn include_rules(node: &crate::yaml::Node, report: &Report) -> Vec<IncludeRule> {
+    rules::of_include(node, &Place::top("include", report).key("rules"))
 }
 
 /// Reads every keyword of the configuration.

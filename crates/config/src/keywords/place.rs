@@ -76,6 +76,11 @@ impl<'p> Place<'p> {
         }
     }
 
+    /// `jobs:test:trigger` for a place in `jobs:test:trigger:include`.
+    pub(crate) fn parent_location(&self) -> String {
+        self.parent.map(Place::location).unwrap_or_default()
+    }
+
     /// `jobs:test:cache:key`
     fn location(&self) -> String {
         let mut location = match self.parent {

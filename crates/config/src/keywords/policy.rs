@@ -1,13 +1,14 @@
 //! `only` and `except`.
 
+use super::paths;
 use super::place::{Keys, Place};
 use super::values::{strings, value};
 use crate::yaml::{Map, Node};
 use crate::{Policy, refs};
 
 const KEYS: Keys = Keys {
-    known: &["refs", "variables"],
-    later: &["changes", "kubernetes"],
+    known: &["refs", "variables", "changes", "kubernetes"],
+    later: &[],
 };
 
 const REFS: &str = "should be an array of strings or regular expressions using re2 syntax";
@@ -26,7 +27,7 @@ pub(crate) fn policy(node: &Node, at: &Place<'_>) -> Option<Policy> {
                     "names and expressions are texts, expressions stand between slashes: /^v/",
                 );
             })?),
-            variables: None,
+            ..Policy::default()
         });
     }
     let Some(map) = node.as_map() else {
@@ -45,7 +46,22 @@ pub(crate) fn policy(node: &Node, at: &Place<'_>) -> Option<Policy> {
             })
         }),
         variables: conditions(map, at),
+        changes: paths::of_policy(map, at),
+        kubernetes: kubernetes(map, at),
     })
+}
+
+fn kubernetes(map: &Map, at: &Place<'_>) -> bool {
+    let Some(node) = value(map, "kubernetes") else {
+        return false;
+    };
+    let is_active = node.as_text() == Some("active");
+    if !is_active {
+        let written = node.scalar_text().unwrap_or_else(|| node.kind().to_owned());
+        at.attribute(node, "kubernetes", &format!("unknown value: {written}"))
+            .label("may be active");
+    }
+    is_active
 }
 
 fn refs(node: &Node, wrong: impl Fn(&Node)) -> Option<Vec<String>> {

@@ -1,17 +1,19 @@
 //! `rules` of jobs.
 
 use super::flow::start_in;
-use super::needs::needs;
+use super::needs;
 use super::place::{Keys, Place};
 use super::values::{flattened, value};
-use super::variables;
+use super::{paths, variables};
 use crate::expression::{Expression, Operator, Tree};
 use crate::yaml::{Map, Node};
-use crate::{Rule, Variables, When};
+use crate::{Changes, Exists, Rule, Variables, When};
 
 const KEYS: Keys = Keys {
     known: &[
         "if",
+        "changes",
+        "exists",
         "when",
         "start_in",
         "allow_failure",
@@ -19,7 +21,7 @@ const KEYS: Keys = Keys {
         "needs",
         "interruptible",
     ],
-    later: &["changes", "exists"],
+    later: &[],
 };
 
 const WHENS: [&str; 6] = [
@@ -68,6 +70,8 @@ fn rule(node: &Node, at: &Place<'_>) -> Option<Rule> {
     };
     Some(Rule {
         condition: condition(map, at),
+        changes: paths::changes(map, at),
+        exists: paths::exists(map, at),
         when,
         start_in,
         allow_failure: at.boolean(map, "allow_failure"),
@@ -75,12 +79,46 @@ fn rule(node: &Node, at: &Place<'_>) -> Option<Rule> {
             Some(node) => variables::of_rule(node, &at.key("variables")),
             None => Variables::default(),
         },
-        needs: value(map, "needs").and_then(|node| needs(node, &at.key("needs"))),
+        needs: value(map, "needs").and_then(|node| needs::of_rule(node, &at.key("needs"))),
         interruptible: match value(map, "interruptible") {
             Some(node) => super::flow::interruptible(node, &at.key("interruptible")),
             None => None,
         },
     })
+}
+
+/// An entry of `include:rules`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct IncludeRule {
+    pub(crate) condition: Option<String>,
+    pub(crate) changes: Option<Changes>,
+    pub(crate) exists: Option<Exists>,
+    /// `when: never`
+    pub(crate) never: bool,
+}
+
+/// `include:rules`
+pub(crate) fn of_include(node: &Node, at: &Place<'_>) -> Vec<IncludeRule> {
+    const KEYS: Keys = Keys {
+        known: &["if", "changes", "exists", "when"],
+        later: &[],
+    };
+    let Some(list) = node.as_list() else {
+        at.config(node, "should be an array of hashes");
+        return Vec::new();
+    };
+    let item = at.item("rule");
+    list.iter()
+        .filter_map(|node| {
+            let map = item.map(node, &KEYS)?;
+            Some(IncludeRule {
+                condition: condition(map, &item),
+                changes: paths::changes(map, &item),
+                exists: paths::exists(map, &item),
+                never: when(map, &item, &["never", "always"]) == Some(When::Never),
+            })
+        })
+        .collect()
 }
 
 /// `when` of a rule, one of the words given.

@@ -2,7 +2,7 @@
 
 use super::place::{Keys, Place};
 use super::values::{flattened, value};
-use super::{rules, variables};
+use super::{paths, rules, variables};
 use crate::yaml::{Map, Node};
 use crate::{AutoCancel, Variables, Workflow, WorkflowRule};
 
@@ -11,18 +11,22 @@ const KEYS: Keys = Keys {
     later: &[],
 };
 
-/// `start_in`, `allow_failure` and `needs` are tolerated by GitLab and mean nothing.
+/// `start_in`, `allow_failure`, `needs` and `interruptible` are tolerated by GitLab and mean
+/// nothing.
 const RULE: Keys = Keys {
     known: &[
         "if",
+        "changes",
+        "exists",
         "when",
         "variables",
         "auto_cancel",
         "start_in",
         "allow_failure",
         "needs",
+        "interruptible",
     ],
-    later: &["changes", "exists"],
+    later: &[],
 };
 
 const AUTO_CANCEL: Keys = Keys {
@@ -78,6 +82,8 @@ fn workflow_rule(node: &Node, at: &Place<'_>) -> Option<WorkflowRule> {
     let map = at.map(node, &RULE)?;
     Some(WorkflowRule {
         condition: rules::condition(map, at),
+        changes: paths::changes(map, at),
+        exists: paths::exists(map, at),
         when: rules::when(map, at, &["always", "never"]),
         variables: match value(map, "variables") {
             Some(node) => variables::of_rule(node, &at.key("variables")),

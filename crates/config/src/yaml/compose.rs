@@ -204,7 +204,7 @@ impl<'a, 't> Composer<'a, 't> {
         let mut span = self.place.span(open.start, open.start);
         // A flow collection ends with its bracket, a block collection with its last value.
         span.end = if end.index > start.index {
-            self.place.byte(end)
+            self.place.end_byte(end)
         } else {
             open.end
         };

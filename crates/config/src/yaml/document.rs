@@ -2,41 +2,101 @@
 
 use super::compose::Composer;
 use super::node::Node;
+use crate::inputs::Interpolation;
 use crate::{Diagnostic, FileId, Limits, Span};
 use libyaml_safer::{Encoding, EventData, Mark, Parser};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// The documents of one file.
-#[derive(Debug, Default)]
-pub(crate) struct Parsed {
-    /// The value of each document that has one.
-    pub(crate) documents: Vec<Node>,
-    /// Duplicate keys and the like.
-    pub(crate) warnings: Vec<Diagnostic>,
+/// The text of one document of a file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part<'t> {
+    /// The whole file.
+    file: &'t str,
+    offset: usize,
+    pub(crate) text: &'t str,
 }
 
-/// Reads a file. The first fault ends it.
-pub(crate) fn parse(text: &str, file: FileId, limits: &Limits) -> Result<Parsed, Diagnostic> {
-    let whole = Span {
-        file,
-        line: 1,
-        column: 1,
-        ..Span::default()
-    };
+/// The documents of a file, as text.
+///
+/// # Errors
+/// When the file is too large.
+pub(crate) fn parts<'t>(
+    text: &'t str,
+    file: FileId,
+    limits: &Limits,
+) -> Result<Vec<Part<'t>>, Diagnostic> {
     if text.len() > limits.yaml_bytes {
+        let whole = Span {
+            file,
+            line: 1,
+            column: 1,
+            ..Span::default()
+        };
         return Err(Diagnostic::error("The parsed YAML is too big", whole)
             .label(format!("more than {} bytes", limits.yaml_bytes))
             .hint("split the file with `include`"));
     }
-    let mut parsed = Parsed::default();
-    for (offset, part) in split_documents(text) {
-        let place = Place::new(text, offset, file);
-        if let Some(node) = parse_document(part, place, limits, &mut parsed.warnings)? {
-            parsed.documents.push(node);
+    let parts = split_documents(text).into_iter();
+    Ok(parts
+        .map(|(offset, part)| Part {
+            file: text,
+            offset,
+            text: part,
+        })
+        .collect())
+}
+
+impl Part<'_> {
+    /// Where a stretch of this document stands in its file.
+    pub(crate) fn span(&self, at: std::ops::Range<usize>, file: FileId) -> Span {
+        let start = self.offset + at.start;
+        let place = Place::new(self.file, start, file);
+        Span {
+            file,
+            start,
+            end: self.offset + at.end,
+            line: place.line + 1,
+            column: place.column + 1,
         }
     }
-    Ok(parsed)
+
+    /// Reads the document; `None` where it is empty. The first fault ends it.
+    pub(crate) fn read(
+        &self,
+        file: FileId,
+        limits: &Limits,
+        warnings: &mut Vec<Diagnostic>,
+    ) -> Result<Option<Node>, Diagnostic> {
+        let place = Place::new(self.file, self.offset, file);
+        parse_document(self.text, place, limits, warnings)
+    }
+
+    /// Reads the document after its blocks were replaced.
+    pub(crate) fn read_interpolated(
+        &self,
+        interpolation: &Interpolation,
+        file: FileId,
+        limits: &Limits,
+        warnings: &mut Vec<Diagnostic>,
+    ) -> Result<Option<Node>, Diagnostic> {
+        let lines = line_starts(self.file);
+        let place = Place {
+            written: Some(Written {
+                interpolation,
+                lines: &lines,
+            }),
+            ..Place::new(self.file, self.offset, file)
+        };
+        parse_document(&interpolation.text, place, limits, warnings)
+    }
+}
+
+/// The offset of every line of a file.
+fn line_starts(text: &str) -> Vec<usize> {
+    let content = text.len() - text.trim_start_matches('\u{feff}').len();
+    let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+    std::iter::once(content).chain(breaks).collect()
 }
 
 /// GitLab splits the text before YAML is read: at lines that start with `---` and a blank.
@@ -89,6 +149,14 @@ pub(super) struct Place<'t> {
     offset: usize,
     line: u32,
     column: u32,
+    written: Option<Written<'t>>,
+}
+
+/// How a place of an interpolated text is found in the file.
+#[derive(Debug, Clone, Copy)]
+struct Written<'t> {
+    interpolation: &'t Interpolation,
+    lines: &'t [usize],
 }
 
 impl<'t> Place<'t> {
@@ -101,29 +169,59 @@ impl<'t> Place<'t> {
             offset,
             line: small(before.matches('\n').count()),
             column: small(before[line_start..].chars().count()),
+            written: None,
         }
     }
 
     pub(super) fn span(&self, start: Mark, end: Mark) -> Span {
         let from = self.byte(start);
-        let to = self.byte(end).max(from);
+        let to = self.end_byte(end).max(from);
         let trimmed = self.text.get(from..to).map_or(to, |text| {
             from + text.trim_end_matches([' ', '\t', '\n', '\r']).len()
         });
+        let (line, column) = match self.written {
+            Some(written) => {
+                let line = written.lines.partition_point(|start| *start <= from);
+                let start = written.lines[line.saturating_sub(1)].min(from);
+                (
+                    small(line),
+                    small(self.text[start..from].chars().count()) + 1,
+                )
+            }
+            None => {
+                let before = if start.line == 0 { self.column } else { 0 };
+                (
+                    small(start.line) + self.line + 1,
+                    small(start.column) + 1 + before,
+                )
+            }
+        };
         Span {
             file: self.file,
             start: from,
             end: trimmed,
-            line: small(start.line) + self.line + 1,
-            column: small(start.column) + 1 + if start.line == 0 { self.column } else { 0 },
+            line,
+            column,
         }
     }
 
+    /// The byte of the file at which a value begins.
     pub(super) fn byte(&self, mark: Mark) -> usize {
-        let at = usize::try_from(mark.index)
-            .unwrap_or(usize::MAX)
-            .saturating_add(self.offset);
-        self.text.floor_char_boundary(at)
+        self.in_file(mark, Interpolation::start)
+    }
+
+    /// The byte of the file behind a value.
+    pub(super) fn end_byte(&self, mark: Mark) -> usize {
+        self.in_file(mark, Interpolation::end)
+    }
+
+    fn in_file(&self, mark: Mark, written: impl Fn(&Interpolation, usize) -> usize) -> usize {
+        let mut at = usize::try_from(mark.index).unwrap_or(usize::MAX);
+        if let Some(Written { interpolation, .. }) = self.written {
+            at = written(interpolation, at);
+        }
+        self.text
+            .floor_char_boundary(at.saturating_add(self.offset))
     }
 }
 

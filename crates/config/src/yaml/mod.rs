@@ -3,11 +3,13 @@
 
 mod compose;
 mod document;
+mod json;
 mod node;
 mod scalar;
 mod tag;
 
-pub(crate) use document::parse;
+pub(crate) use document::{Part, parts};
+pub(crate) use json::json;
 pub(crate) use node::{Entry, Key, Map, Node, Value, get};
 
 #[cfg(test)]

@@ -2,8 +2,23 @@
 //! Psych itself; the scripts that did it are beside them.
 
 use super::node::{Node, Value, float_text};
-use super::{document, parse, scalar};
+use super::{document, parts, scalar};
 use crate::{Diagnostic, FileId, Limits};
+
+#[derive(Debug)]
+struct Parsed {
+    documents: Vec<Node>,
+}
+
+/// Reads all documents of a file.
+fn parse(text: &str, file: FileId, limits: &Limits) -> Result<Parsed, Diagnostic> {
+    let mut warnings = Vec::new();
+    let mut documents = Vec::new();
+    for part in parts(text, file, limits)? {
+        documents.extend(part.read(file, limits, &mut warnings)?);
+    }
+    Ok(Parsed { documents })
+}
 
 /// Undoes Ruby's `dump`.
 fn undump(text: &str) -> String {

@@ -295,8 +295,8 @@ fn one_fault_does_not_bring_others_after_it() {
             ][..],
         ),
         (
-            "go: {trigger: g/p}\nx: {script: m, needs: [go]}",
-            &["1:6 `trigger` is not supported by shipway yet"],
+            "go: {trigger: 5}\nx: {script: m, needs: [go]}",
+            &["1:15 jobs:go:trigger has to be either a string or a hash"],
         ),
         (
             "stages: [one, 2]\nx: {stage: three, script: m}",

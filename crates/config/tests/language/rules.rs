@@ -167,14 +167,16 @@ fn policies() {
         job.only,
         Some(Policy {
             refs: texts(&["main", "/^v/", "branches@g/p"]),
-            variables: None
+            variables: None,
+            ..Policy::default()
         })
     );
     assert_eq!(
         job.except,
         Some(Policy {
             refs: texts(&["dev"]),
-            variables: texts(&["$A == \"1\""])
+            variables: texts(&["$A == \"1\""]),
+            ..Policy::default()
         })
     );
     let refs = "should be an array of strings or regular expressions using re2 syntax";

@@ -21,6 +21,14 @@ pub struct Context {
     pub outer: Collection,
 }
 
+impl Context {
+    /// The variables that `include` may use: all that exist before the file is read.
+    pub fn known_to_includes(&self) -> Collection {
+        let predefined = self.predefined.iter();
+        predefined.chain(self.outer.iter()).cloned().collect()
+    }
+}
+
 /// What a ref is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

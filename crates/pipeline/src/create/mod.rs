@@ -7,9 +7,11 @@ mod plan;
 mod reason;
 mod scope;
 mod select;
+mod unsupported;
 mod workflow;
 
 pub use context::{Context, RefKind, Source, UnknownSource};
 pub use plan::{Plan, PlanError, PlannedJob, SkippedJob, create};
 pub use reason::{Excluded, Reason};
 pub use select::{SelectError, Selection};
+pub use unsupported::Unsupported;

@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 
-use shipway_config::{AllowFailure, Config, Job, Need, Variables, When};
+use shipway_config::conditions::{ConditionError, Paths};
+use shipway_config::{AllowFailure, Config, Job, Need, Source, Variables, When};
 
+use super::conditions::Facts;
 use super::scope::Scope;
 use super::{Context, Excluded, Reason, conditions, workflow};
 use crate::{JobState, StageState, State, Status};
@@ -26,6 +28,8 @@ pub struct Plan {
     pub name: Option<String>,
     /// `workflow:auto_cancel:on_job_failure: all`.
     pub cancel_on_job_failure: bool,
+    /// `workflow:auto_cancel:on_new_commit`, where it is given.
+    pub on_new_commit: Option<String>,
 }
 
 /// A job of a plan.
@@ -74,6 +78,14 @@ pub enum PlanError {
     /// No rule of `workflow` matched, or the one that did says never.
     #[error("Pipeline filtered out by workflow rules.")]
     FilteredByWorkflow,
+    /// A condition on paths cannot be decided.
+    #[error("{reason}")]
+    Condition {
+        /// The job whose rules they are; `None`: those of `workflow`.
+        job: Option<String>,
+        /// Why.
+        reason: ConditionError,
+    },
     /// No job is left.
     #[error(
         "The resulting pipeline would have been empty. Review the rules configuration for the relevant jobs."
@@ -84,24 +96,45 @@ pub enum PlanError {
     },
 }
 
-/// Makes the plan.
+impl From<ConditionError> for PlanError {
+    fn from(reason: ConditionError) -> Self {
+        Self::Condition { job: None, reason }
+    }
+}
+
+/// Makes the plan. Of `source` are asked the paths that `changes` and `exists` are about.
 ///
 /// # Errors
 /// All needs that cannot be met, or [`PlanError::Empty`] when no job outside `.pre` and
 /// `.post` is left (language inventory, 11.A).
-pub fn create(config: &Config, context: &Context) -> Result<Plan, Vec<PlanError>> {
-    let decision = workflow::decide(config, context).map_err(|fault| vec![fault])?;
+pub fn create(
+    config: &Config,
+    context: &Context,
+    source: &dyn Source,
+) -> Result<Plan, Vec<PlanError>> {
+    let paths = Paths::new(source);
+    let decision = workflow::decide(config, context, &paths).map_err(|fault| vec![fault])?;
     let mut jobs = Vec::new();
     let mut skipped = Vec::new();
+    let mut faults = Vec::new();
     for job in config.jobs.values() {
-        match plan_job(job, &decision.variables, context) {
-            Ok(planned) => jobs.push(planned),
-            Err(reason) => skipped.push(SkippedJob {
+        match plan_job(job, &decision.variables, context, &paths) {
+            Ok(Ok(planned)) => jobs.push(planned),
+            Ok(Err(reason)) => skipped.push(SkippedJob {
                 name: job.name.clone(),
                 stage: job.stage.clone(),
                 reason,
             }),
+            // What is wrong with one instance of a parallel job is wrong with all of them.
+            Err(reason) => faults.push(PlanError::Condition {
+                job: Some(job.key.clone()),
+                reason,
+            }),
         }
+    }
+    faults.dedup();
+    if !faults.is_empty() {
+        return Err(faults);
     }
     if !jobs
         .iter()
@@ -118,12 +151,26 @@ pub fn create(config: &Config, context: &Context) -> Result<Plan, Vec<PlanError>
         variables: decision.variables,
         name: decision.name,
         cancel_on_job_failure: decision.cancel_on_job_failure,
+        on_new_commit: decision.on_new_commit,
     })
 }
 
-fn plan_job(job: &Job, variables: &Variables, context: &Context) -> Result<PlannedJob, Excluded> {
+fn plan_job(
+    job: &Job,
+    variables: &Variables,
+    context: &Context,
+    paths: &Paths<'_>,
+) -> Result<Result<PlannedJob, Excluded>, ConditionError> {
     let scope = Scope::of_job(context, variables, job);
-    let (rule, reason) = conditions::decide(job, context, &|name| scope.value(name))?;
+    let facts = Facts {
+        context,
+        scope: &scope,
+        paths,
+    };
+    let (rule, reason) = match conditions::decide(job, &facts)? {
+        Ok(decision) => decision,
+        Err(excluded) => return Ok(Err(excluded)),
+    };
 
     let mut spec = job.clone();
     let mut when = job.when.unwrap_or_default();
@@ -148,14 +195,14 @@ fn plan_job(job: &Job, variables: &Variables, context: &Context) -> Result<Plann
     spec.when = Some(when);
     spec.allow_failure = Some(allow_failure.clone());
     expand_fields(&mut spec, variables, context);
-    Ok(PlannedJob {
+    Ok(Ok(PlannedJob {
         spec,
         stage: 0,
         when,
         allow_failure,
         triggered: false,
         reason,
-    })
+    }))
 }
 
 /// Expands what the server expands when it creates a job (language inventory, 3.4).

@@ -60,6 +60,13 @@ pub enum Excluded {
         /// The expressions.
         conditions: Vec<String>,
     },
+    /// No file that changed fits `only:changes`.
+    OnlyChanges {
+        /// The globs.
+        paths: Vec<String>,
+    },
+    /// `only:kubernetes` wants a cluster.
+    OnlyKubernetes,
     /// An entry of `except` fits.
     Except {
         /// That entry.
@@ -87,6 +94,10 @@ impl fmt::Display for Excluded {
             Self::OnlyVariables { conditions } => {
                 write!(formatter, "`only` wants {}", conditions.join(" or "))
             }
+            Self::OnlyChanges { paths } => {
+                write!(formatter, "`only` wants changes in {}", paths.join(" or "))
+            }
+            Self::OnlyKubernetes => formatter.write_str("`only` wants a Kubernetes cluster"),
             Self::Except { condition } => write!(formatter, "`except` names {condition}"),
             Self::NotSelected => formatter.write_str("it was not asked for"),
         }

@@ -84,6 +84,18 @@ impl<'a> Scope<'a> {
     }
 }
 
+impl Scope<'_> {
+    /// A pattern of paths: a name that is not defined stays as it was written.
+    pub(super) fn expand_existing(&self, text: &str) -> String {
+        if !text.contains(['$', '%']) {
+            return text.to_owned();
+        }
+        let expanded = self.collection();
+        let expanded = expanded.expand_all_or_keep(Undefined::Keep, FileReferences::Content);
+        expanded.expand(text, Undefined::Keep, FileReferences::Content)
+    }
+}
+
 /// Predefined variables of one job that exist while rules are evaluated.
 fn job_predefined(job: &Job) -> Collection {
     let mut variables = Collection::new();

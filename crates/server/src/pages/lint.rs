@@ -148,7 +148,11 @@ async fn context(visit: &ProjectVisit, ref_name: &str) -> Result<Context, ApiErr
 
 /// All that is wrong with a configuration; else its jobs.
 fn judge(path: &str, text: &str, files: &CommitFiles, context: &Context) -> Verdict {
-    let loaded = shipway_config::load(path, text, files, &Limits::default());
+    let load = shipway_config::LoadContext {
+        variables: context.known_to_includes(),
+        ..Default::default()
+    };
+    let loaded = shipway_config::load_for(path, text, files, &Limits::default(), &load);
     let mut problems: Vec<Problem> = (loaded.diagnostics.iter())
         .map(|fault| Problem {
             kind: if fault.is_error() { "error" } else { "warning" },
@@ -169,7 +173,7 @@ fn judge(path: &str, text: &str, files: &CommitFiles, context: &Context) -> Verd
     let plan = loaded
         .config
         .as_ref()
-        .map(|config| shipway_pipeline::create(config, context));
+        .map(|config| shipway_pipeline::create(config, context, files));
     let (jobs, skipped) = match plan {
         Some(Ok(plan)) => listed(&plan),
         Some(Err(faults)) => {

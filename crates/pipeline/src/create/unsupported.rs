@@ -1,0 +1,54 @@
+//! Keywords that are read and checked, and that nobody here can carry out yet.
+
+use super::Plan;
+use shipway_config::{CacheKey, Job};
+
+/// A keyword of a planned job that cannot be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("job `{job}` uses `{keyword}`, which is not supported by shipway yet")]
+pub struct Unsupported {
+    /// The job's name.
+    pub job: String,
+    /// Its key in the file.
+    pub key: String,
+    /// The keyword, `cache:key:files_commits` for a nested one.
+    pub keyword: &'static str,
+}
+
+impl Plan {
+    /// What stands in the way of running the plan. Whoever runs it asks before, so that no
+    /// job passes without having done what it says; whoever only shows it need not.
+    pub fn unsupported(&self) -> Vec<Unsupported> {
+        let jobs = self.jobs.iter().map(|job| &job.spec);
+        jobs.flat_map(|job| {
+            keywords(job).into_iter().map(|keyword| Unsupported {
+                job: job.name.clone(),
+                key: job.key.clone(),
+                keyword,
+            })
+        })
+        .collect()
+    }
+}
+
+fn keywords(job: &Job) -> Vec<&'static str> {
+    let commits = |key: &CacheKey| matches!(key, CacheKey::FilesCommits { .. });
+    [
+        ("trigger", job.trigger.is_some()),
+        ("run", job.run.is_some()),
+        ("needs", !job.cross_needs.is_empty()),
+        ("release", job.release.is_some()),
+        ("secrets", !job.secrets.is_empty()),
+        ("id_tokens", !job.id_tokens.is_empty()),
+        ("identity", job.identity.is_some()),
+        ("inputs", !job.inputs.is_empty()),
+        ("dast_configuration", job.dast_configuration.is_some()),
+        (
+            "cache:key:files_commits",
+            job.cache.iter().any(|cache| commits(&cache.key)),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(keyword, is_used)| is_used.then_some(keyword))
+    .collect()
+}
