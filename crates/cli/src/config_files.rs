@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use shipway_config::{Config, FileId, Files, Limits, LoadContext, Loaded, Source, SourceError};
 
+use shipway_git::{GitError, Repository};
+
 use crate::error::Fault;
 use crate::project::DEFAULT_FILE;
 
@@ -12,6 +14,19 @@ use crate::project::DEFAULT_FILE;
 pub(crate) struct ProjectFiles {
     root: PathBuf,
     limit: u64,
+    history: Option<History>,
+}
+
+/// What the files are compared with for `changes`.
+pub(crate) struct History {
+    /// The repository of the project.
+    pub(crate) repository: Repository,
+    /// The project's folder in it, with a `/` behind; empty for the top.
+    pub(crate) folder: String,
+    /// The commit the pipeline is for; `None`: the work tree.
+    pub(crate) commit: Option<String>,
+    /// What that commit followed; `None` where GitLab compares with nothing.
+    pub(crate) before: Option<String>,
 }
 
 impl ProjectFiles {
@@ -19,7 +34,13 @@ impl ProjectFiles {
         Self {
             root: root.to_owned(),
             limit: limits.yaml_bytes as u64,
+            history: None,
         }
+    }
+
+    pub(crate) fn with_history(mut self, history: History) -> Self {
+        self.history = Some(history);
+        self
     }
 
     fn read(&self, path: &Path) -> Result<String, SourceError> {
@@ -81,6 +102,44 @@ impl Source for ProjectFiles {
         }
         found.sort();
         found
+    }
+
+    fn changes(&self, compare_to: Option<&str>) -> Result<Option<Vec<String>>, SourceError> {
+        let Some(history) = &self.history else {
+            return Ok(None);
+        };
+        let changes = history
+            .changes(compare_to)
+            .map_err(|error| SourceError::Unreadable(error.to_string()))?;
+        if changes.is_none() && compare_to.is_some() {
+            return Err(SourceError::NotFound);
+        }
+        Ok(changes)
+    }
+}
+
+impl History {
+    fn changes(&self, compare_to: Option<&str>) -> Result<Option<Vec<String>>, GitError> {
+        let base = match compare_to {
+            None => self.before.clone(),
+            Some(name) => {
+                let own = self.commit.as_deref().unwrap_or("HEAD");
+                self.repository.merge_base(name, own)?
+            }
+        };
+        let Some(base) = base else {
+            return Ok(None);
+        };
+        let paths = self
+            .repository
+            .changed_paths(&base, self.commit.as_deref())?;
+        Ok(paths.map(|paths| {
+            let inside = paths.iter();
+            inside
+                .filter_map(|path| path.strip_prefix(&self.folder))
+                .map(str::to_owned)
+                .collect()
+        }))
     }
 }
 

@@ -8,7 +8,7 @@ use shipway_git::Facts;
 use shipway_pipeline::{Context, Plan, PlanError};
 
 use crate::args::{ContextArgs, variable};
-use crate::config_files::{self, Checked, ProjectFiles};
+use crate::config_files::{self, Checked, History, ProjectFiles};
 use crate::error::Fault;
 use crate::output::color_on_stderr;
 use crate::project::Project;
@@ -73,7 +73,8 @@ pub(crate) fn plan(
         format!("the commit {}", facts.ref_name)
     };
     let context = context(facts, occasion);
-    let files = ProjectFiles::new(root, &Limits::default());
+    let files = ProjectFiles::new(root, &Limits::default())
+        .with_history(history(root, project, facts, occasion));
     let load = LoadContext {
         variables: context.known_to_includes(),
         ..LoadContext::default()
@@ -87,6 +88,25 @@ pub(crate) fn plan(
         context,
         checked,
     })
+}
+
+/// What `changes` compares with. The latest commit counts as pushed, after its first parent;
+/// what is not committed yet belongs to it. Without a push GitLab compares with nothing.
+fn history(root: &Path, project: &Project, facts: &Facts, occasion: &Occasion) -> History {
+    let below = project.root.strip_prefix(project.repository.top()).ok();
+    let folder = below
+        .filter(|below| !below.as_os_str().is_empty())
+        .map(|below| format!("{}/", below.display()))
+        .unwrap_or_default();
+    let is_push = occasion.source == shipway_pipeline::Source::Push && facts.tag.is_none();
+    let before = facts.before_sha.clone();
+    let is_first = before.bytes().all(|byte| byte == b'0');
+    History {
+        repository: project.repository.clone(),
+        folder,
+        commit: (root != project.root).then(|| facts.sha.clone()).flatten(),
+        before: (is_push && !is_first).then_some(before),
+    }
 }
 
 /// Refuses a plan with keywords that nothing can carry out yet, each with its place.

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use shipway_config::variables::Variable;
 use shipway_config::{Limits, LoadContext, SourceError};
-use shipway_git::hosting::{BareRepository, skips_ci};
+use shipway_git::hosting::{BareRepository, QueryError, skips_ci};
 use shipway_git::{Facts, ProjectPath};
 use shipway_pipeline::{Context, PipelineId, Plan, PlanError, Source, Status};
 use shipway_store::{PipelineRow, ProjectRow, RefKind, UserRow};
@@ -90,6 +90,7 @@ impl Coordinator {
             let commit = CommitFiles {
                 repository: birth.repository.clone(),
                 commit: request.sha.clone(),
+                before: before(request),
                 handle: Handle::current(),
             };
             let (path, context) = (settings.config_path().to_owned(), birth.context.clone());
@@ -312,7 +313,18 @@ fn refusal(faults: Vec<PlanError>) -> Unplanned {
 struct CommitFiles {
     repository: BareRepository,
     commit: String,
+    /// What the commit followed; `None` where GitLab compares with nothing.
+    before: Option<String>,
     handle: Handle,
+}
+
+/// What a push moved a branch from. New branches, tags, and pipelines without a push have
+/// nothing to compare with (language inventory, 2.4).
+fn before(request: &PipelineRequest) -> Option<String> {
+    let is_push = request.source == Source::Push && !request.reference.starts_with(TAGS);
+    let before = request.before_sha.as_ref().filter(|_| is_push)?;
+    let is_new = before.bytes().all(|byte| byte == b'0');
+    (!is_new).then(|| before.clone())
 }
 
 /// Files of a commit that are listed for includes with wildcards.
@@ -330,7 +342,37 @@ impl CommitFiles {
     }
 }
 
+impl CommitFiles {
+    fn changed(&self, compare_to: Option<&str>) -> Result<Option<Vec<String>>, QueryError> {
+        let repository = &self.repository;
+        let base = match compare_to {
+            None => self.before.clone(),
+            Some(name) => match self.handle.block_on(repository.resolve(name))? {
+                Some(commit) => self
+                    .handle
+                    .block_on(repository.merge_base(&commit, &self.commit))?,
+                None => None,
+            },
+        };
+        let Some(base) = base else {
+            return Ok(None);
+        };
+        let changed = repository.changed_paths(&base, &self.commit, LISTED_FILES);
+        Ok(self.handle.block_on(changed)?.map(|list| list.paths))
+    }
+}
+
 impl shipway_config::Source for CommitFiles {
+    fn changes(&self, compare_to: Option<&str>) -> Result<Option<Vec<String>>, SourceError> {
+        let changes = self
+            .changed(compare_to)
+            .map_err(|error| SourceError::Unreadable(error.to_string()))?;
+        if changes.is_none() && compare_to.is_some() {
+            return Err(SourceError::NotFound);
+        }
+        Ok(changes)
+    }
+
     fn local(&self, path: &str) -> Result<String, SourceError> {
         let limit = Limits::default().yaml_bytes;
         let read =
@@ -338,7 +380,7 @@ impl shipway_config::Source for CommitFiles {
                 .read_file(&self.commit, path.trim_start_matches('/'), limit as u64);
         let bytes = match self.handle.block_on(read) {
             Ok(bytes) => bytes.ok_or(SourceError::NotFound)?,
-            Err(shipway_git::hosting::QueryError::TooLarge { .. }) => {
+            Err(QueryError::TooLarge { .. }) => {
                 return Err(SourceError::TooLarge { limit });
             }
             Err(error) => return Err(SourceError::Unreadable(error.to_string())),

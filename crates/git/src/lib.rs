@@ -10,6 +10,7 @@
 //!
 //! With the feature `hosting` the module of that name keeps bare repositories and serves them.
 
+mod changes;
 mod command;
 mod config;
 mod copy;

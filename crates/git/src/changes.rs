@@ -1,0 +1,75 @@
+//! Which paths differ between commits, and between a commit and the work tree.
+
+use crate::command::{GitError, records};
+use crate::repository::Repository;
+
+impl Repository {
+    /// The paths that differ between a commit and another, or the work tree with its new files
+    /// where no other is named. Paths start at the top; a file that was moved is both paths.
+    /// `None` where one of the names is no commit.
+    ///
+    /// # Errors
+    /// When git cannot be run.
+    pub fn changed_paths(
+        &self,
+        from: &str,
+        to: Option<&str>,
+    ) -> Result<Option<Vec<String>>, GitError> {
+        let Some(from) = self.commit(from)? else {
+            return Ok(None);
+        };
+        let to = match to {
+            None => None,
+            Some(name) => match self.commit(name)? {
+                Some(commit) => Some(commit),
+                None => return Ok(None),
+            },
+        };
+        let diff = ["diff", "--name-only", "-z", "--no-renames", "--no-ext-diff"];
+        // Nothing is written into the repository, the index neither.
+        let git = self.git().setting("diff.autoRefreshIndex=false");
+        let diff = git.args(diff).args([&from]).args(&to).args(["--"]);
+        let diff = diff.spawn()?;
+        let mut output = Vec::new();
+        if to.is_none() {
+            let new = ["ls-files", "--others", "--exclude-standard", "-z"];
+            output = self.git().args(new).output()?;
+        }
+        output.extend(diff.output()?);
+        let mut paths: Vec<String> = records(&output)
+            .map(|path| String::from_utf8_lossy(path).into_owned())
+            .collect();
+        paths.sort_unstable();
+        paths.dedup();
+        Ok(Some(paths))
+    }
+
+    /// The best common ancestor of two commits; `None` where there is none, or one of the
+    /// names is no commit.
+    ///
+    /// # Errors
+    /// When git cannot be run.
+    pub fn merge_base(&self, one: &str, other: &str) -> Result<Option<String>, GitError> {
+        let (Some(one), Some(other)) = (self.commit(one)?, self.commit(other)?) else {
+            return Ok(None);
+        };
+        let call = self.git().args(["merge-base", &one, &other]);
+        let answer = call.spawn()?.answer()?;
+        Ok(answer.map(|id| String::from_utf8_lossy(id.trim_ascii_end()).into_owned()))
+    }
+
+    /// The full id of the commit that a name means: here, or on the remote as a runner knows
+    /// it.
+    fn commit(&self, name: &str) -> Result<Option<String>, GitError> {
+        for name in [name.to_owned(), format!("origin/{name}")] {
+            let call = self.git().args(["rev-parse", "--verify", "--quiet"]);
+            let call = call.args(["--end-of-options", &format!("{name}^{{commit}}")]);
+            if let Some(id) = call.spawn()?.answer()? {
+                return Ok(Some(
+                    String::from_utf8_lossy(id.trim_ascii_end()).into_owned(),
+                ));
+            }
+        }
+        Ok(None)
+    }
+}
