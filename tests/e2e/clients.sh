@@ -16,6 +16,16 @@ need_python_packages() {
   touch "$home/complete"
 }
 
+# need_client NAME builds the project of tests/clients/NAME; sets CLIENT, its program.
+need_client() {
+  local manifest=$ROOT/tests/clients/$1/Cargo.toml target=${CARGO_TARGET_DIR:-$ROOT/target}/clients
+  cargo fetch --quiet --locked --manifest-path "$manifest" >"$OUTPUT" 2>&1 ||
+    skip "the crates of tests/clients/$1 cannot be had from the Rust registry"
+  cargo build --quiet --locked --manifest-path "$manifest" --target-dir "$target" >"$OUTPUT" 2>&1 ||
+    fail "tests/clients/$1 cannot be built"
+  CLIENT=$target/debug/$1-client
+}
+
 registration_token() {
   ask POST /api/v4/runners/reset_registration_token | python3 -c 'import json, sys; print(json.load(sys.stdin)["token"])'
 }
@@ -80,6 +90,72 @@ END
   expect_api "$(project root/app)/jobs" "[job['status'] for job in it] == ['success']"
   ask GET "/api/v4$(project root/app)/jobs/1/trace" >"$SANDBOX/trace"
   expect_file "$SANDBOX/trace" "second line"
+}
+
+# The log of the newest job of this name goes to $SANDBOX/trace.
+trace_of() {
+  local path
+  path=$(project "$1")/jobs
+  ask GET "/api/v4$path/$(api "$path" "[job['id'] for job in it if job['name'] == '$2'][0]")/trace" >"$SANDBOX/trace"
+}
+
+test_the_crate_gitlab_runner_runs_jobs() {
+  need_client gitlab-runner
+  start_server --runner none
+  new_project <<'END'
+stages: [build, test]
+build:
+  stage: build
+  script:
+    - echo "it says $GREETING"
+    - mkdir -p out/deep
+    - echo content > out/deep/file
+    - echo other > left-behind
+  after_script:
+    - echo "after the build"
+  artifacts: {paths: [out/]}
+  variables: {GREETING: hello}
+test:
+  stage: test
+  script:
+    - cat out/deep/file
+    - test ! -e left-behind
+fails:
+  stage: test
+  allow_failure: true
+  script:
+    - echo "before the end"; exit 3
+END
+  push_project root/app
+  local token jobs
+  jobs=$(project root/app)/jobs
+  token=$(ask POST /api/v4/user/runners '{"runner_type": "instance_type", "run_untagged": true}' |
+    python3 -c 'import json, sys; print(json.load(sys.stdin)["token"])')
+  timeout 120 "$CLIENT" "$SERVER" "$token" 3 >"$OUTPUT" 2>&1 || fail "it did not run three jobs"
+  expect_api "$jobs" "sorted((job['name'], job['status']) for job in it) == [
+    ('build', 'success'), ('fails', 'failed'), ('test', 'success')]"
+  expect_api "$(project root/app)/pipelines" "[one['status'] for one in it] == ['success']"
+  trace_of root/app build
+  expect_file "$SANDBOX/trace" "^it says hello"
+  expect_file "$SANDBOX/trace" "^after the build"
+  trace_of root/app test
+  expect_file "$SANDBOX/trace" "^content"
+  trace_of root/app fails
+  expect_file "$SANDBOX/trace" "^before the end"
+  ask GET "/api/v4$jobs/artifacts/main/raw/out/deep/file?job=build" >"$SANDBOX/file"
+  expect_file "$SANDBOX/file" "^content$"
+
+  # It reads in an answer to its log that the job was cancelled.
+  echo 'long: {script: [sleep 300]}' >.gitlab-ci.yml
+  git commit --quiet --all --message "Take long"
+  push_project root/app
+  timeout 120 "$CLIENT" "$SERVER" "$token" 1 >"$OUTPUT" 2>&1 &
+  local client=$!
+  at_exit "stop_process $client"
+  await_api 60 "$jobs" "it[0]['status'] == 'running'"
+  ask POST "/api/v4$(project root/app)/jobs/$(api "$jobs" "it[0]['id']")/cancel" >/dev/null
+  wait "$client" || fail "it did not end when its job was cancelled"
+  expect_api "$jobs" "it[0]['status'] == 'canceled'"
 }
 
 test_python_gitlab_uses_the_api() {
