@@ -132,7 +132,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut taken = 0;
     while taken < jobs {
         runner.wait_for_space(1).await;
-        if runner.request_job(|job| async move { Run::new(job) }).await? {
+        if runner
+            .request_job(|job| async move { Run::new(job) })
+            .await?
+        {
             taken += 1;
         } else {
             tokio::time::sleep(PAUSE).await;
