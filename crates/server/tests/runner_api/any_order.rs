@@ -2,8 +2,10 @@
 //! and status are what the accepted calls say.
 
 use proptest::prelude::*;
+use serde_json::json;
 use shipway_pipeline::Status;
 
+use crate::artifacts::{download, upload};
 use crate::support::Site;
 
 #[derive(Debug, Clone)]
@@ -22,7 +24,25 @@ enum Call {
         offset: i64,
         bytes: usize,
     },
+    Upload {
+        job: usize,
+        token: usize,
+        bytes: usize,
+    },
+    Download {
+        job: usize,
+        token: usize,
+    },
+    Verify {
+        runner: usize,
+    },
+    Reset {
+        runner: usize,
+    },
     Cancel {
+        job: usize,
+    },
+    Retry {
         job: usize,
     },
     Overdue,
@@ -37,9 +57,15 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
         3 => (0..3_usize).prop_map(|runner| Call::Request { runner }),
         4 => (0..4_usize, token.clone(), states)
             .prop_map(|(job, token, state)| Call::Update { job, token, state }),
-        4 => (0..4_usize, token, offset, 0..9_usize)
+        4 => (0..4_usize, token.clone(), offset, 0..9_usize)
             .prop_map(|(job, token, offset, bytes)| Call::Patch { job, token, offset, bytes }),
+        2 => (0..4_usize, token.clone(), 1..9_usize)
+            .prop_map(|(job, token, bytes)| Call::Upload { job, token, bytes }),
+        1 => (0..4_usize, token.clone()).prop_map(|(job, token)| Call::Download { job, token }),
+        1 => (0..3_usize).prop_map(|runner| Call::Verify { runner }),
+        1 => (0..3_usize).prop_map(|runner| Call::Reset { runner }),
         1 => (0..4_usize).prop_map(|job| Call::Cancel { job }),
+        1 => (0..4_usize).prop_map(|job| Call::Retry { job }),
         1 => Just(Call::Overdue),
     ];
     prop::collection::vec(call, 1..40)
@@ -50,6 +76,8 @@ struct Taken {
     id: i64,
     token: String,
     log: Vec<u8>,
+    /// The archive that was taken, if one was.
+    archive: Option<Vec<u8>>,
     /// What it ended as, once a call said so.
     ended: Option<Status>,
 }
@@ -79,10 +107,14 @@ async fn check(calls: &[Call]) {
                     assert!(!twice || overdue > 0, "job {id} twice");
                     taken.retain(|one| one.id != id);
                     let log = site.log(&site.job(id).await);
+                    // One that was put back may have one already.
+                    let had = download(&site, id, &token).await;
+                    let archive = (had.status == 200).then_some(had.body);
                     taken.push(Taken {
                         id,
                         token,
                         log,
+                        archive,
                         ended: None,
                     });
                 }
@@ -139,6 +171,62 @@ async fn check(calls: &[Call]) {
                     status => panic!("{call:?}: {status}"),
                 }
                 assert_eq!(site.log(&site.job(id).await), taken[*job].log, "{call:?}");
+            }
+            Call::Upload { job, token, bytes } => {
+                let Some(id) = taken.get(*job).map(|one| one.id) else {
+                    continue;
+                };
+                let other = (job + token) % taken.len();
+                let own = taken[other].id == id;
+                let bytes = vec![b'z'; *bytes];
+                let before = site.status(id).await;
+                let answer = upload(&site, id, &taken[other].token, "", &bytes).await;
+                match answer.status {
+                    201 => {
+                        assert!(own && before.is_executing(), "{call:?} while {before}");
+                        let had = taken[*job].archive.replace(bytes.clone());
+                        assert!(had.is_none_or(|had| had == bytes), "{call:?}: replaced");
+                    }
+                    // There is another one already.
+                    400 => assert!(taken[*job].archive.is_some(), "{call:?}"),
+                    403 => assert!(!own || !before.is_executing(), "{call:?} while {before}"),
+                    status => panic!("{call:?}: {status}"),
+                }
+            }
+            Call::Download { job, token } => {
+                let Some(id) = taken.get(*job).map(|one| one.id) else {
+                    continue;
+                };
+                let other = (job + token) % taken.len();
+                let by = site.status(taken[other].id).await;
+                let answer = download(&site, id, &taken[other].token).await;
+                match answer.status {
+                    200 => {
+                        assert!(by.is_executing(), "{call:?} by one that is {by}");
+                        assert_eq!(Some(answer.body), taken[*job].archive, "{call:?}");
+                    }
+                    404 => assert_eq!(taken[*job].archive, None, "{call:?}"),
+                    403 => assert!(!by.is_executing(), "{call:?} by one that is {by}"),
+                    status => panic!("{call:?}: {status}"),
+                }
+            }
+            Call::Verify { runner } => {
+                let body = json!({ "token": runners[*runner], "system_id": "s_0123456789ab" });
+                site.post("runners/verify", body).await.is(200);
+            }
+            Call::Reset { runner } => {
+                let old = runners[*runner].clone();
+                let body = json!({ "token": old });
+                let path = "runners/reset_authentication_token";
+                let answer = site.post(path, body).await.is(201).json();
+                runners[*runner] = answer["token"].as_str().unwrap().to_owned();
+                site.request(&old).await.refused(403);
+            }
+            Call::Retry { job } => {
+                let Some(one) = taken.get(*job) else { continue };
+                // A job that is not over cannot be tried again, which is no fault.
+                let id = shipway_pipeline::JobId(one.id);
+                let _ = site.app.coordinator().retry_job(id).await;
             }
             Call::Cancel { job } => {
                 let Some(one) = taken.get(*job) else { continue };

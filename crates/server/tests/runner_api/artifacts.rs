@@ -14,7 +14,13 @@ test: {stage: test, script: [make]}
 ";
 
 /// As the official runner sends it: everything in the query, and no `Content-Length`.
-async fn upload(site: &Site, job: i64, token: &str, query: &str, bytes: &[u8]) -> Answer {
+pub(crate) async fn upload(
+    site: &Site,
+    job: i64,
+    token: &str,
+    query: &str,
+    bytes: &[u8],
+) -> Answer {
     let mut body = b"--limit\r\nContent-Disposition: form-data; name=\"file\"; \
         filename=\"artifacts.zip\"\r\nContent-Type: application/octet-stream\r\n\r\n"
         .to_vec();
@@ -33,7 +39,7 @@ async fn upload(site: &Site, job: i64, token: &str, query: &str, bytes: &[u8]) -
     answer(call.body(reqwest::Body::wrap_stream(stream))).await
 }
 
-async fn download(site: &Site, job: i64, token: &str) -> Answer {
+pub(crate) async fn download(site: &Site, job: i64, token: &str) -> Answer {
     let path = format!("jobs/{job}/artifacts?direct_download=true");
     answer(site.call(Method::GET, &path).header("JOB-TOKEN", token)).await
 }
