@@ -1,6 +1,7 @@
 //! One bare repository: its refs and its upkeep.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::call::Call;
 use super::hook::Hooks;
@@ -200,9 +201,54 @@ impl BareRepository {
         Ok(())
     }
 
+    /// Removes what pushes received whose process was killed: the directories in which git
+    /// keeps objects apart until a push is accepted, those that nobody has written to for so
+    /// long. Returns how many. (`git gc` would, but runs only when there is much to pack.)
+    ///
+    /// # Errors
+    ///
+    /// When a directory cannot be read or removed.
+    pub async fn sweep(&self, untouched: Duration) -> std::io::Result<usize> {
+        let objects = self.path.join("objects");
+        let swept = tokio::task::spawn_blocking(move || sweep(&objects, untouched)).await;
+        swept.map_err(std::io::Error::other)?
+    }
+
     pub(super) fn call(&self) -> Call {
         Call::new(&self.path)
     }
+}
+
+/// How git's names of such directories begin.
+const QUARANTINE: &str = "tmp_objdir-incoming-";
+
+fn sweep(objects: &Path, untouched: Duration) -> std::io::Result<usize> {
+    let mut swept = 0;
+    for entry in std::fs::read_dir(objects)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(QUARANTINE) && age(&path)? >= untouched {
+            std::fs::remove_dir_all(&path)?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}
+
+/// How long ago somebody wrote to the directory or what is in it.
+fn age(path: &Path) -> std::io::Result<Duration> {
+    let metadata = match std::fs::symlink_metadata(path) {
+        // Its push goes on.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Duration::ZERO),
+        metadata => metadata?,
+    };
+    let mut age = metadata.modified()?.elapsed().unwrap_or_default();
+    if metadata.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            age = age.min(self::age(&entry?.path())?);
+        }
+    }
+    Ok(age)
 }
 
 /// A full object id, or the error that names it.

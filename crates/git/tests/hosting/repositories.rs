@@ -1,6 +1,7 @@
 //! Repositories on disk, and questions to them.
 
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use shipway_git::ProjectPath;
 use shipway_git::hosting::{QueryError, Repositories, RepositoriesError, ZERO_ID};
@@ -341,4 +342,31 @@ fn refs_of_our_own_are_checked() {
         );
     });
     assert_eq!(site.refs().len(), 1);
+}
+
+#[test]
+fn what_killed_pushes_received_is_swept_when_nobody_writes_it() {
+    let site = Site::new();
+    let repository = site.repository();
+    let objects = repository.path().join("objects");
+    let quarantine = objects.join("tmp_objdir-incoming-Ab12Cd");
+    std::fs::create_dir_all(quarantine.join("pack")).expect("made");
+    std::fs::write(quarantine.join("pack/tmp_pack_1"), "half").expect("written");
+    site.runtime.block_on(async {
+        let hour = Duration::from_secs(3600);
+        assert_eq!(repository.sweep(hour).await.expect("swept"), 0);
+        assert!(quarantine.is_dir(), "its push may go on");
+        let old = std::time::SystemTime::now() - 2 * hour;
+        let age = |path: &std::path::Path| {
+            let file = std::fs::File::open(path).expect("opened");
+            file.set_modified(old).expect("aged");
+        };
+        for path in [&quarantine, &quarantine.join("pack")] {
+            age(path);
+        }
+        assert_eq!(repository.sweep(hour).await.expect("swept"), 0);
+        age(&quarantine.join("pack/tmp_pack_1"));
+        assert_eq!(repository.sweep(hour).await.expect("swept"), 1);
+        assert!(!quarantine.exists() && objects.join("pack").is_dir());
+    });
 }
