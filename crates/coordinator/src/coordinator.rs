@@ -157,6 +157,10 @@ impl Coordinator {
             created_at: now,
             yaml_errors: yaml_errors.flatten(),
             context: json(&shared)?,
+            variables: match shared.outer.is_empty() {
+                true => Vec::new(),
+                false => json(&shared.outer)?.into_bytes(),
+            },
             project_id: origin.map(|origin| origin.project),
             user_id: origin.and_then(|origin| origin.user),
             protected: origin.is_some_and(|origin| origin.protected),
@@ -202,7 +206,7 @@ impl Coordinator {
             None => Some(self.store.hold(row.id)?.ok_or(Error::Held(row.id.0))?),
         };
         let id = row.id;
-        let live = Live::new(hold, row, &stages, jobs)?;
+        let live = Live::new(hold, row, &new.variables, &stages, jobs)?;
         let all = (0..live.jobs.len()).collect();
         self.tell_other_processes(&mut transaction, &live, &all);
         transaction.commit().await?;
@@ -316,10 +320,11 @@ impl Coordinator {
             };
             let mut transaction = self.store.begin().await?;
             let row = transaction.pipeline(pipeline).await?;
+            let variables = transaction.pipeline_variables(pipeline).await?;
             let stages = transaction.stages(pipeline).await?;
             let jobs = transaction.jobs(pipeline).await?;
             drop(transaction);
-            *place = Some(Live::new(hold, row, &stages, jobs)?);
+            *place = Some(Live::new(hold, row, &variables, &stages, jobs)?);
         }
         let live = OwnedMutexGuard::try_map(place, Option::as_mut);
         Ok((live.map_err(|_| Error::Held(pipeline.0))?, fresh))

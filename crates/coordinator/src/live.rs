@@ -35,11 +35,12 @@ impl Live {
     pub(crate) fn new(
         hold: Option<Hold>,
         row: PipelineRow,
+        variables: &[u8],
         stages: &[StageRow],
         jobs: Vec<JobRow>,
     ) -> Result<Self, Error> {
-        let shared: Shared =
-            serde_json::from_str(&row.context).map_err(Error::stored("context", JobId(0)))?;
+        let shared = Shared::read(&row.context, variables);
+        let shared = shared.map_err(Error::stored("context", JobId(0)))?;
         let jobs: Vec<JobRow> = jobs.into_iter().filter(|job| !job.retried).collect();
         let specs: Vec<Arc<Job>> = (jobs.iter())
             .map(|job| spec(job).map(Arc::new))

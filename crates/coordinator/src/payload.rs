@@ -20,7 +20,9 @@ pub(crate) struct Shared {
     /// The top-level variables of the configuration.
     pub(crate) variables: Variables,
     /// Variables above everything in the file; in a server only the pipeline's own, since
-    /// those of the project are read when a job is handed out, and never copied.
+    /// those of the project are read when a job is handed out, and never copied. They are
+    /// secrets and kept apart.
+    #[serde(skip)]
     pub(crate) outer: Vec<Variable>,
     /// Later stages go on after a failure.
     pub(crate) keep_going: bool,
@@ -32,6 +34,15 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Reads the pipeline's context, and its own variables.
+    pub(crate) fn read(context: &str, variables: &[u8]) -> serde_json::Result<Self> {
+        let mut shared: Self = serde_json::from_str(context)?;
+        if !variables.is_empty() {
+            shared.outer = serde_json::from_slice(variables)?;
+        }
+        Ok(shared)
+    }
+
     /// A predefined variable's value, or nothing.
     pub(crate) fn predefined(&self, key: &str) -> &str {
         (self.predefined.iter())

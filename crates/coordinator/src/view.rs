@@ -132,9 +132,13 @@ impl crate::Coordinator {
     }
 
     /// The pipeline's own variables: what its push, trigger, schedule or starter gave it.
-    pub fn own_variables(&self, pipeline: &PipelineRow) -> Vec<Variable> {
-        let shared: Result<Shared, _> = serde_json::from_str(&pipeline.context);
-        shared.map(|shared| shared.outer).unwrap_or_default()
+    ///
+    /// # Errors
+    /// When the store fails, or has other keys than they were sealed with.
+    pub async fn own_variables(&self, pipeline: &PipelineRow) -> Result<Vec<Variable>, Error> {
+        let stored = self.store.pipeline_variables(pipeline.id).await?;
+        let shared = Shared::read(&pipeline.context, &stored);
+        Ok(shared.map_err(Error::stored("context", JobId(0)))?.outer)
     }
 
     /// The value of a predefined variable of the pipeline; none where it is not defined.

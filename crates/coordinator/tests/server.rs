@@ -342,7 +342,10 @@ async fn schedules_run_once_when_due() {
     assert!(row.next_run_at.unwrap() > 1);
     let pipeline = site.store().pipeline(made[0]).await.unwrap().unwrap();
     assert_eq!(pipeline.source, "schedule");
-    assert!(pipeline.context.contains("NIGHT"));
+    // They are secrets, and not where everybody's are.
+    assert!(!pipeline.context.contains("NIGHT"));
+    let own = site.coordinator.own_variables(&pipeline).await.unwrap();
+    assert!(own.iter().any(|variable| variable.key == "NIGHT"));
 }
 
 #[tokio::test]

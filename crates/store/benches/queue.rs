@@ -149,6 +149,7 @@ async fn pending(store: &Store, count: usize) -> (PipelineId, Vec<JobId>) {
         created_at: 1,
         yaml_errors: None,
         context: "{}".to_owned(),
+        variables: Vec::new(),
         project_id: Some(project.id),
         user_id: None,
         protected: false,

@@ -36,6 +36,7 @@ mod namespaces;
 mod page;
 mod pipelines;
 mod projects;
+mod pipeline_variables;
 mod protected_refs;
 mod prune;
 mod queue;

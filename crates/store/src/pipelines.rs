@@ -5,6 +5,7 @@ use shipway_pipeline::{PipelineId, Status};
 use crate::error::StoreError;
 use crate::ids::ProjectId;
 use crate::page::{Page, Paged};
+use crate::pipeline_variables::PipelineVariablesRow;
 use crate::rows::{NewPipeline, NewStage, PipelineRow, PipelineUpdate, StageRow};
 use crate::sql::{Query, query};
 use crate::store::Store;
@@ -246,7 +247,15 @@ impl Transaction {
             .bind(new.project_id)
             .bind(new.user_id)
             .bind(new.protected);
-        self.one(insert).await
+        let row: PipelineRow = self.one(insert).await?;
+        if !new.variables.is_empty() {
+            let own = PipelineVariablesRow {
+                pipeline_id: row.id,
+                variables: new.variables.clone(),
+            };
+            self.set_pipeline_variables(&own).await?;
+        }
+        Ok(row)
     }
 
     /// Stores a pipeline's stages.

@@ -64,9 +64,11 @@ pub struct NewPipeline {
     pub created_at: i64,
     /// Why the configuration gave no jobs.
     pub yaml_errors: Option<String>,
-    /// JSON: whatever the coordinator wants to keep, variables for instance.
+    /// JSON: whatever the coordinator wants to keep that is no secret.
     pub context: String,
     /// The project; none for a local run.
+    /// JSON of the coordinator: the pipeline's own variables, which are sealed; empty for none.
+    pub variables: Vec<u8>,
     pub project_id: Option<ProjectId>,
     /// Who set it off; none for a local run.
     pub user_id: Option<UserId>,

@@ -1,6 +1,7 @@
 //! The columns that are secret, and bringing all of them under the newest key.
 
 use crate::error::StoreError;
+use crate::pipeline_variables::PipelineVariablesRow;
 use crate::registration_tokens::RegistrationTokenRow;
 use crate::schedules::ScheduleRow;
 use crate::secrets::{HEAD_BYTES, PLAIN, Record, SEALED, SecretKeys};
@@ -91,10 +92,23 @@ impl Secret for RegistrationTokenRow {
     }
 }
 
+impl Secret for PipelineVariablesRow {
+    fn with_secret<T>(&mut self, work: impl FnOnce(&mut Vec<u8>, &Record<'_>) -> T) -> T {
+        let id = self.pipeline_id.0.to_string();
+        let record = Record {
+            table: "pipeline_variables",
+            identity: &[&id],
+        };
+        work(&mut self.variables, &record)
+    }
+}
+
 /// The different beginnings of secrets that begin with `$1`.
 const HEADS: &str = "SELECT DISTINCT substr(value, 1, CAST($2 AS INTEGER)) FROM variables \
         WHERE substr(value, 1, 1) = $1 \
     UNION SELECT DISTINCT substr(variables, 1, CAST($2 AS INTEGER)) FROM schedules \
+        WHERE substr(variables, 1, 1) = $1 \
+    UNION SELECT DISTINCT substr(variables, 1, CAST($2 AS INTEGER)) FROM pipeline_variables \
         WHERE substr(variables, 1, 1) = $1 \
     UNION SELECT DISTINCT substr(token, 1, CAST($2 AS INTEGER)) FROM registration_tokens \
         WHERE substr(token, 1, 1) = $1";
@@ -103,6 +117,9 @@ const VARIABLES: &str = "SELECT * FROM variables WHERE substr(value, 1, CAST($2 
 
 const SCHEDULES: &str =
     "SELECT * FROM schedules WHERE substr(variables, 1, CAST($2 AS INTEGER)) <> $1";
+
+const OF_PIPELINES: &str =
+    "SELECT * FROM pipeline_variables WHERE substr(variables, 1, CAST($2 AS INTEGER)) <> $1";
 
 const TOKENS: &str =
     "SELECT * FROM registration_tokens WHERE substr(token, 1, CAST($2 AS INTEGER)) <> $1";
@@ -149,8 +166,9 @@ impl Store {
         let mut transaction = self.begin().await?;
         let variables: Vec<VariableRow> = transaction.all(others(VARIABLES)).await?;
         let schedules: Vec<ScheduleRow> = transaction.all(others(SCHEDULES)).await?;
+        let of_pipelines: Vec<PipelineVariablesRow> = transaction.all(others(OF_PIPELINES)).await?;
         let tokens: Vec<RegistrationTokenRow> = transaction.all(others(TOKENS)).await?;
-        let count = variables.len() + schedules.len() + tokens.len();
+        let count = variables.len() + schedules.len() + of_pipelines.len() + tokens.len();
         for row in variables {
             let row = row.opened(self.keys())?;
             transaction.update_variable(&row).await?;
@@ -158,6 +176,10 @@ impl Store {
         for row in schedules {
             let row = row.opened(self.keys())?;
             transaction.update_schedule(&row).await?;
+        }
+        for row in of_pipelines {
+            let row = row.opened(self.keys())?;
+            transaction.set_pipeline_variables(&row).await?;
         }
         for row in tokens {
             let row = row.opened(self.keys())?;

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use shipway_pipeline::{PipelineId, Status};
-use shipway_store::{Durability, JobUpdate, Options, Store, StoreError};
+use shipway_store::{Durability, JobUpdate, Options, SecretKeys, Store, StoreError};
+use support::older::{OLDER_PIPELINES, check_older_pipelines};
 use support::{job, store, stored};
 
 #[tokio::test]
@@ -235,6 +236,39 @@ async fn an_older_schema_is_brought_up_to_date() {
     // The numbers go on.
     let next = stored(&store, Status::Created, &[]).await;
     assert_eq!(store.pipeline(next).await.unwrap().unwrap().iid, 8);
+}
+
+#[tokio::test]
+async fn variables_of_older_pipelines_leave_the_context_and_are_sealed() {
+    const OLDER: &str = concat!(
+        include_str!("../src/schema/1_pipelines.sql"),
+        include_str!("../src/schema/2_server.sql"),
+        include_str!("../src/schema/3_digests.sql"),
+        "PRAGMA user_version = 3;",
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("shipway.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file);
+    let connect = options.create_if_missing(true);
+    let pool = sqlx::SqlitePool::connect_with(connect.clone()).await;
+    let pool = pool.unwrap();
+    sqlx::raw_sql(OLDER).execute(&pool).await.unwrap();
+    sqlx::raw_sql(OLDER_PIPELINES).execute(&pool).await.unwrap();
+    pool.close().await;
+    let options = Options {
+        keys: SecretKeys::new([[1; 32]]),
+        ..Options::default()
+    };
+    let store = Store::open_with(directory.path(), options).await.unwrap();
+    check_older_pipelines(&store).await;
+    store.close().await;
+    let pool = sqlx::SqlitePool::connect_with(connect).await.unwrap();
+    let stored: Vec<Vec<u8>> = sqlx::query_scalar("SELECT variables FROM pipeline_variables")
+        .fetch_all(&pool)
+        .await
+        .unwrap();
+    let plain = |stored: &Vec<u8>| stored.windows(6).any(|part| part == b"geheim");
+    assert_eq!(stored.iter().map(plain).collect::<Vec<_>>(), [false]);
 }
 
 #[tokio::test]

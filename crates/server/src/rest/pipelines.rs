@@ -356,7 +356,7 @@ async fn variables(call: ProjectCall) -> Answer {
             .require(&call.identity, &call.project, action)
             .await?;
     }
-    let variables = call.app.coordinator().own_variables(&row);
+    let variables = call.app.coordinator().own_variables(&row).await?;
     let entities = variables.iter().map(|variable| {
         json!({
             "variable_type": if variable.file { "file" } else { "env_var" },

@@ -179,6 +179,7 @@ pub(crate) fn pipeline(project: &ProjectRow, status: Status, ref_name: &str) -> 
         created_at: now() - 3700 * SECOND,
         yaml_errors: None,
         context: "{}".to_owned(),
+        variables: Vec::new(),
         project_id: Some(project.id),
         user_id: None,
         protected: true,

@@ -5,10 +5,12 @@
 use std::error::Error;
 
 use crate::support::server::{group, project, user};
-use crate::support::{opened, store};
+use crate::support::{opened, pipeline, store};
+use shipway_pipeline::PipelineId;
 use shipway_store::{
-    Level, NewSchedule, NewVariable, Options, ProjectId, RegistrationTokenRow, ScheduleId,
-    SecretError, SecretKeys, Store, StoreError, UserId, VariableId, VariableType, Visibility,
+    Level, NewPipeline, NewSchedule, NewVariable, Options, ProjectId, RegistrationTokenRow,
+    ScheduleId, SecretError, SecretKeys, Store, StoreError, UserId, VariableId, VariableType,
+    Visibility,
 };
 use tempfile::TempDir;
 
@@ -58,8 +60,10 @@ fn schedule(project_id: ProjectId, owner_id: UserId) -> NewSchedule {
     }
 }
 
+type Filled = (VariableId, ScheduleId, PipelineId);
+
 /// Stores one secret of each kind.
-async fn fill(store: &Store) -> (VariableId, ScheduleId) {
+async fn fill(store: &Store) -> Filled {
     let namespace = group(store, "group", None).await;
     let project = project(store, namespace, "group/app", Visibility::Private).await;
     let owner = user(store, "ada").await;
@@ -77,12 +81,19 @@ async fn fill(store: &Store) -> (VariableId, ScheduleId) {
     let schedule = schedule(project, owner);
     let schedule = transaction.insert_schedule(&schedule).await.unwrap();
     assert_eq!(schedule.variables, SECRET);
+    let new = NewPipeline {
+        variables: SECRET.to_vec(),
+        ..pipeline("group/app")
+    };
+    let of_pipeline = transaction.insert_pipeline(&new).await.unwrap();
+    let found = transaction.pipeline_variables(of_pipeline.id).await;
+    assert_eq!(found.unwrap(), SECRET);
     transaction.commit().await.unwrap();
-    (variable.id, schedule.id)
+    (variable.id, schedule.id, of_pipeline.id)
 }
 
 /// Every way to read them gives the secrets.
-async fn check(store: &Store, variable: VariableId, schedule: ScheduleId) {
+async fn check(store: &Store, (variable, schedule, pipeline): Filled) {
     let found = store.variable(variable).await.unwrap().unwrap();
     assert_eq!(found.value, SECRET);
     let of_level = store.variables(Level::Project, 1).await.unwrap();
@@ -100,12 +111,17 @@ async fn check(store: &Store, variable: VariableId, schedule: ScheduleId) {
     let by_digest = store.registration_token_by_digest(&[1; 32]).await.unwrap();
     assert_eq!(token.unwrap().token, SECRET);
     assert_eq!(by_digest.unwrap().token, SECRET);
+    let of_pipeline = store.pipeline_variables(pipeline).await.unwrap();
+    assert_eq!(of_pipeline, SECRET);
+    let of_none = store.pipeline_variables(PipelineId(999)).await.unwrap();
+    assert_eq!(of_none, b"");
 }
 
 /// What is stored of the secrets.
 async fn stored(directory: &TempDir) -> Vec<Vec<u8>> {
     const SECRETS: &str = "SELECT value FROM variables UNION ALL \
-        SELECT variables FROM schedules UNION ALL SELECT token FROM registration_tokens";
+        SELECT variables FROM schedules UNION ALL SELECT token FROM registration_tokens \
+        UNION ALL SELECT variables FROM pipeline_variables";
     #[cfg(feature = "postgres")]
     if let Ok(url) = std::fs::read_to_string(directory.path().join("url")) {
         let pool = sqlx::PgPool::connect(&url).await.unwrap();
@@ -128,9 +144,10 @@ async fn with_a_key_no_secret_is_in_the_database() {
     let (directory, plain) = store().await;
     plain.close().await;
     let store = open(&directory, &[1]).await.unwrap();
-    let (variable, schedule) = fill(&store).await;
-    check(&store, variable, schedule).await;
-    assert_eq!(are_plain(&directory).await, [false; 3]);
+    let filled = fill(&store).await;
+    check(&store, filled).await;
+    let (variable, schedule, _) = filled;
+    assert_eq!(are_plain(&directory).await, [false; 4]);
     // Nor after a change, which may be of what tells the variable apart.
     let mut row = store.variable(variable).await.unwrap().unwrap();
     row.key = "OTHER".to_owned();
@@ -140,7 +157,7 @@ async fn with_a_key_no_secret_is_in_the_database() {
     transaction.update_schedule(&due).await.unwrap();
     transaction.commit().await.unwrap();
     assert_eq!(store.variable(variable).await.unwrap(), Some(row));
-    assert_eq!(are_plain(&directory).await, [false; 3]);
+    assert_eq!(are_plain(&directory).await, [false; 4]);
 }
 
 #[tokio::test]
@@ -163,22 +180,22 @@ async fn a_wrong_or_missing_key_is_told_when_it_is_opened() {
 #[tokio::test]
 async fn keys_are_changed_one_after_the_other() {
     let (directory, plain) = store().await;
-    let (variable, schedule) = fill(&plain).await;
-    check(&plain, variable, schedule).await;
-    assert_eq!(are_plain(&directory).await, [true; 3]);
+    let filled = fill(&plain).await;
+    check(&plain, filled).await;
+    assert_eq!(are_plain(&directory).await, [true; 4]);
     // A first key seals what is there.
     let first = open(&directory, &[1]).await.unwrap();
-    check(&first, variable, schedule).await;
-    assert_eq!(are_plain(&directory).await, [false; 3]);
+    check(&first, filled).await;
+    assert_eq!(are_plain(&directory).await, [false; 4]);
     let sealed = stored(&directory).await;
     // The old one reads as long as there are secrets of it.
     let both = open(&directory, &[1, 2]).await.unwrap();
-    check(&both, variable, schedule).await;
+    check(&both, filled).await;
     assert_eq!(stored(&directory).await, sealed);
-    assert_eq!(both.reseal().await.unwrap(), 3);
+    assert_eq!(both.reseal().await.unwrap(), 4);
     assert_eq!(both.reseal().await.unwrap(), 0);
     let second = open(&directory, &[2]).await.unwrap();
-    check(&second, variable, schedule).await;
+    check(&second, filled).await;
     open(&directory, &[1]).await.expect_err("opened");
 }
 
@@ -187,7 +204,7 @@ async fn a_secret_moved_to_another_row_is_not_read() {
     let (directory, plain) = store().await;
     plain.close().await;
     let store = open(&directory, &[1]).await.unwrap();
-    let (first, _) = fill(&store).await;
+    let (first, ..) = fill(&store).await;
     let mut transaction = store.begin().await.unwrap();
     let mut other = variable("OTHER");
     other.value = b"mine".to_vec();

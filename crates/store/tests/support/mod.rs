@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod older;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 #[cfg(feature = "s3")]
@@ -105,6 +106,7 @@ pub(crate) fn pipeline(project: &str) -> NewPipeline {
         created_at: 1_700_000_000_000_000,
         yaml_errors: None,
         context: r#"{"variables":{"A":"ü"}}"#.to_owned(),
+        variables: Vec::new(),
         project_id: None,
         user_id: None,
         protected: false,
