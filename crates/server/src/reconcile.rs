@@ -20,6 +20,10 @@ const NOW_AND_THEN: Duration = Duration::from_secs(20);
 /// Between two looks at what nobody waits for: expired sessions, repositories to tidy up.
 const SELDOM: Duration = Duration::from_secs(600);
 
+/// A push that has written nothing for so long is of a process that died: git itself is ended
+/// after ten minutes of silence.
+const ABANDONED: Duration = Duration::from_secs(24 * 3600);
+
 /// Projects of one page.
 const PAGE: i64 = 100;
 
@@ -37,6 +41,15 @@ pub(crate) async fn catch_up(app: &App) {
     }
     if made > 0 {
         tracing::info!(pipelines = made, "caught up with pushes");
+    }
+}
+
+/// Removes what a killed server was still receiving.
+pub(crate) async fn sweep(app: &App) {
+    match app.store().sweep_uploads().await {
+        Ok(0) => {}
+        Ok(uploads) => tracing::info!(uploads, "swept halves of uploads"),
+        Err(error) => tracing::warn!(error = %chain(&error), "uploads.not.swept"),
     }
 }
 
@@ -85,6 +98,9 @@ async fn housekeep(app: &App) {
         let Ok(repository) = app.repositories().get(number).await else {
             continue;
         };
+        if let Err(error) = repository.sweep(ABANDONED).await {
+            tracing::warn!(project = project.full_path, error = %chain(&error), "repository.untidy");
+        }
         let due = repository
             .housekeeping()
             .await

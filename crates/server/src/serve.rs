@@ -24,6 +24,7 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
+    reconcile::sweep(&app).await;
     reconcile::catch_up(&app).await;
     let rounds = tokio::spawn(reconcile::run(app.clone()));
     let served = answer(app, listener, shutdown).await;

@@ -1,4 +1,4 @@
-//! What the file system needs to be told so that a file survives a power cut.
+//! What the file system needs to be told so that a file survives a power cut, and what it tells.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -30,5 +30,14 @@ pub(crate) fn sync(path: &Path, durability: Durability) -> std::io::Result<()> {
     match durability {
         Durability::Process => Ok(()),
         Durability::Machine => File::open(path)?.sync_all(),
+    }
+}
+
+/// Whether `path` still leads to the open file.
+pub(crate) fn is_same(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
+        _ => false,
     }
 }

@@ -4,10 +4,11 @@
 //! and pruning ask it.
 
 use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use shipway_pipeline::PipelineId;
 
+use crate::disk::is_same;
 use crate::error::StoreError;
 use crate::store::Store;
 
@@ -68,13 +69,5 @@ impl Store {
 
     fn hold_path(&self, pipeline: PipelineId) -> PathBuf {
         self.directory().join("held").join(pipeline.to_string())
-    }
-}
-
-fn is_same(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    match (file.metadata(), std::fs::metadata(path)) {
-        (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
-        _ => false,
     }
 }

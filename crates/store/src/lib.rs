@@ -27,6 +27,7 @@ mod group_sync;
 mod hold;
 mod ids;
 mod jobs;
+mod incoming;
 mod known_refs;
 mod log_lines;
 mod logs;
@@ -68,6 +69,7 @@ pub use ids::{
 };
 pub use known_refs::KnownRef;
 pub use log_lines::LogLines;
+pub use incoming::Incoming;
 pub use logs::{LogError, Logs};
 pub use members::MemberRow;
 pub use names::{

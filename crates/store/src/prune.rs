@@ -32,7 +32,7 @@ pub enum PruneError {
 }
 
 impl PruneError {
-    fn file(path: &Path, source: std::io::Error) -> Self {
+    pub(crate) fn file(path: &Path, source: std::io::Error) -> Self {
         Self::File {
             path: path.to_owned(),
             source,

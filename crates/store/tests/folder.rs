@@ -4,6 +4,8 @@
 mod blobs;
 mod support;
 
+use std::io::Write;
+
 use shipway_pipeline::{JobId, PipelineId};
 use shipway_store::{Durability, Objects, Options, Store};
 use support::store;
@@ -55,4 +57,27 @@ async fn an_upload_that_breaks_off_leaves_no_file() {
     drop(sender);
     let directory = store.directory().join("artifacts/3/14");
     assert_eq!(std::fs::read_dir(directory).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn halves_of_uploads_go_when_nobody_receives_them() {
+    let (directory, store) = store().await;
+    let received = store.receive().unwrap();
+    received.writer().unwrap().write_all(b"half").unwrap();
+    let dropped = store.receive().unwrap();
+    drop(dropped);
+    let incoming = store.directory().join("incoming");
+    // What a process leaves that is killed: a file that nobody has locked.
+    std::fs::write(incoming.join(".tmpDead01"), "half").unwrap();
+    let other = Store::open(&directory.path().join("state")).await.unwrap();
+    assert_eq!(other.sweep_uploads().await.unwrap(), 1);
+    assert_eq!(std::fs::read_dir(&incoming).unwrap().count(), 1);
+    assert_eq!(std::fs::read(received.path()).unwrap(), b"half");
+    let put = store
+        .blobs()
+        .put_file(PIPELINE, JOB, "a", received.path(), 9);
+    let path = store.blobs().location(&put.await.unwrap().path).unwrap();
+    drop(received);
+    assert_eq!(other.sweep_uploads().await.unwrap(), 0);
+    assert_eq!(std::fs::read(path).unwrap(), b"half");
 }

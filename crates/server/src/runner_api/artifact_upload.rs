@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use shipway_config::duration;
 use shipway_coordinator::{Accepted, Error};
 use shipway_protocol::ArtifactSpec;
-use tempfile::TempPath;
+use shipway_store::Incoming;
 use tokio::io::AsyncWriteExt;
 
 use super::artifact_kind::{format_named, format_of};
@@ -140,9 +140,9 @@ pub(super) async fn upload(
         }
     };
     let spec = parameters.checked()?;
-    let Received { path, digest, name } = received;
+    let Received { file, digest, name } = received;
     let coordinator = app.coordinator();
-    let accepted = coordinator.accept_artifact(&job, &spec, &name, &path, &digest);
+    let accepted = coordinator.accept_artifact(&job, &spec, &name, file.path(), &digest);
     match accepted.await {
         Ok(Accepted::Stored | Accepted::Same) => {
             let answer = (
@@ -163,7 +163,7 @@ pub(super) async fn upload(
 
 /// A file that came in whole; removed when this is dropped, unless it was moved.
 struct Received {
-    path: TempPath,
+    file: Incoming,
     digest: Vec<u8>,
     name: String,
 }
@@ -171,10 +171,18 @@ struct Received {
 async fn receive(app: &App, mut field: Field<'_>) -> Result<Received, ApiError> {
     let name = plain_name(field.file_name().unwrap_or_default())?;
     let limit = app.settings().artifact_limit;
-    let directory = app.store().directory().join("incoming");
-    let fault = |source| ApiError::internal(&Incoming(directory.clone(), source));
-    let (file, path) = create(directory.clone()).await.map_err(fault)?;
-    let mut file = tokio::fs::File::from_std(file);
+    let fault = |source| {
+        let directory = app.store().directory().to_owned();
+        ApiError::internal(&Unwritten(directory, source))
+    };
+    let store = app.store().clone();
+    let created = tokio::task::spawn_blocking(move || {
+        let incoming = store.receive()?;
+        Ok((incoming.writer()?, incoming))
+    });
+    let created = created.await.map_err(std::io::Error::other);
+    let (writer, incoming) = created.and_then(|created| created).map_err(fault)?;
+    let mut file = tokio::fs::File::from_std(writer);
     let (mut size, mut digest) = (0, Sha256::new());
     loop {
         let chunk = field.chunk().await;
@@ -190,7 +198,7 @@ async fn receive(app: &App, mut field: Field<'_>) -> Result<Received, ApiError> 
     }
     file.flush().await.map_err(fault)?;
     Ok(Received {
-        path,
+        file: incoming,
         digest: digest.finalize().to_vec(),
         name,
     })
@@ -198,17 +206,7 @@ async fn receive(app: &App, mut field: Field<'_>) -> Result<Received, ApiError> 
 
 #[derive(Debug, thiserror::Error)]
 #[error("an artifact that comes in cannot be written below `{}`", .0.display())]
-struct Incoming(PathBuf, #[source] std::io::Error);
-
-async fn create(directory: PathBuf) -> std::io::Result<(std::fs::File, TempPath)> {
-    let create = move || {
-        std::fs::create_dir_all(&directory)?;
-        let file = tempfile::NamedTempFile::new_in(&directory)?;
-        Ok(file.into_parts())
-    };
-    let created = tokio::task::spawn_blocking(create).await;
-    created.map_err(std::io::Error::other)?
-}
+struct Unwritten(PathBuf, #[source] std::io::Error);
 
 async fn drain(mut field: Field<'_>) {
     let mut size = 0;
