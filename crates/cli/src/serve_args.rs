@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
-use shipway_server::{EmbeddedRunner, ExternalUrl, Settings};
+use shipway_server::{EmbeddedRunner, ExternalUrl, Settings, TrustedProxies};
 
 use crate::admin_args::PlaceArgs;
 use crate::error::Fault;
@@ -94,6 +94,16 @@ pub(crate) struct Choices {
         default_missing_value = "true"
     )]
     demo: Option<bool>,
+
+    /// Reverse proxies that are believed in X-Forwarded-For and X-Forwarded-Proto, as addresses
+    /// or networks like 10.0.0.0/8 [default: none].
+    #[arg(
+        long,
+        value_name = "CIDR",
+        env = "SHIPWAY_TRUSTED_PROXIES",
+        value_delimiter = ','
+    )]
+    trusted_proxies: Option<Vec<String>>,
 }
 
 impl ServeArgs {
@@ -130,6 +140,9 @@ impl ServeArgs {
         settings.database = choices.database.unwrap_or(settings.database);
         settings.objects = choices.objects.unwrap_or(settings.objects);
         settings.demo = choices.demo.unwrap_or_default();
+        let proxies = choices.trusted_proxies.unwrap_or_default();
+        settings.trusted_proxies =
+            TrustedProxies::parse(proxies.iter().map(String::as_str)).map_err(Fault::usage)?;
         if let Some(name) = choices.runner {
             let found = EmbeddedRunner::ALL.iter().find(|(known, _)| *known == name);
             settings.runner = found.map(|(_, runner)| *runner).ok_or_else(|| {
@@ -152,6 +165,7 @@ impl Choices {
             objects: self.objects.or(other.objects),
             runner: self.runner.or(other.runner),
             demo: self.demo.or(other.demo),
+            trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
         }
     }
 }
@@ -184,7 +198,8 @@ mod tests {
     fn the_command_line_comes_before_the_file() {
         let directory = tempfile::tempdir().expect("temp dir");
         let file = directory.path().join("shipway.toml");
-        let text = "listen = \"127.0.0.1:1\"\nrunner = \"shell\"\nexternal-url = \"https://x\"\n";
+        let text = "listen = \"127.0.0.1:1\"\nrunner = \"shell\"\nexternal-url = \"https://x\"\n\
+            trusted-proxies = [\"10.0.0.0/8\", \"::1\"]\n";
         std::fs::write(&file, text).expect("written");
         let args = |config: &Path| ServeArgs {
             config: Some(config.to_owned()),
@@ -199,12 +214,15 @@ mod tests {
         assert_eq!(settings.listen.port(), 2);
         assert_eq!(settings.runner, EmbeddedRunner::Shell);
         assert_eq!(settings.external_url.as_str(), "https://x");
+        let proxies = TrustedProxies::parse(["10.0.0.0/8", "::1"]).expect("good");
+        assert_eq!(settings.trusted_proxies, proxies);
 
         for (text, reason) in [
             ("lisen = \"x\"", "lisen"),
             ("listen = 5", "line 1"),
             ("runner = \"kubernetes\"", "no runner `kubernetes`"),
             ("external-url = \"ftp://x\"", "ftp://x"),
+            ("trusted-proxies = [\"10.0.0.0/40\"]", "10.0.0.0/40"),
         ] {
             std::fs::write(&file, text).expect("written");
             let fault = args(&file).settings().expect_err(text);

@@ -23,7 +23,7 @@ use tower_http::trace::TraceLayer;
 use crate::app::App;
 use crate::error::{ApiError, normalize};
 use crate::identity::{csrf, token};
-use crate::{git, operations, pages, project_address, rest, runner_api};
+use crate::{git, operations, pages, project_address, proxies, rest, runner_api};
 
 /// People and programs get an answer within this time. Runners poll longer, and packs and
 /// artifacts take as long as they take.
@@ -59,6 +59,10 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(
             app.clone(),
             operations::count,
+        ))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            proxies::resolve,
         ))
         .layer(map_response(with_security_headers))
         .layer(CatchPanicLayer::custom(report_panic))

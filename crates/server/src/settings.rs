@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use shipway_coordinator::ServerAddress;
 
+use crate::proxies::TrustedProxies;
+
 /// Everything a person may choose about a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -25,6 +27,8 @@ pub struct Settings {
     pub demo: bool,
     /// Bytes that one artifact may have.
     pub artifact_limit: u64,
+    /// Who is believed about whom it speaks for.
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl Settings {
@@ -45,6 +49,7 @@ impl Settings {
             runner: EmbeddedRunner::Auto,
             demo: false,
             artifact_limit: Self::ARTIFACT_LIMIT,
+            trusted_proxies: TrustedProxies::default(),
         }
     }
 

@@ -14,8 +14,12 @@ pub(super) const COOKIE_NAME: &str = "_shipway_session";
 /// A session that nobody uses ends after a week, as GitLab's.
 const LIFE: i64 = 7 * 24 * 3600 * SECOND;
 
-/// Begins a session; its cookie.
-pub(super) async fn begin_session(app: &App, user: UserId) -> Result<HeaderValue, ApiError> {
+/// Begins a session; its cookie, which never goes over plain HTTP where it came by `https`.
+pub(super) async fn begin_session(
+    app: &App,
+    user: UserId,
+    https: bool,
+) -> Result<HeaderValue, ApiError> {
     let secret = token::new("");
     let now = now();
     let row = SessionRow {
@@ -29,7 +33,7 @@ pub(super) async fn begin_session(app: &App, user: UserId) -> Result<HeaderValue
     transaction.delete_expired_sessions(now).await?;
     transaction.insert_session(&row).await?;
     transaction.commit().await?;
-    Ok(cookie(app, &secret, LIFE / SECOND))
+    Ok(cookie(app, &secret, LIFE / SECOND, https))
 }
 
 /// The session of a cookie's secret while it lasts. Used in its second half, it gets its whole
@@ -63,13 +67,16 @@ pub(crate) async fn end_session(app: &App, identity: &super::Identity) -> Result
 
 /// The cookie that takes the session's cookie away.
 pub(crate) fn ended_cookie(app: &App) -> HeaderValue {
-    cookie(app, "", 0)
+    cookie(app, "", 0, false)
 }
 
 /// Not sent along by other sites' forms (`Lax`), not read by scripts.
-fn cookie(app: &App, secret: &str, seconds: i64) -> HeaderValue {
+fn cookie(app: &App, secret: &str, seconds: i64, https: bool) -> HeaderValue {
     let url = &app.settings().external_url;
-    let secure = if url.is_https() { "; Secure" } else { "" };
+    let secure = match https || url.is_https() {
+        true => "; Secure",
+        false => "",
+    };
     let path = match url.path() {
         "" => "/",
         path => path,

@@ -10,7 +10,8 @@ use super::session::begin_session;
 use crate::app::App;
 use crate::error::ApiError;
 
-/// Signs somebody in by username or mail address; the header `Set-Cookie` of the new session.
+/// Signs somebody in by username or mail address, from an address and maybe over https; the
+/// header `Set-Cookie` of the new session.
 ///
 /// # Errors
 ///
@@ -21,9 +22,10 @@ pub(crate) async fn sign_in(
     login: &str,
     password: &str,
     address: IpAddr,
+    https: bool,
 ) -> Result<HeaderValue, ApiError> {
     let user = check_password(app, login, password, address).await?;
-    begin_session(app, user.id).await
+    begin_session(app, user.id, https).await
 }
 
 /// The user of name and password. It takes as long for a name that nobody has.

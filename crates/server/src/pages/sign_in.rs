@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum::{Router, http::HeaderValue};
+use axum::{Extension, Router, http::HeaderValue};
 use serde::Deserialize;
 
 use super::refused;
@@ -17,6 +17,7 @@ use super::visit::frame;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::identity::{Identity, end_session, ended_cookie, sign_in::sign_in};
+use crate::proxies::OverHttps;
 
 /// The page, at GitLab's address.
 pub(super) const PATH: &str = "/users/sign_in";
@@ -57,9 +58,11 @@ async fn form(
 async fn submit(
     State(app): State<App>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
+    https: Option<Extension<OverHttps>>,
     Form(given): Form<SignIn>,
 ) -> Result<Response, ApiError> {
-    match sign_in(&app, &given.login, &given.password, client.ip()).await {
+    let (login, password) = (&given.login, &given.password);
+    match sign_in(&app, login, password, client.ip(), https.is_some()).await {
         Ok(cookie) => Ok(see_other(&target(&app, &given.return_to), cookie)),
         Err(error) if error.status() == StatusCode::UNAUTHORIZED => {
             let fault = "Invalid login or password.";

@@ -1,6 +1,7 @@
 //! Signing in by a password, sessions, and requests of other sites.
 
 use reqwest::{Method, Response};
+use shipway_server::{Settings, TrustedProxies};
 
 use crate::site::{PASSWORD, Site};
 
@@ -102,6 +103,45 @@ async fn a_wrong_password_is_refused_and_limited() {
     // The right one does not get through either; another name does.
     assert_eq!(submit(&site, "ann", PASSWORD, &[]).await.status(), 429);
     assert_eq!(submit(&site, "root", PASSWORD, &[]).await.status(), 303);
+}
+
+/// The last of so many wrong passwords, each said to come from another client.
+async fn after_many_clients(site: &Site) -> u16 {
+    let mut last = 0;
+    for number in 0..12 {
+        let client = format!("6.6.6.6, 198.51.100.{number}");
+        let headers = [("x-forwarded-for", client.as_str())];
+        let answer = submit(site, "root", "wrong password", &headers).await;
+        last = answer.status().as_u16();
+    }
+    last
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_proxies_say_counts_only_where_they_are_trusted() {
+    let https = [("x-forwarded-proto", "https")];
+    let site = Site::start().await;
+    let answer = submit(&site, "root", PASSWORD, &https).await;
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+    assert!(!cookie.contains("Secure"), "{cookie}");
+    assert_eq!(after_many_clients(&site).await, 429);
+
+    let trusting = |settings: &mut Settings| {
+        settings.trusted_proxies = TrustedProxies::parse(["127.0.0.0/8"]).unwrap();
+    };
+    let site = Site::start_with(trusting).await;
+    let answer = submit(&site, "root", PASSWORD, &https).await;
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+    assert!(cookie.contains("Secure"), "{cookie}");
+    assert_eq!(after_many_clients(&site).await, 422);
+    // One client behind the proxy is limited as ever.
+    let one = [("x-forwarded-for", "198.51.100.1")];
+    let mut last = 0;
+    for _ in 0..12 {
+        let answer = submit(&site, "root", "wrong password", &one).await;
+        last = answer.status().as_u16();
+    }
+    assert_eq!(last, 429);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -32,6 +32,11 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// As [`Site::start`], with other settings.
+    pub(crate) async fn start_with(choose: impl FnOnce(&mut Settings)) -> Self {
         // Fails when another test of this process did it.
         rustls::crypto::ring::default_provider()
             .install_default()
@@ -45,6 +50,7 @@ impl Site {
         if let Some(url) = crate::database().await {
             settings.database = url;
         }
+        choose(&mut settings);
         let app = App::open(settings).await.unwrap();
         let wishes = RootWishes {
             password: Some(PASSWORD.to_owned()),
