@@ -8,11 +8,14 @@ use flate2::read::MultiGzDecoder;
 use shipway_config::duration;
 use shipway_pipeline::JobId;
 use shipway_protocol::{ArtifactFormat, ArtifactSpec};
-use shipway_store::{ArtifactRow, Blob, JobRow, JobUpdate, NewArtifact, Transaction};
+use shipway_store::{
+    Accessibility, ArtifactRow, Blob, JobRow, JobUpdate, NewArtifact, Transaction,
+};
 
 use crate::coordinator::{Coordinator, now};
 use crate::error::Error;
 use crate::job_token;
+use crate::live;
 use crate::reports::dotenv::{self, DotenvError};
 use crate::reports::junit::{self, TestTotals};
 
@@ -48,7 +51,8 @@ impl Coordinator {
     }
 
     /// Stores a finished file that the runner of a job at work sent, unless the job has one of
-    /// this type. `digest` is the SHA-256 of the file.
+    /// this type. `digest` is the SHA-256 of the file; who may read it is as the runner asks,
+    /// else as the job's configuration says.
     ///
     /// # Errors
     /// As [`Self::store_artifact`]; [`Error::NotAtWork`] when the job is over.
@@ -59,6 +63,7 @@ impl Coordinator {
         file_name: &str,
         file: &Path,
         digest: &[u8],
+        asked: Option<Accessibility>,
     ) -> Result<Accepted, Error> {
         let stored = self.store.artifacts_of(job.id).await?;
         if let Some(known) = compared(&stored, spec, digest) {
@@ -71,7 +76,10 @@ impl Coordinator {
         let put = blobs.put_file(job.pipeline_id, job.id, &own_name, file, u64::MAX);
         let blob = put.await?;
         let path = blob.path.clone();
-        let new = new_artifact(job.id, spec, file_name, blob, self.expiry());
+        let new = NewArtifact {
+            accessibility: asked.unwrap_or(accessibility(job)?),
+            ..new_artifact(job.id, spec, file_name, blob, self.expiry())
+        };
         let accepted = self.insert_accepted(&new, spec, digest, tests).await;
         if !matches!(accepted, Ok(Accepted::Stored)) {
             blobs.delete(&path).await?;
@@ -120,6 +128,13 @@ impl Coordinator {
     }
 }
 
+/// Whether a job at work may fetch the archive of another by its token: of all jobs only those
+/// of its own pipeline can be among its dependencies. (What people and scripts may read is
+/// another question, and the API's.)
+pub fn may_fetch(asking: &JobRow, wanted: &JobRow) -> bool {
+    asking.project_id == wanted.project_id && asking.pipeline_id == wanted.pipeline_id
+}
+
 /// What became of an artifact that a runner sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accepted {
@@ -164,7 +179,20 @@ fn new_artifact(
         expires_at,
         path: blob.path,
         digest: Some(blob.digest.to_vec()),
+        accessibility: Accessibility::Public,
     }
+}
+
+/// What `artifacts:access` of the job means for each of its files.
+fn accessibility(job: &JobRow) -> Result<Accessibility, Error> {
+    let artifacts = live::spec(job)?.artifacts;
+    let access = artifacts.and_then(|artifacts| artifacts.access);
+    Ok(match access.as_deref() {
+        Some("developer") => Accessibility::Private,
+        Some("maintainer") => Accessibility::Maintainer,
+        Some("none") => Accessibility::None,
+        _ => Accessibility::Public,
+    })
 }
 
 async fn note_tests(

@@ -36,7 +36,7 @@ mod timeouts;
 mod view;
 mod wishes;
 
-pub use artifacts::Accepted;
+pub use artifacts::{Accepted, may_fetch};
 pub use at_work::Appended;
 pub use cache_key::resolve as resolve_cache_keys;
 pub use claim::Asker;

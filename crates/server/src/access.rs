@@ -1,7 +1,7 @@
 //! From who asks and a project to what may be done there.
 
 use shipway_coordinator::ProjectSettings;
-use shipway_store::{ProjectId, ProjectRow, Visibility};
+use shipway_store::{Accessibility, ArtifactRow, ProjectId, ProjectRow, Visibility};
 
 use crate::app::App;
 use crate::error::ApiError;
@@ -94,6 +94,29 @@ impl App {
         ))
     }
 
+    /// That the identity, which may read the job, may read this artifact of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`App::require`].
+    pub(crate) async fn require_artifact(
+        &self,
+        identity: &Identity,
+        project: &ProjectRow,
+        artifact: &ArtifactRow,
+    ) -> Result<(), ApiError> {
+        // A job of the project reads what its pipelines made, whoever else may.
+        let own = |job: &RunningJob| job.job.project_id == Some(project.id);
+        if identity.job().is_some_and(own) {
+            return Ok(());
+        }
+        match for_artifact(artifact.accessibility) {
+            ForArtifact::Nothing => Ok(()),
+            ForArtifact::Right(action) => self.require(identity, project, action).await,
+            ForArtifact::Never => Err(ApiError::forbidden()),
+        }
+    }
+
     /// Who asks, as the table of permissions sees it.
     ///
     /// # Errors
@@ -155,6 +178,25 @@ pub(crate) fn visibility(project: &ProjectRow) -> permission::Visibility {
         Visibility::Private => permission::Visibility::Private,
         Visibility::Internal => permission::Visibility::Internal,
         Visibility::Public => permission::Visibility::Public,
+    }
+}
+
+/// What it takes, beside reading the job, to read an artifact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ForArtifact {
+    Nothing,
+    Right(Action),
+    /// No person may.
+    Never,
+}
+
+/// What `artifacts:access` asks for.
+pub(crate) fn for_artifact(accessibility: Accessibility) -> ForArtifact {
+    match accessibility {
+        Accessibility::Public => ForArtifact::Nothing,
+        Accessibility::Private => ForArtifact::Right(Action::ReadDeveloperArtifacts),
+        Accessibility::Maintainer => ForArtifact::Right(Action::ReadMaintainerArtifacts),
+        Accessibility::None => ForArtifact::Never,
     }
 }
 

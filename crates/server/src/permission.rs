@@ -75,6 +75,10 @@ pub enum Action {
     ReadJobs,
     /// Read the log of a job that ran with debug tracing on.
     ReadDebugLog,
+    /// Read artifacts with `artifacts:access: developer`.
+    ReadDeveloperArtifacts,
+    /// Read artifacts with `artifacts:access: maintainer`.
+    ReadMaintainerArtifacts,
     /// Push to branches and tags that are not protected.
     Push,
     /// Start, cancel and retry pipelines and jobs; play manual jobs.
@@ -109,12 +113,14 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::ReadProject,
         Self::ReadCode,
         Self::ReadPipelines,
         Self::ReadJobs,
         Self::ReadDebugLog,
+        Self::ReadDeveloperArtifacts,
+        Self::ReadMaintainerArtifacts,
         Self::Push,
         Self::RunPipelines,
         Self::SetPipelineVariables,
@@ -140,13 +146,15 @@ impl Action {
             Self::ReadCode | Self::ReadPipelines | Self::ReadJobs => (Role::Reporter, Enough),
             Self::ReadEnvironments => (Role::Reporter, NotEnough),
             Self::ReadDebugLog
+            | Self::ReadDeveloperArtifacts
             | Self::Push
             | Self::RunPipelines
             | Self::SetPipelineVariables
             | Self::Lint
             | Self::ManageSchedules
             | Self::EraseJobs => (Role::Developer, NotEnough),
-            Self::ManageTriggers
+            Self::ReadMaintainerArtifacts
+            | Self::ManageTriggers
             | Self::ManageVariables
             | Self::ManageRunners
             | Self::ManageProtectedRefs
@@ -249,6 +257,18 @@ mod tests {
             (ReadPipelines, "reporter", "signed in", "anonymous"),
             (ReadJobs, "reporter", "signed in", "anonymous"),
             (ReadDebugLog, "developer", "developer", "developer"),
+            (
+                ReadDeveloperArtifacts,
+                "developer",
+                "developer",
+                "developer",
+            ),
+            (
+                ReadMaintainerArtifacts,
+                "maintainer",
+                "maintainer",
+                "maintainer",
+            ),
             (Push, "developer", "developer", "developer"),
             (RunPipelines, "developer", "developer", "developer"),
             (SetPipelineVariables, "developer", "developer", "developer"),

@@ -9,8 +9,8 @@ use crate::store::Store;
 use crate::transaction::Transaction;
 
 const INSERT: &str = "INSERT INTO artifacts \
-    (job_id, file_type, format, file_name, size, expires_at, path, digest) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING *";
+    (job_id, file_type, format, file_name, size, expires_at, path, digest, accessibility) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING *";
 
 const OF_JOB: &str = "SELECT * FROM artifacts WHERE job_id = $1 ORDER BY id";
 
@@ -83,7 +83,8 @@ impl Transaction {
             .bind(new.size)
             .bind(new.expires_at)
             .bind(&new.path)
-            .bind(new.digest.as_deref());
+            .bind(new.digest.as_deref())
+            .bind(new.accessibility);
         self.one(insert).await
     }
 

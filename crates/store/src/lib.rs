@@ -73,8 +73,8 @@ pub use incoming::Incoming;
 pub use logs::{LogError, Logs};
 pub use members::MemberRow;
 pub use names::{
-    DeploymentStatus, EnvironmentState, Level, MemberSource, NamespaceKind, RefKind, RunnerKind,
-    UnknownName, UserState, VariableType, Visibility,
+    Accessibility, DeploymentStatus, EnvironmentState, Level, MemberSource, NamespaceKind, RefKind,
+    RunnerKind, UnknownName, UserState, VariableType, Visibility,
 };
 pub use namespaces::{NamespaceRow, NewNamespace};
 pub use page::{Page, Paged};

@@ -139,6 +139,18 @@ names! {
         Stopped = "stopped",
     }
 
+    /// Who reads an artifact, of those who read the job; GitLab's names.
+    Accessibility {
+        /// Everybody.
+        Public = "public",
+        /// Developers.
+        Private = "private",
+        /// Maintainers.
+        Maintainer = "maintainer",
+        /// Nobody but later jobs.
+        None = "none",
+    }
+
     /// Where a deployment stands.
     DeploymentStatus {
         /// Its job waits.

@@ -4,6 +4,7 @@ use shipway_pipeline::{JobId, PipelineId, Status};
 use sqlx::Type;
 
 use crate::ids::{ProjectId, RunnerId, UserId};
+use crate::names::Accessibility;
 use crate::queue::Claim;
 use crate::sql::decoded_from_text;
 
@@ -66,9 +67,9 @@ pub struct NewPipeline {
     pub yaml_errors: Option<String>,
     /// JSON: whatever the coordinator wants to keep that is no secret.
     pub context: String,
-    /// The project; none for a local run.
     /// JSON of the coordinator: the pipeline's own variables, which are sealed; empty for none.
     pub variables: Vec<u8>,
+    /// The project; none for a local run.
     pub project_id: Option<ProjectId>,
     /// Who set it off; none for a local run.
     pub user_id: Option<UserId>,
@@ -324,6 +325,8 @@ pub struct NewArtifact {
     pub path: String,
     /// SHA-256 of the content; none where an older Shipway stored it.
     pub digest: Option<Vec<u8>>,
+    /// Who may read it.
+    pub accessibility: Accessibility,
 }
 
 /// A stored artifact.
@@ -348,4 +351,6 @@ pub struct ArtifactRow {
     pub path: String,
     /// SHA-256 of the content; none where an older Shipway stored it.
     pub digest: Option<Vec<u8>>,
+    /// Who may read it.
+    pub accessibility: Accessibility,
 }

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/2_server.sql"),
     include_str!("schema/3_digests.sql"),
     include_str!("schema/4_pipeline_variables.sql"),
+    include_str!("schema/5_accessibility.sql"),
 ];
 
 /// The schema version that this program writes.
@@ -108,6 +109,10 @@ fn postgres_words(script: &str) -> String {
         (
             "json_array_length(context, '$.outer')",
             "json_array_length(context::json -> 'outer')",
+        ),
+        (
+            "json_extract(spec, '$.artifacts.access')",
+            r#"trim(both '"' from (spec::json #> '{artifacts,access}')::text)"#,
         ),
         (
             "INTEGER PRIMARY KEY AUTOINCREMENT",

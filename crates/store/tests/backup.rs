@@ -8,7 +8,8 @@ use std::path::Path;
 
 use shipway_pipeline::{JobId, PipelineId, Status};
 use shipway_store::{
-    BackupError, CheckDepth, Fault, JobUpdate, NewArtifact, Options, SecretKeys, Store,
+    Accessibility, BackupError, CheckDepth, Fault, JobUpdate, NewArtifact, Options, SecretKeys,
+    Store,
 };
 use support::{job, store, stored};
 
@@ -35,6 +36,7 @@ async fn filled(store: &Store, log: &[u8], artifact: &[u8]) -> (PipelineId, JobI
         expires_at: None,
         path: blob.path,
         digest: Some(blob.digest.to_vec()),
+        accessibility: Accessibility::Public,
     };
     transaction.insert_artifact(&row).await.unwrap();
     transaction.commit().await.unwrap();

@@ -10,7 +10,7 @@ mod blobs;
 mod support;
 
 use shipway_pipeline::{JobId, PipelineId, Status};
-use shipway_store::{NewArtifact, Objects, Options, Store, StoreError};
+use shipway_store::{Accessibility, NewArtifact, Objects, Options, Store, StoreError};
 use support::{again, job, s3, store, stored};
 use tokio::io::AsyncReadExt;
 
@@ -87,6 +87,7 @@ async fn pruning_and_sweeping_reach_the_bucket() {
             expires_at: None,
             path: blob.path,
             digest: Some(blob.digest.to_vec()),
+            accessibility: Accessibility::Public,
         };
         transaction.insert_artifact(&artifact).await.unwrap();
         transaction.commit().await.unwrap();

@@ -222,7 +222,14 @@ async fn archive_of(visit: &ProjectVisit, id: i64) -> Result<(JobRow, ArtifactRo
     let files = visit.app.store().artifacts_of(job.id).await?;
     let archive = files.into_iter().find(|file| file.file_type == "archive");
     let kept = archive.filter(|file| file.expires_at.is_none_or(|at| at > visit.now));
-    Ok((job, kept.ok_or_else(|| ApiError::not_found("Artifacts"))?))
+    let kept = kept.ok_or_else(|| ApiError::not_found("Artifacts"))?;
+    if !visit.may_read(&kept) {
+        return Err(match visit.identity.is_anonymous() {
+            true => ApiError::unauthorized(),
+            false => ApiError::forbidden(),
+        });
+    }
+    Ok((job, kept))
 }
 
 async fn open(visit: &ProjectVisit, archive: &ArtifactRow) -> Result<Archive, ApiError> {

@@ -14,6 +14,7 @@ use super::shell::{Link, Place, Shell};
 use super::visit::{ProjectVisit, crumb};
 use super::{candidates, events, page, status, when};
 use crate::app::App;
+use crate::erase::is_erasable;
 use crate::error::ApiError;
 use crate::permission::Action;
 
@@ -32,9 +33,11 @@ struct JobPage {
     may_play: bool,
     may_retry: bool,
     may_cancel: bool,
+    may_erase: bool,
     play_url: String,
     retry_url: String,
     cancel_url: String,
+    erase_url: String,
     raw_url: String,
     stream: Option<String>,
     log_state: &'static str,
@@ -75,6 +78,7 @@ struct Artifacts {
     download: String,
     keep: String,
     may_keep: bool,
+    may_read: bool,
 }
 
 /// Another job of the stage, or another attempt.
@@ -197,7 +201,9 @@ pub(super) async fn show(visit: ProjectVisit, Path(id): Path<i64>) -> Result<Res
         ref_url: ref_url(&visit.url, &pipeline.ref_name),
         sha: short_sha(&pipeline),
         ref_name: pipeline.ref_name,
-        artifacts: artifacts(&files, &own, visit.now, may_run),
+        artifacts: artifacts(&visit, &files, &own),
+        may_erase: erasable(&visit, &job, &files)?,
+        erase_url: format!("{own}/erase"),
         stage: stage.map_or_else(String::new, |stage| stage.name.clone()),
         siblings: siblings(&visit.url, &job, &jobs),
     })
@@ -290,11 +296,16 @@ fn environment(job: &JobRow) -> Option<String> {
     Some(name.to_owned())
 }
 
-fn artifacts(files: &[ArtifactRow], own: &str, now: i64, may_run: bool) -> Option<Artifacts> {
+fn artifacts(visit: &ProjectVisit, files: &[ArtifactRow], own: &str) -> Option<Artifacts> {
+    let now = visit.now;
     let archive = files.iter().find(|file| file.file_type == "archive")?;
     let gone = archive.expires_at.is_some_and(|at| at <= now);
     let size = when::size(u64::try_from(archive.size).unwrap_or_default());
+    let may_read = visit.may_read(archive);
     let note = match archive.expires_at {
+        _ if !may_read => {
+            "You may not read them: `artifacts:access` keeps them to others.".to_owned()
+        }
         Some(at) if gone => format!(
             "They were kept until {} and are gone. Run the job again to have them.",
             when::exact(at)
@@ -312,8 +323,19 @@ fn artifacts(files: &[ArtifactRow], own: &str, now: i64, may_run: bool) -> Optio
         browse: format!("{own}/artifacts/browse"),
         download: format!("{own}/artifacts/download"),
         keep: format!("{own}/artifacts/keep"),
-        may_keep: may_run && archive.expires_at.is_some(),
+        may_keep: visit.allows(Action::RunPipelines) && archive.expires_at.is_some(),
+        may_read,
     })
+}
+
+/// Whether they may erase it, and there is something to erase.
+fn erasable(visit: &ProjectVisit, job: &JobRow, files: &[ArtifactRow]) -> Result<bool, ApiError> {
+    if !visit.allows(Action::EraseJobs) {
+        return Ok(false);
+    }
+    let length = visit.app.store().logs().length(job.pipeline_id, job.id);
+    let length = length.map_err(|error| ApiError::internal(&error))?;
+    Ok(is_erasable(job, files, length))
 }
 
 /// The jobs of its stage, and the attempts of its own.
@@ -377,4 +399,15 @@ pub(super) async fn cancel(
     }
     app.coordinator().cancel_job(job.id).await?;
     Ok(visit.to(&format!("/-/jobs/{id}"), "canceled"))
+}
+
+/// `POST /-/jobs/{id}/erase`.
+pub(super) async fn erase(visit: ProjectVisit, Path(id): Path<i64>) -> Result<Response, ApiError> {
+    visit.require(Action::EraseJobs)?;
+    let (job, _) = job_of(&visit, id).await?;
+    let done = match visit.app.erase(&job).await? {
+        true => "erased",
+        false => "nothing",
+    };
+    Ok(visit.to(&format!("/-/jobs/{id}"), done))
 }

@@ -3,6 +3,7 @@
 //! few of one subject, or makes a part of pages (`status.rs`, `when.rs`, `log_view.rs`, …).
 
 mod artifacts;
+mod artifacts_by_ref;
 mod assets;
 mod badges;
 mod candidates;
@@ -118,12 +119,14 @@ pub(crate) fn project_routes() -> Router<App> {
         .route("/-/jobs", get(jobs::list))
         .route("/-/jobs/{id}", get(job::show))
         .route("/-/jobs/{id}/raw", get(job_log::raw))
+        .route("/-/jobs/artifacts/{*rest}", get(artifacts_by_ref::show))
         .route("/-/jobs/{id}/events", get(job_log::stream))
         .route("/-/jobs/{id}/play", post(job::play))
         .route("/-/jobs/{id}/retry", post(job::retry))
         .route("/-/jobs/{id}/cancel", post(job::cancel))
         .route("/-/jobs/{id}/artifacts/keep", post(artifacts::keep))
         .route("/-/jobs/{id}/artifacts/download", get(artifacts::download))
+        .route("/-/jobs/{id}/erase", post(job::erase))
         .route("/-/jobs/{id}/artifacts/browse", get(artifacts::browse_top))
         .route("/-/jobs/{id}/artifacts/browse/", get(artifacts::browse_top))
         .route(

@@ -4,11 +4,11 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
-use shipway_store::{Level, MemberSource, NamespaceId, NamespaceRow, ProjectRow};
+use shipway_store::{ArtifactRow, Level, MemberSource, NamespaceId, NamespaceRow, ProjectRow};
 
 use super::html::path;
 use super::shell::{Entry, Link, Place, Shell, Who, crumbs, project_menu, project_url};
-use crate::access::visibility_for;
+use crate::access::{ForArtifact, for_artifact, visibility_for};
 use crate::app::App;
 use crate::clock::now;
 use crate::error::ApiError;
@@ -250,6 +250,15 @@ impl Visit {
             Subject::Instance | Subject::Group(_) => Visibility::Private,
         };
         permission::allowed(self.viewer, visibility, action)
+    }
+
+    /// Whether they, who may read the job, may read this artifact of it.
+    pub(super) fn may_read(&self, artifact: &ArtifactRow) -> bool {
+        match for_artifact(artifact.accessibility) {
+            ForArtifact::Nothing => true,
+            ForArtifact::Right(action) => self.allows(action),
+            ForArtifact::Never => false,
+        }
     }
 
     /// That they may do this here.

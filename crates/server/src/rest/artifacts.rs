@@ -7,7 +7,7 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::IntoResponse;
 use shipway_pipeline::Status;
-use shipway_store::{ArtifactRow, JobRow, Page, PipelineFilter};
+use shipway_store::{ArtifactRow, JobRow, PipelineFilter};
 use tokio::sync::mpsc;
 
 use super::call::{Answer, ProjectCall, accepted, no_content, ok};
@@ -39,38 +39,14 @@ fn missing() -> ApiError {
 /// The job's archive, unless it is expired.
 async fn archive(call: &ProjectCall, job: &JobRow) -> Result<ArtifactRow, ApiError> {
     jobs::require_log(call, job).await?;
-    require_access(call, job).await?;
     let files = call.store().artifacts_of(job.id).await?;
     let found = files.into_iter().find(|file| file.file_type == "archive");
     let now = now();
-    found
-        .filter(|file| file.expires_at.is_none_or(|end| end > now))
-        .ok_or_else(missing)
-}
-
-/// `artifacts:access`.
-async fn require_access(call: &ProjectCall, job: &JobRow) -> Result<(), ApiError> {
-    let spec: serde_json::Value = serde_json::from_str(&job.spec).unwrap_or_default();
-    let access = spec
-        .pointer("/artifacts/access")
-        .and_then(|access| access.as_str());
-    let action = match access {
-        Some("none") => return Err(ApiError::forbidden()),
-        Some("developer") => Action::RunPipelines,
-        Some("maintainer") => Action::ManageSettings,
-        _ => return Ok(()),
-    };
-    // A job of the project reads what its pipeline made.
-    if call
-        .identity
-        .job()
-        .is_some_and(|own| own.job.project_id == job.project_id)
-    {
-        return Ok(());
-    }
-    call.app
-        .require(&call.identity, &call.project, action)
-        .await
+    let found = found.filter(|file| file.expires_at.is_none_or(|end| end > now));
+    let found = found.ok_or_else(missing)?;
+    let (identity, project) = (&call.identity, &call.project);
+    call.app.require_artifact(identity, project, &found).await?;
+    Ok(found)
 }
 
 async fn download(call: ProjectCall) -> Answer {
@@ -109,30 +85,9 @@ async fn by_ref(call: ProjectCall) -> Answer {
     Err(missing())
 }
 
-/// Pipelines of a ref that are looked at.
-const LOOKED_AT: i64 = 100;
-
-/// The job of this name in the newest successful pipeline of the ref that has it.
 async fn latest(call: &ProjectCall, reference: &str, name: &str) -> Result<JobRow, ApiError> {
-    let filter = PipelineFilter {
-        ref_name: Some(reference.to_owned()),
-        status: Some(Status::Success),
-        ..PipelineFilter::default()
-    };
-    let page = Page::first(LOOKED_AT);
-    let found = call
-        .store()
-        .pipelines_of_project(call.project.id, &filter, page);
-    for pipeline in found.await?.rows {
-        let jobs = call.store().jobs(pipeline.id).await?;
-        let job = jobs
-            .into_iter()
-            .find(|job| !job.retried && job.name == name);
-        if let Some(job) = job {
-            return Ok(job);
-        }
-    }
-    Err(missing())
+    let found = call.app.latest_job(&call.project, reference, name).await?;
+    found.ok_or_else(missing)
 }
 
 /// Why a path cannot be in an archive.
@@ -208,26 +163,10 @@ async fn keep(call: ProjectCall) -> Answer {
     }
 }
 
-/// Removes files with their rows, which go first: a row never names a file that is gone.
-pub(super) async fn remove(call: &ProjectCall, files: &[ArtifactRow]) -> Result<(), ApiError> {
-    let mut transaction = call.store().begin().await?;
-    for file in files {
-        transaction.delete_artifact(file.id).await?;
-    }
-    transaction.commit().await?;
-    for file in files {
-        // What is left over is swept at the next start.
-        if let Err(error) = call.store().blobs().delete(&file.path).await {
-            tracing::warn!(path = file.path, %error, "artifact.left");
-        }
-    }
-    Ok(())
-}
-
 async fn delete(call: ProjectCall) -> Answer {
     let job = jobs::find(&call).await?;
     let files = call.store().artifacts_of(job.id).await?;
-    remove(&call, &files).await?;
+    call.app.remove_artifacts(&files).await?;
     no_content()
 }
 
@@ -254,7 +193,7 @@ async fn delete_all(call: ProjectCall) -> Answer {
             continue;
         }
         let files = call.store().artifacts_of_pipeline(row.id).await?;
-        remove(&call, &files).await?;
+        call.app.remove_artifacts(&files).await?;
     }
     accepted()
 }

@@ -201,15 +201,8 @@ async fn play(call: ProjectCall) -> Answer {
 
 async fn erase(call: ProjectCall) -> Answer {
     let row = find(&call).await?;
-    let files = call.store().artifacts_of(row.id).await?;
-    let logs = call.store().logs();
-    let length = logs.length(row.pipeline_id, row.id);
-    let length = length.map_err(|error| ApiError::internal(&error))?;
-    if !row.status.is_completed() || (files.is_empty() && length == 0) {
+    if !call.app.erase(&row).await? {
         return Err(ApiError::forbidden_because("Job is not erasable!"));
     }
-    super::artifacts::remove(&call, &files).await?;
-    let removed = logs.remove(row.pipeline_id, row.id);
-    removed.map_err(|error| ApiError::internal(&error))?;
     created(fresh(&call, row.id).await?)
 }

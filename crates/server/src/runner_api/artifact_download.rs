@@ -6,6 +6,7 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use shipway_coordinator::may_fetch;
 use shipway_pipeline::JobId;
 use shipway_store::BlobError;
 use tokio_util::io::ReaderStream;
@@ -38,8 +39,8 @@ pub(super) async fn download(
         Ok(id) => app.store().job(JobId(id)).await?,
         Err(_) => None,
     };
-    // Jobs of other projects are none of its business, not even whether they exist.
-    let wanted = wanted.filter(|wanted| wanted.project_id == asking.project_id);
+    // Other jobs are none of its business, not even whether they exist.
+    let wanted = wanted.filter(|wanted| may_fetch(&asking, wanted));
     let wanted = wanted.ok_or_else(ApiError::forbidden)?;
     let files = app.store().artifacts_of(wanted.id).await?;
     let now = now();

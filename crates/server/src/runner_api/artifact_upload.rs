@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use shipway_config::duration;
 use shipway_coordinator::{Accepted, Error};
 use shipway_protocol::ArtifactSpec;
-use shipway_store::Incoming;
+use shipway_store::{Accessibility, Incoming};
 use tokio::io::AsyncWriteExt;
 
 use super::artifact_kind::{format_named, format_of};
@@ -72,10 +72,8 @@ impl Parameters {
         if !expires.is_empty() && expires != "never" && duration::parse_seconds(expires).is_none() {
             return Err(ApiError::parameter("expire_in is no duration"));
         }
-        if !matches!(
-            self.accessibility.as_str(),
-            "" | "public" | "private" | "maintainer"
-        ) {
+        let access: Result<Accessibility, _> = self.accessibility.parse();
+        if !self.accessibility.is_empty() && access.is_err() {
             return Err(ApiError::parameter(
                 "accessibility does not have a valid value",
             ));
@@ -141,8 +139,9 @@ pub(super) async fn upload(
     };
     let spec = parameters.checked()?;
     let Received { file, digest, name } = received;
+    let access = parameters.accessibility.parse().ok();
     let coordinator = app.coordinator();
-    let accepted = coordinator.accept_artifact(&job, &spec, &name, file.path(), &digest);
+    let accepted = coordinator.accept_artifact(&job, &spec, &name, file.path(), &digest, access);
     match accepted.await {
         Ok(Accepted::Stored | Accepted::Same) => {
             let answer = (

@@ -161,6 +161,9 @@ async fn setting_up() {
         (7200, "ci.yml")
     );
     assert!(settings.shared_runners_enabled && !settings.group_runners_enabled);
+    assert!(!settings.public_jobs, "its box was not checked");
+    let seen = ann.see(&page).await;
+    assert!(seen.contains("name=\"public_jobs\" value=\"1\">"), "{seen}");
     let fields = [("section", "pipelines"), ("build_timeout", "soon")];
     assert_eq!(ann.submit(&page, &page, &fields).await.status, 422);
     let fields = [

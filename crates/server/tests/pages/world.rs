@@ -4,9 +4,9 @@ use std::io::Write as _;
 
 use shipway_pipeline::{JobId, PipelineId, Status};
 use shipway_store::{
-    DeploymentStatus, JobUpdate, Level, MemberSource, NewArtifact, NewDeployment, NewEnvironment,
-    NewJob, NewPipeline, NewRunner, NewStage, NewVariable, PipelineUpdate, ProjectRow, RunnerKind,
-    VariableType,
+    Accessibility, DeploymentStatus, JobUpdate, Level, MemberSource, NewArtifact, NewDeployment,
+    NewEnvironment, NewJob, NewPipeline, NewRunner, NewStage, NewVariable, PipelineUpdate,
+    ProjectRow, RunnerKind, VariableType,
 };
 
 use crate::site::{ROOT_TOKEN, Site};
@@ -412,6 +412,7 @@ async fn artifacts(site: &Site, pipeline: PipelineId, job: JobId) {
         expires_at: Some(now() + 7 * 86_400 * SECOND),
         path: blob.path,
         digest: Some(blob.digest.to_vec()),
+        accessibility: Accessibility::Public,
     };
     let mut transaction = site.store().begin().await.unwrap();
     transaction.insert_artifact(&new).await.unwrap();

@@ -205,6 +205,50 @@ async fn k116_and_k117_reports() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_job_gets_the_archives_of_its_own_pipeline_only() {
+    let site = Site::new().await;
+    let (_, runner) = site.runner().await;
+    site.push(TWO_STAGES).await;
+    let (before, token, _) = site.take(&runner).await;
+    upload(&site, before, &token, "", b"archive").await.is(201);
+    site.update(before, &token, "failed").await.is(200);
+    site.push("alone: {script: [make]}").await;
+    let (own, token, _) = site.take(&runner).await;
+    download(&site, before, &token).await.refused(403);
+    upload(&site, own, &token, "", b"archive").await.is(201);
+    download(&site, own, &token).await.is(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_read_an_artifact_is_kept_with_it() {
+    use shipway_store::Accessibility;
+    let site = Site::new().await;
+    let (_, runner) = site.runner().await;
+    for (access, query, expected) in [
+        ("", "", Accessibility::Public),
+        (", public: false", "", Accessibility::Private),
+        (", access: maintainer", "", Accessibility::Maintainer),
+        (", access: none", "", Accessibility::None),
+        ("", "?accessibility=private", Accessibility::Private),
+        (
+            ", access: none",
+            "?accessibility=public",
+            Accessibility::Public,
+        ),
+    ] {
+        let job = format!("a: {{script: [make], artifacts: {{paths: [out]{access}}}}}");
+        site.push(&job).await;
+        let (id, token, _) = site.take(&runner).await;
+        upload(&site, id, &token, query, b"archive").await.is(201);
+        // It is for people; the jobs of the pipeline have it.
+        download(&site, id, &token).await.is(200);
+        site.update(id, &token, "success").await.is(200);
+        let files = site.app.store().artifacts_of(JobId(id)).await.unwrap();
+        assert_eq!(files[0].accessibility, expected, "{access} {query}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn k122_a_job_of_another_project_gets_nothing() {
     let mut site = Site::new().await;
     let (_, runner) = site.runner().await;

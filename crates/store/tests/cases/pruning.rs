@@ -4,7 +4,7 @@
 
 use crate::support::{job, store, stored};
 use shipway_pipeline::{PipelineId, Status};
-use shipway_store::{NewArtifact, Store};
+use shipway_store::{Accessibility, NewArtifact, Store};
 use tempfile::TempDir;
 
 const LOG_BYTES: usize = 10_000;
@@ -32,6 +32,7 @@ async fn full(directory: &TempDir, store: &Store, status: Status) -> PipelineId 
         expires_at: None,
         path: blob.path,
         digest: Some(blob.digest.to_vec()),
+        accessibility: Accessibility::Public,
     };
     transaction.insert_artifact(&artifact).await.unwrap();
     transaction.commit().await.unwrap();

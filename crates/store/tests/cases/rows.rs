@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use crate::support::{job, pipeline, stage, store, stored};
 use shipway_pipeline::{JobId, PipelineId, Status};
-use shipway_store::{JobUpdate, NewArtifact, NewJob, NewPipeline, PipelineUpdate, StoreError};
+use shipway_store::{
+    Accessibility, JobUpdate, NewArtifact, NewJob, NewPipeline, PipelineUpdate, StoreError,
+};
 
 #[tokio::test]
 async fn a_pipeline_comes_back_as_it_was_stored() {
@@ -272,6 +274,7 @@ async fn artifacts_come_back_by_job_and_by_pipeline() {
         expires_at: Some(99),
         path: format!("1/{job}/{name}"),
         digest: (name == "a").then(|| vec![7; 32]),
+        accessibility: Accessibility::Public,
     };
     let mut transaction = store.begin().await.unwrap();
     let first = transaction

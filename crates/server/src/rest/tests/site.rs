@@ -11,8 +11,8 @@ use serde_json::Value;
 use shipway_coordinator::{PipelineRequest, Started};
 use shipway_pipeline::{JobId, Source, Status};
 use shipway_store::{
-    MemberRow, MemberSource, NamespaceKind, NewArtifact, NewNamespace, NewRunner, NewTrigger,
-    PipelineRow, ProjectRow, RunnerKind, UserRow, Visibility,
+    Accessibility, MemberRow, MemberSource, NamespaceKind, NewArtifact, NewNamespace, NewRunner,
+    NewTrigger, PipelineRow, ProjectRow, RunnerKind, UserRow, Visibility,
 };
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -285,6 +285,7 @@ impl Site {
             expires_at: None,
             path: blob.path,
             digest: None,
+            accessibility: Accessibility::Public,
         };
         transaction.insert_artifact(&artifact).await.unwrap();
         transaction.commit().await.unwrap();
