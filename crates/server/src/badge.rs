@@ -2,9 +2,11 @@
 
 use shipway_pipeline::Status;
 
-/// Width of a label or a value that may be asked for, in pixels.
-const WIDTHS: std::ops::RangeInclusive<u32> = 1..=200;
-/// Characters of a label that may be asked for.
+/// Width of a label that may be asked for, in pixels; GitLab's.
+const KEY_WIDTHS: std::ops::RangeInclusive<u32> = 1..=512;
+/// Width of a value that may be asked for, in pixels; GitLab's.
+const VALUE_WIDTHS: std::ops::RangeInclusive<u32> = 1..=200;
+/// Characters of a label that may be asked for; GitLab's.
 const LABEL_LIMIT: usize = 64;
 
 /// How a badge looks.
@@ -22,11 +24,11 @@ pub enum Style {
 pub struct Wishes {
     /// `style`.
     pub style: Style,
-    /// `key_text`: the label.
+    /// `key_text`: the label; one of more than 64 characters is not taken.
     pub key_text: Option<String>,
-    /// `key_width` in pixels; outside of 1 to 200 the default is taken.
+    /// `key_width` in pixels; outside of 1 to 512 the default is taken.
     pub key_width: Option<u32>,
-    /// `value_width`, likewise.
+    /// `value_width`, likewise, from 1 to 200.
     pub value_width: Option<u32>,
 }
 
@@ -96,18 +98,13 @@ fn draw(
     color: &str,
     wishes: &Wishes,
 ) -> String {
-    let asked = |width: Option<u32>| width.filter(|width| WIDTHS.contains(width));
-    let key_width = asked(wishes.key_width).unwrap_or(key_width);
-    let value_width = asked(wishes.value_width).unwrap_or(value_width);
+    let asked = wishes.key_width.filter(|width| KEY_WIDTHS.contains(width));
+    let key_width = asked.unwrap_or(key_width);
+    let asked = (wishes.value_width).filter(|width| VALUE_WIDTHS.contains(width));
+    let value_width = asked.unwrap_or(value_width);
     let width = key_width + value_width;
-    let key: String = wishes
-        .key_text
-        .as_deref()
-        .unwrap_or(key)
-        .chars()
-        .take(LABEL_LIMIT)
-        .collect();
-    let key = escape(&key);
+    let asked = (wishes.key_text.as_deref()).filter(|text| text.chars().count() <= LABEL_LIMIT);
+    let key = escape(asked.unwrap_or(key));
     let value = escape(value);
     let key_middle = f64::from(key_width) / 2.0;
     let value_middle = f64::from(key_width) + f64::from(value_width) / 2.0;
@@ -219,5 +216,29 @@ mod tests {
         assert!(svg.contains("&lt;script&gt;&quot;&amp;"));
         assert!(svg.contains("width=\"204\""), "{svg}");
         assert!(svg.contains("rx=\"0\""));
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_not_taken() {
+        let drawn = |text: &str, key_width: u32, value_width: u32| {
+            let wishes = Wishes {
+                key_text: Some(text.to_owned()),
+                key_width: Some(key_width),
+                value_width: Some(value_width),
+                ..Wishes::default()
+            };
+            pipeline(None, &wishes)
+        };
+        let (longest, too_long) = ("ü".repeat(64), "ü".repeat(65));
+        for (text, key_width, value_width, label, width) in [
+            (longest.as_str(), 512, 200, longest.as_str(), 712),
+            (&too_long, 513, 201, "pipeline", 116),
+            ("a", 0, 0, "a", 116),
+            ("a", 1, 1, "a", 2),
+        ] {
+            let svg = drawn(text, key_width, value_width);
+            assert!(svg.contains(&format!(">{label}</text>")), "{svg}");
+            assert!(svg.contains(&format!(" width=\"{width}\" height")), "{svg}");
+        }
     }
 }
