@@ -528,17 +528,20 @@ fn new_job(
 
 fn notice_of(live: &Live, index: usize) -> Notice {
     let row = &live.jobs[index];
-    let duration = row
-        .started_at
-        .zip(row.finished_at)
-        .map(|(start, end)| Duration::from_micros(u64::try_from(end - start).unwrap_or_default()));
+    let between = |start: Option<i64>, end: Option<i64>| {
+        let micros = end?.saturating_sub(start?);
+        Some(Duration::from_micros(
+            u64::try_from(micros).unwrap_or_default(),
+        ))
+    };
     Notice::Job(JobNotice {
         pipeline: row.pipeline_id,
         id: row.id,
         name: row.name.clone(),
         status: row.status,
         allow_failure: row.allow_failure,
-        duration,
+        waited: between(row.queued_at, row.started_at),
+        duration: between(row.started_at, row.finished_at),
         exit_code: row.exit_code.and_then(|code| i32::try_from(code).ok()),
         coverage: row.coverage,
     })

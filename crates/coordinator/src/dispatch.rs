@@ -195,6 +195,15 @@ impl Desk {
     }
 }
 
+/// A number of jobs as the payload tells it: GitLab's buckets.
+fn few(jobs: i64) -> String {
+    match jobs {
+        0..=4 => jobs.to_string(),
+        ..0 => "0".to_owned(),
+        _ => "5+".to_owned(),
+    }
+}
+
 impl Dispatch {
     /// Begins to watch the queue; ends when it is dropped. To be called in a tokio runtime.
     ///
@@ -384,10 +393,13 @@ impl Dispatch {
         let (answer, answered) = oneshot::channel();
         let dispatch = Arc::clone(self);
         tokio::spawn(async move {
-            let claimed = dispatch.coordinator.claim(&ticket, &asker).await;
-            match &claimed {
-                Ok(Claimed::Job(_)) if asker.runner.kind == RunnerKind::Instance => {
-                    dispatch.began(&ticket);
+            let mut claimed = dispatch.coordinator.claim(&ticket, &asker).await;
+            match &mut claimed {
+                Ok(Claimed::Job(payload)) if asker.runner.kind == RunnerKind::Instance => {
+                    let others = dispatch.began(&ticket);
+                    payload
+                        .job_info
+                        .project_jobs_running_on_instance_runners_count = few(others);
                 }
                 Ok(_) => {}
                 Err(_) => dispatch.put_back(ticket.clone()),
@@ -403,11 +415,15 @@ impl Dispatch {
         answered.await.unwrap_or(Ok(Claimed::Gone))
     }
 
-    fn began(&self, ticket: &Ticket) {
+    /// Counts a job that was handed to a runner of the instance; returns how many others of its
+    /// project are at work on such runners.
+    fn began(&self, ticket: &Ticket) -> i64 {
         let mut desk = self.desk();
         let project = ticket.wanted.project;
         desk.at_work.insert(ticket.job, project);
-        *desk.busy.entry(project).or_default() += 1;
+        let jobs = desk.busy.entry(project).or_default();
+        *jobs += 1;
+        *jobs - 1
     }
 
     fn put_back(self: &Arc<Self>, ticket: Ticket) {

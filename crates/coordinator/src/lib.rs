@@ -55,5 +55,5 @@ pub use schedules::{CronError, ScheduleVariable, next_run};
 pub use settings::{DEFAULT_TIMEOUT, ProjectSettings};
 pub use slug::slug;
 pub use start::{NoPipeline, PipelineRequest, Started};
-pub use stuck::is_online;
+pub use stuck::{is_online, online_since};
 pub use view::{ArtifactView, JobView, PipelineView};

@@ -39,6 +39,8 @@ pub struct JobNotice {
     pub status: Status,
     /// Its failure is overlooked.
     pub allow_failure: bool,
+    /// How long it waited for its runner.
+    pub waited: Option<Duration>,
     /// How long it ran.
     pub duration: Option<Duration>,
     /// The script's exit code.

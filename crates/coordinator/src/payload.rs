@@ -130,7 +130,9 @@ pub(crate) fn payload(
             project_name: shared.predefined("CI_PROJECT_NAME").to_owned(),
             project_full_path: path.to_owned(),
             time_in_queue_seconds: 0.0,
-            project_jobs_running_on_instance_runners_count: "0".to_owned(),
+            // What GitLab says to all runners but those of the instance; those are told by
+            // whoever hands out.
+            project_jobs_running_on_instance_runners_count: "+Inf".to_owned(),
         },
         git_info: git_info(shared, protected),
         runner_info: protocol::RunnerInfo {

@@ -12,6 +12,11 @@ use crate::settings::ProjectSettings;
 /// A runner that was heard of within this time is online; as on GitLab.
 const ONLINE: i64 = 2 * 60 * 60 * 1_000_000;
 
+/// A runner that was heard of at this time or later is online now.
+pub fn online_since() -> i64 {
+    now().saturating_sub(ONLINE)
+}
+
 /// Whether a runner was heard of lately.
 pub fn is_online(runner: &RunnerRow) -> bool {
     (runner.contacted_at).is_some_and(|at| now().saturating_sub(at) < ONLINE)

@@ -16,13 +16,20 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use serde_json::json;
-use shipway_store::Page;
+use shipway_coordinator::{JobNotice, Notice, online_since};
+use shipway_pipeline::Status;
+use shipway_store::{Figures, Page};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
 
 use crate::app::App;
 use crate::error::ApiError;
 
 /// The type that Prometheus asks for.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Seconds that jobs wait for a runner: from at once to an hour.
+const QUEUE_BUCKETS: [f64; 10] = [0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1800.0, 3600.0];
 
 /// Seconds; a long poll of a runner is at the end.
 const BUCKETS: [f64; 9] = [0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0];
@@ -65,6 +72,8 @@ async fn readiness(State(app): State<App>) -> Response {
 }
 
 async fn metrics(State(app): State<App>) -> Result<Response, ApiError> {
+    let figures = app.store().figures(online_since()).await?;
+    app.metrics().set(&figures, app.dispatch().waiting());
     let text = app
         .metrics()
         .encode()
@@ -79,6 +88,21 @@ pub(crate) struct Metrics {
     requests: Family<RequestLabels, Counter>,
     durations: Family<RouteLabels, Histogram>,
     in_flight: Gauge,
+    jobs: Family<StatusLabel, Gauge>,
+    finished: Family<StatusLabel, Counter>,
+    queue: Histogram,
+    runners: Family<StateLabel, Gauge>,
+    runners_waiting: Gauge,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StatusLabel {
+    status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabel {
+    state: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -112,20 +136,98 @@ impl Default for Metrics {
             "Requests without an answer yet",
             in_flight.clone(),
         );
+        let jobs = Family::<StatusLabel, Gauge>::default();
+        let finished = Family::<StatusLabel, Counter>::default();
+        let queue = Histogram::new(QUEUE_BUCKETS);
+        let runners = Family::<StateLabel, Gauge>::default();
+        let runners_waiting = Gauge::default();
+        registry.register(
+            "jobs",
+            "Jobs that wait for a runner or are with one",
+            jobs.clone(),
+        );
+        registry.register(
+            "jobs_finished",
+            "Jobs that ended in this process",
+            finished.clone(),
+        );
+        registry.register(
+            "job_queue_duration_seconds",
+            "Time that a job waited for the runner that it was handed to",
+            queue.clone(),
+        );
+        registry.register(
+            "runners",
+            "Runners; online are those heard of lately that are not paused",
+            runners.clone(),
+        );
+        registry.register(
+            "runners_waiting",
+            "Requests of runners that are held until there is a job",
+            runners_waiting.clone(),
+        );
         Self {
             registry,
             requests,
             durations,
             in_flight,
+            jobs,
+            finished,
+            queue,
+            runners,
+            runners_waiting,
         }
     }
 }
 
 impl Metrics {
+    /// What is counted when somebody looks.
+    fn set(&self, figures: &Figures, waiting: usize) {
+        for (status, number) in [("pending", figures.pending), ("running", figures.running)] {
+            self.jobs.get_or_create(&StatusLabel { status }).set(number);
+        }
+        let offline = figures.runners - figures.online;
+        for (state, number) in [("online", figures.online), ("offline", offline)] {
+            self.runners
+                .get_or_create(&StateLabel { state })
+                .set(number);
+        }
+        self.runners_waiting
+            .set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
+    fn note(&self, job: &JobNotice) {
+        match job.status {
+            Status::Running => {
+                let waited = job.waited.unwrap_or_default();
+                self.queue.observe(waited.as_secs_f64());
+            }
+            status if status.is_completed() => {
+                let status = status.as_str();
+                self.finished.get_or_create(&StatusLabel { status }).inc();
+            }
+            _ => {}
+        }
+    }
+
     fn encode(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         text::encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+/// Counts what happens to jobs in this process, as long as it lasts.
+pub(crate) async fn follow(app: App, mut notices: broadcast::Receiver<Notice>) {
+    loop {
+        match notices.recv().await {
+            Ok(Notice::Job(job)) => app.metrics().note(&job),
+            Ok(_) => {}
+            Err(RecvError::Lagged(missed)) => {
+                tracing::debug!(missed, "figures of jobs are incomplete");
+            }
+            Err(RecvError::Closed) => return,
+        }
     }
 }
 

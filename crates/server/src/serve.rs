@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use crate::app::App;
-use crate::reconcile;
 use crate::router::router;
+use crate::{operations, reconcile};
 
 /// How long requests may take to end after the server was asked to stop.
 pub const DRAIN: Duration = Duration::from_secs(30);
@@ -27,8 +27,11 @@ pub async fn serve(
     reconcile::sweep(&app).await;
     reconcile::catch_up(&app).await;
     let rounds = tokio::spawn(reconcile::run(app.clone()));
+    let notices = app.coordinator().subscribe();
+    let figures = tokio::spawn(operations::follow(app.clone(), notices));
     let served = answer(app, listener, shutdown).await;
     rounds.abort();
+    figures.abort();
     served
 }
 

@@ -23,11 +23,12 @@ mod disk;
 mod engine;
 mod environments;
 mod error;
+mod figures;
 mod group_sync;
 mod hold;
 mod ids;
-mod jobs;
 mod incoming;
+mod jobs;
 mod known_refs;
 mod log_lines;
 mod logs;
@@ -35,9 +36,9 @@ mod members;
 mod names;
 mod namespaces;
 mod page;
+mod pipeline_variables;
 mod pipelines;
 mod projects;
-mod pipeline_variables;
 mod protected_refs;
 mod prune;
 mod queue;
@@ -62,14 +63,15 @@ pub use check::{CheckDepth, CheckError, Fault};
 pub use credentials::{AccessTokenRow, NewAccessToken, SessionRow};
 pub use environments::{DeploymentRow, EnvironmentRow, NewDeployment, NewEnvironment};
 pub use error::StoreError;
+pub use figures::Figures;
 pub use hold::Hold;
 pub use ids::{
     AccessTokenId, DeploymentId, EnvironmentId, NamespaceId, ProjectId, RunnerId, ScheduleId,
     TriggerId, UserId, VariableId,
 };
+pub use incoming::Incoming;
 pub use known_refs::KnownRef;
 pub use log_lines::LogLines;
-pub use incoming::Incoming;
 pub use logs::{LogError, Logs};
 pub use members::MemberRow;
 pub use names::{

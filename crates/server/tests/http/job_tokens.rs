@@ -8,7 +8,7 @@ use shipway_store::Visibility;
 use crate::site::{ROOT_TOKEN, Site};
 
 /// A job as a runner gets it.
-async fn take_job(site: &Site) -> Value {
+pub(crate) async fn take_job(site: &Site) -> Value {
     let wishes = EmbeddedRunnerWishes {
         description: "test".to_owned(),
         tags: Vec::new(),

@@ -34,6 +34,81 @@ async fn health_and_figures() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn halves_of_uploads_of_a_killed_server_are_swept_at_the_start() {
+    let leave = |settings: &mut shipway_server::Settings| {
+        let incoming = settings.data.join("incoming");
+        std::fs::create_dir_all(&incoming).unwrap();
+        std::fs::write(incoming.join(".tmpDead01"), "half").unwrap();
+    };
+    let site = Site::start_with(leave).await;
+    assert_eq!(site.get("/-/health").await.status(), 200);
+    let incoming = site.app.settings().data.join("incoming");
+    assert_eq!(std::fs::read_dir(incoming).unwrap().count(), 0);
+}
+
+/// Waits until the figures are as expected: those of jobs follow what happens.
+async fn figures(site: &Site, expected: &[&str]) {
+    let start = std::time::Instant::now();
+    loop {
+        let metrics = site.get("/-/metrics").await.text().await.unwrap();
+        let has = |line: &&&str| metrics.lines().any(|found| found == **line);
+        let Some(line) = expected.iter().find(|line| !has(line)) else {
+            return;
+        };
+        assert!(start.elapsed().as_secs() < 10, "{line}\n{metrics}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_of_the_queue_and_of_jobs() {
+    let site = Site::start().await;
+    figures(
+        &site,
+        &[
+            r#"shipway_jobs{status="pending"} 0"#,
+            r#"shipway_runners{state="online"} 0"#,
+            "shipway_runners_waiting 0",
+            "shipway_job_queue_duration_seconds_count 0",
+        ],
+    )
+    .await;
+    let work = site.work("work");
+    let configuration = "a: {script: x}\nb: {script: x}\n";
+    std::fs::write(work.path.join(".gitlab-ci.yml"), configuration).unwrap();
+    work.commit("with pipeline");
+    let url = site.clone_url("root", ROOT_TOKEN, "root/app");
+    work.ok(&["push", "--quiet", &url, "main"]);
+    figures(&site, &[r#"shipway_jobs{status="pending"} 2"#]).await;
+    let job = crate::job_tokens::take_job(&site).await;
+    figures(
+        &site,
+        &[
+            r#"shipway_jobs{status="pending"} 1"#,
+            r#"shipway_jobs{status="running"} 1"#,
+            r#"shipway_runners{state="online"} 1"#,
+            r#"shipway_runners{state="offline"} 0"#,
+            "shipway_job_queue_duration_seconds_count 1",
+        ],
+    )
+    .await;
+    let body = serde_json::json!({ "token": job["token"], "state": "failed" });
+    let request = site
+        .request(Method::PUT, &format!("/api/v4/jobs/{}", job["id"]))
+        .header("content-type", "application/json")
+        .body(body.to_string());
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    figures(
+        &site,
+        &[
+            r#"shipway_jobs{status="running"} 0"#,
+            r#"shipway_jobs_finished_total{status="failed"} 1"#,
+        ],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_answer_has_its_headers() {
     let site = Site::start().await;
     for path in [

@@ -213,6 +213,34 @@ async fn k45_a_job_whose_dependency_is_gone_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_runner_of_the_instance_is_told_how_many_others_work_for_the_project() {
+    let site = Site::new().await;
+    let (_, token) = site.runner().await;
+    let jobs = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let jobs = jobs.map(|name| format!("{name}: {{script: [make]}}\n"));
+    site.push(&jobs.concat()).await;
+    let count = |payload: &serde_json::Value| -> String {
+        let count = &payload["job_info"]["project_jobs_running_on_instance_runners_count"];
+        count.as_str().unwrap().to_owned()
+    };
+    for expected in ["0", "1", "2", "3", "4", "5+", "5+"] {
+        let (_, _, payload) = site.take(&token).await;
+        assert_eq!(count(&payload), expected);
+    }
+    let project = site.project.id;
+    let of_project = |new: &mut shipway_store::NewRunner| {
+        new.kind = shipway_store::RunnerKind::Project;
+        new.owner_id = Some(project.0);
+    };
+    let (runner, token) = site.runner_with(of_project).await;
+    let mut transaction = site.app.store().begin().await.unwrap();
+    transaction.assign_runner(runner.id, project).await.unwrap();
+    transaction.commit().await.unwrap();
+    let (_, _, payload) = site.take(&token).await;
+    assert_eq!(count(&payload), "+Inf");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn k46_and_k47_the_payload() {
     let mut site = Site::new().await;
     site.set_project(|row| row.settings = r#"{"build_timeout": 1800}"#.to_owned())
