@@ -50,7 +50,7 @@ pub use project_variables::VariableScope;
 pub use protection::{protections, wildcard_matches};
 pub use push::PIPELINES_PER_PUSH;
 pub use reports::junit::TestTotals;
-pub use runners::{RegistrationError, RunnerCall};
+pub use runners::{RegistrationError, RunnerCall, plain_runner, runner_token};
 pub use schedules::{CronError, ScheduleVariable, next_run};
 pub use settings::{DEFAULT_TIMEOUT, ProjectSettings};
 pub use slug::slug;

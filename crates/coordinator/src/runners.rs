@@ -9,6 +9,13 @@ use crate::coordinator::{Coordinator, now};
 use crate::error::Error;
 use crate::job_token;
 
+/// What the token of a runner begins with that somebody created here, as GitLab's do; the token
+/// of one that registered itself has nothing in front.
+const CREATED: &str = "glrt-";
+
+/// Characters of a token that people may see, its beginning aside.
+const SHOWN: usize = 8;
+
 /// What a call without `system_id` is attributed to, as on GitLab.
 const NO_SYSTEM: &str = "<legacy>";
 
@@ -131,21 +138,29 @@ impl Coordinator {
             Level::Group => (RunnerKind::Group, Some(level.level_id)),
             Level::Project => (RunnerKind::Project, Some(level.level_id)),
         };
-        let token = job_token::random("")?;
-        let row = NewRunner {
-            token_digest: job_token::digest(&token),
-            token_prefix: token.chars().take(8).collect(),
+        let new = NewRunner {
             kind,
             owner_id,
             ip: ip.map(str::to_owned),
             ..new
         };
-        Ok((self.store_runner(&row).await?, token))
+        let token = job_token::random("")?;
+        Ok((self.make_runner(new, &token).await?, token))
     }
 
-    async fn store_runner(&self, new: &NewRunner) -> Result<RunnerRow, Error> {
+    /// Stores a runner under a token that nobody else has, [`runner_token`]; one of a project
+    /// is assigned to it. The only place where runners are made.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn make_runner(&self, new: NewRunner, token: &str) -> Result<RunnerRow, Error> {
+        let new = NewRunner {
+            token_digest: job_token::digest(token),
+            token_prefix: shown(token),
+            ..new
+        };
         let mut transaction = self.store.begin().await?;
-        let row = transaction.insert_runner(new).await?;
+        let row = transaction.insert_runner(&new).await?;
         if let (RunnerKind::Project, Some(project)) = (row.kind, row.owner_id) {
             transaction
                 .assign_runner(row.id, ProjectId(project))
@@ -161,16 +176,15 @@ impl Coordinator {
     /// When the store fails.
     pub async fn reset_runner_token(&self, runner: &RunnerRow) -> Result<String, Error> {
         // The beginning tells runners how the token came about, so it stays.
-        let prefix = if runner.token_prefix.starts_with("glrt-") {
-            "glrt-"
-        } else {
-            ""
+        let prefix = match runner.token_prefix.starts_with(CREATED) {
+            true => CREATED,
+            false => "",
         };
         let token = job_token::random(prefix)?;
         let mut transaction = self.store.begin().await?;
         let mut row = transaction.runner(runner.id).await?;
         row.token_digest = job_token::digest(&token);
-        row.token_prefix = token.chars().take(prefix.len() + 8).collect();
+        row.token_prefix = shown(&token);
         transaction.update_runner(&row).await?;
         transaction.commit().await?;
         Ok(token)
@@ -199,6 +213,52 @@ impl Coordinator {
         let found = transaction.delete_runner_manager(runner, system_id).await?;
         transaction.commit().await?;
         Ok(found)
+    }
+}
+
+/// A token for a runner that somebody creates.
+///
+/// # Errors
+/// When the operating system has no randomness.
+pub fn runner_token() -> Result<String, Error> {
+    job_token::random(CREATED)
+}
+
+/// The beginning of a token, by which people tell tokens apart.
+fn shown(token: &str) -> String {
+    let beginning = if token.starts_with(CREATED) {
+        CREATED.len()
+    } else {
+        0
+    };
+    token.chars().take(beginning + SHOWN).collect()
+}
+
+/// A runner as it is when nobody wishes anything: without tags, for all jobs without. It has no
+/// token yet.
+pub fn plain_runner(kind: RunnerKind, owner_id: Option<i64>) -> NewRunner {
+    NewRunner {
+        token_digest: Vec::new(),
+        token_prefix: String::new(),
+        token_expires_at: None,
+        kind,
+        owner_id,
+        description: String::new(),
+        maintenance_note: None,
+        tags: "[]".to_owned(),
+        run_untagged: true,
+        locked: false,
+        protected_only: false,
+        paused: false,
+        maximum_timeout: None,
+        version: None,
+        revision: None,
+        platform: None,
+        architecture: None,
+        executor: None,
+        ip: None,
+        contacted_at: None,
+        created_at: now(),
     }
 }
 
@@ -239,11 +299,6 @@ fn checked(request: &RegisterRequest) -> Result<NewRunner, RegistrationError> {
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let info = &request.info;
     Ok(NewRunner {
-        token_digest: Vec::new(),
-        token_prefix: String::new(),
-        token_expires_at: None,
-        kind: RunnerKind::Instance,
-        owner_id: None,
         description: request.description.clone().unwrap_or_default(),
         maintenance_note: text(note),
         tags: serde_json::to_string(&tags).unwrap_or_default(),
@@ -260,15 +315,22 @@ fn checked(request: &RegisterRequest) -> Result<NewRunner, RegistrationError> {
         platform: text(&info.platform),
         architecture: text(&info.architecture),
         executor: text(&info.executor),
-        ip: None,
-        contacted_at: None,
-        created_at: now(),
+        ..plain_runner(RunnerKind::Instance, None)
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_token_people_see_the_beginning() {
+        assert_eq!(shown("glrt-abcdefghijkl"), "glrt-abcdefgh");
+        assert_eq!(shown("abcdefghijkl"), "abcdefgh");
+        assert_eq!(shown("abc"), "abc");
+        let token = runner_token().unwrap();
+        assert!(token.starts_with("glrt-") && token.len() > 20, "{token}");
+    }
 
     #[test]
     fn what_may_be_registered() {

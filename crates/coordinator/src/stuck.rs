@@ -40,11 +40,18 @@ impl Coordinator {
             protected: job.protected,
             ..wanted
         };
-        let mut candidates = Vec::new();
-        for runner in self.store.runners_for_project(project).await? {
-            candidates.push(self.candidate(&runner, is_online(&runner)).await?);
-        }
-        Ok(why_stuck(&wanted, &candidates))
+        Ok(why_stuck(&wanted, &self.candidates(project).await?))
+    }
+
+    /// The runners that a project's jobs may run on, tags and the like aside.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn candidates(&self, project: ProjectId) -> Result<Vec<Candidate>, Error> {
+        let rows = self.store.runners_for_project(project).await?;
+        // A runner of projects was found because it has this one.
+        let candidate = |row: &RunnerRow| candidate(row, &[project], is_online(row));
+        Ok(rows.iter().map(candidate).collect())
     }
 
     /// What all jobs of a project ask for; none when the project is gone.

@@ -3,17 +3,11 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use shipway_coordinator::{plain_runner, runner_token};
 use shipway_store::{NewRunner, RunnerKind, StoreError};
 
 use crate::app::App;
-use crate::clock;
 use crate::identity::token;
-
-/// What the tokens of runners that were created here begin with, as GitLab's do.
-const RUNNER_TOKEN: &str = "glrt-";
-
-/// Characters of a token that people may see.
-const SHOWN: usize = 9;
 
 /// Where the token is kept, in the data directory.
 const FILE: &str = "embedded-runner.token";
@@ -33,6 +27,9 @@ pub enum EmbeddedRunnerError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The runner cannot be made.
+    #[error(transparent)]
+    Runner(#[from] shipway_coordinator::Error),
     /// The file with its token.
     #[error("cannot use `{}`; make it readable and writable for the server", path.display())]
     File {
@@ -68,35 +65,15 @@ pub async fn embedded_runner(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(fault(error)),
     }
-    let token = token::new(RUNNER_TOKEN);
+    let token = runner_token()?;
     // First the file: a row whose token nobody knows would stay for ever.
     write_private(&path, &token).map_err(fault)?;
     let new = NewRunner {
-        token_digest: token::digest(&token),
-        token_prefix: token[..SHOWN].to_owned(),
-        token_expires_at: None,
-        kind: RunnerKind::Instance,
-        owner_id: None,
         description: wishes.description.clone(),
-        maintenance_note: None,
         tags: serde_json::to_string(&wishes.tags).unwrap_or_default(),
-        run_untagged: true,
-        locked: false,
-        protected_only: false,
-        paused: false,
-        maximum_timeout: None,
-        version: None,
-        revision: None,
-        platform: None,
-        architecture: None,
-        executor: None,
-        ip: None,
-        contacted_at: None,
-        created_at: clock::now(),
+        ..plain_runner(RunnerKind::Instance, None)
     };
-    let mut transaction = app.store().begin().await?;
-    transaction.insert_runner(&new).await?;
-    transaction.commit().await?;
+    app.coordinator().make_runner(new, &token).await?;
     Ok(token)
 }
 

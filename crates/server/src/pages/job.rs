@@ -11,8 +11,9 @@ use super::job_log::{self, Window};
 use super::pipeline::{Context, doings, job_duration, pipeline_of, tests_text, totals, wanted};
 use super::pipelines::{ref_icon, ref_url, short_sha};
 use super::shell::{Link, Place, Shell};
+use super::tags::tags;
 use super::visit::{ProjectVisit, crumb};
-use super::{candidates, events, page, status, when};
+use super::{events, page, status, when};
 use crate::app::App;
 use crate::erase::is_erasable;
 use crate::error::ApiError;
@@ -120,7 +121,7 @@ pub(super) async fn show(visit: ProjectVisit, Path(id): Path<i64>) -> Result<Res
     let store = visit.app.store();
     let stages = store.stages(pipeline.id).await?;
     let jobs = store.jobs(pipeline.id).await?;
-    let runners = candidates::of_project(store, visit.project.id).await?;
+    let runners = visit.app.coordinator().candidates(visit.project.id).await?;
     let files = store.artifacts_of(job.id).await?;
     let readable = require_log(&visit, &job).is_ok();
     let window = match readable {
@@ -188,7 +189,7 @@ pub(super) async fn show(visit: ProjectVisit, Path(id): Path<i64>) -> Result<Res
         queued: queued(&job, visit.now),
         finished: job.finished_at.map(|at| when::time(at, visit.now)),
         runner: job.runner.clone(),
-        tags: candidates::tags(&job.tags),
+        tags: tags(&job.tags),
         coverage: job.coverage.map(status::percent),
         tests: totals(&job)
             .filter(|totals| totals.total > 0)

@@ -8,8 +8,9 @@ use super::html::Html;
 use super::paging::{self, Paging};
 use super::pipeline::job_duration;
 use super::shell::{Place, Shell};
+use super::tags::tags;
 use super::visit::ProjectVisit;
-use super::{candidates, events, page, pipelines, status, when};
+use super::{events, page, pipelines, status, when};
 use crate::error::ApiError;
 use crate::permission::Action;
 
@@ -59,7 +60,7 @@ pub(super) async fn list(visit: ProjectVisit) -> Result<Response, ApiError> {
             job.allow_failure && job.status == Status::Failed,
         ),
         duration: job_duration(&job, visit.now),
-        tags: candidates::tags(&job.tags),
+        tags: tags(&job.tags),
         pipeline_id: job.pipeline_id.0,
         pipeline_url: format!("{}/-/pipelines/{}", visit.url, job.pipeline_id),
         runner: job.runner,

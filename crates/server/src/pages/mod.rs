@@ -6,7 +6,6 @@ mod artifacts;
 mod artifacts_by_ref;
 mod assets;
 mod badges;
-mod candidates;
 mod environments;
 mod errors;
 mod events;
@@ -26,12 +25,15 @@ mod project;
 mod project_new;
 mod projects;
 mod refs;
+mod runner;
+mod runner_new;
 mod runners;
 mod schedules;
 mod settings;
 mod shell;
 mod sign_in;
 mod status;
+mod tags;
 mod tokens;
 mod triggers;
 mod users;
@@ -82,16 +84,16 @@ fn admin() -> Router<App> {
 fn on_all_levels(base: &str) -> Router<App> {
     let at = |path: &str| format!("{base}{path}");
     Router::new()
-        .route(&at("/runners"), get(runners::list).post(runners::create))
+        .route(&at("/runners"), get(runners::list).post(runner_new::create))
         .route(
             &at("/runners/reset_registration_token"),
-            post(runners::reset),
+            post(runner_new::reset),
         )
-        .route(&at("/runners/{id}"), post(runners::update))
-        .route(&at("/runners/{id}/edit"), get(runners::edit))
-        .route(&at("/runners/{id}/pause"), post(runners::pause))
-        .route(&at("/runners/{id}/resume"), post(runners::resume))
-        .route(&at("/runners/{id}/delete"), post(runners::delete))
+        .route(&at("/runners/{id}"), post(runner::update))
+        .route(&at("/runners/{id}/edit"), get(runner::edit))
+        .route(&at("/runners/{id}/pause"), post(runner::pause))
+        .route(&at("/runners/{id}/resume"), post(runner::resume))
+        .route(&at("/runners/{id}/delete"), post(runner::delete))
         .route(
             &at("/variables"),
             get(variables::list).post(variables::create),
@@ -117,16 +119,16 @@ pub(crate) fn project_routes() -> Router<App> {
         .route("/-/pipelines/{id}/cancel", post(pipeline::cancel))
         .route("/-/pipelines/{id}/delete", post(pipeline::delete))
         .route("/-/jobs", get(jobs::list))
+        .route("/-/jobs/artifacts/{*rest}", get(artifacts_by_ref::show))
         .route("/-/jobs/{id}", get(job::show))
         .route("/-/jobs/{id}/raw", get(job_log::raw))
-        .route("/-/jobs/artifacts/{*rest}", get(artifacts_by_ref::show))
         .route("/-/jobs/{id}/events", get(job_log::stream))
         .route("/-/jobs/{id}/play", post(job::play))
         .route("/-/jobs/{id}/retry", post(job::retry))
         .route("/-/jobs/{id}/cancel", post(job::cancel))
+        .route("/-/jobs/{id}/erase", post(job::erase))
         .route("/-/jobs/{id}/artifacts/keep", post(artifacts::keep))
         .route("/-/jobs/{id}/artifacts/download", get(artifacts::download))
-        .route("/-/jobs/{id}/erase", post(job::erase))
         .route("/-/jobs/{id}/artifacts/browse", get(artifacts::browse_top))
         .route("/-/jobs/{id}/artifacts/browse/", get(artifacts::browse_top))
         .route(

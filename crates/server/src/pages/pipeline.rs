@@ -10,9 +10,10 @@ use shipway_store::{JobRow, PipelineRow, StageRow};
 use super::html::{Html, sentence};
 use super::pipelines::{duration, ref_icon, ref_url, short_sha, title};
 use super::shell::{Place, Shell};
+use super::tags::tags;
 use super::visit::{ProjectVisit, crumb};
 use super::waiting::{self, Waits};
-use super::{candidates, events, page, status, when};
+use super::{events, page, status, when};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::permission::Action;
@@ -104,7 +105,7 @@ pub(super) async fn show(visit: ProjectVisit, Path(id): Path<i64>) -> Result<Res
     let store = visit.app.store();
     let stages = store.stages(row.id).await?;
     let jobs = store.jobs(row.id).await?;
-    let runners = candidates::of_project(store, visit.project.id).await?;
+    let runners = visit.app.coordinator().candidates(visit.project.id).await?;
     let user = match row.user_id {
         Some(id) => store.user(id).await?,
         None => None,
@@ -253,7 +254,7 @@ impl Context<'_> {
             scheduled_at: job.scheduled_at,
             resource_group: group.as_deref(),
             wanted: Wanted {
-                tags: candidates::tags(&job.tags),
+                tags: tags(&job.tags),
                 protected: job.protected,
                 ..self.wanted.clone()
             },

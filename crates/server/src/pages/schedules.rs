@@ -10,7 +10,7 @@ use super::fields::{Fields, editor_rows, is_variable_name};
 use super::html::{Html, escape};
 use super::shell::{Place, Shell};
 use super::visit::{ProjectVisit, crumb};
-use super::{page, refs, refused, runners, status, when};
+use super::{page, refs, refused, status, users, when};
 use crate::error::ApiError;
 use crate::permission::Action;
 
@@ -157,7 +157,7 @@ pub(super) async fn list(visit: ProjectVisit) -> Result<Response, ApiError> {
                 _ => Html::trusted("inactive".to_owned()),
             },
             last,
-            owner: runners::username(owner.as_ref()),
+            owner: users::username(owner.as_ref()),
             may_change: may_change(&visit, &row),
             play_url: format!("{own}/play"),
             edit_url: format!("{own}/edit"),

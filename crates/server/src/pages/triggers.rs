@@ -10,7 +10,7 @@ use super::fields::Fields;
 use super::html::Html;
 use super::shell::{Place, Shell};
 use super::visit::ProjectVisit;
-use super::{page, refused, render, runners, when};
+use super::{page, refused, render, users, when};
 use crate::error::ApiError;
 use crate::identity::token;
 use crate::permission::Action;
@@ -62,7 +62,7 @@ async fn triggers_page(
         rows.push(Row {
             token: format!("{}…", row.token_prefix),
             description: row.description,
-            owner: runners::username(owner.as_ref()),
+            owner: users::username(owner.as_ref()),
             used: (row.last_used_at).map_or_else(
                 || Html::trusted("never".to_owned()),
                 |at| when::time(at, visit.now),

@@ -156,3 +156,11 @@ pub(super) async fn password(
         }
     }
 }
+
+/// The name of a user who may be gone.
+pub(super) fn username(user: Option<&UserRow>) -> String {
+    user.map_or_else(
+        || "nobody any more".to_owned(),
+        |user| user.username.clone(),
+    )
+}

@@ -1,19 +1,4 @@
-//! The runners of a project as far as it matters for why a job waits.
-
-use shipway_coordinator::{candidate, is_online};
-use shipway_pipeline::Candidate;
-use shipway_store::{ProjectId, RunnerRow, Store, StoreError};
-
-/// The runners that a project's jobs may run on, tags and the like aside.
-pub(super) async fn of_project(
-    store: &Store,
-    project: ProjectId,
-) -> Result<Vec<Candidate>, StoreError> {
-    let rows = store.runners_for_project(project).await?;
-    // A runner of projects was found because it has this one.
-    let candidate = |row: &RunnerRow| candidate(row, &[project], is_online(row));
-    Ok(rows.iter().map(candidate).collect())
-}
+//! Tags of runners and jobs, as rows and as people write them.
 
 /// Tags as rows have them.
 pub(super) fn tags(json: &str) -> Vec<String> {
