@@ -92,27 +92,52 @@ pub(crate) async fn migrate_postgres(pool: &sqlx::PgPool) -> sqlx::Result<i64> {
     Ok(found.max(KNOWN_VERSION))
 }
 
+/// A column of JSON without NULs.
+#[cfg(feature = "postgres")]
+macro_rules! without_nul {
+    ($column:literal) => {
+        concat!("replace(", $column, r", '\u0000', '\ufffd')")
+    };
+}
+
 /// A script in PostgreSQL's words.
 #[cfg(feature = "postgres")]
 fn postgres_words(script: &str) -> String {
     const WORDS: &[(&str, &str)] = &[
-        // `json` keeps what it was given as it is, also an escaped NUL, of which neither
-        // `jsonb` nor `->>` make text.
+        // Its JSON cannot have an escaped NUL, which no environment takes either.
         (
             "CAST(x'00' || json_extract(context, '$.outer') AS BLOB)",
-            r"'\x00'::bytea || convert_to((context::json -> 'outer')::text, 'UTF8')",
+            concat!(
+                r"'\x00'::bytea || convert_to((",
+                without_nul!("context"),
+                "::json -> 'outer')::text, 'UTF8')"
+            ),
         ),
         (
             "json_remove(context, '$.outer')",
-            r#"replace(context, '"outer":' || (context::json -> 'outer')::text, '"outer":[]')"#,
+            concat!(
+                "replace(",
+                without_nul!("context"),
+                r#", '"outer":' || ("#,
+                without_nul!("context"),
+                r#"::json -> 'outer')::text, '"outer":[]')"#
+            ),
         ),
         (
             "json_array_length(context, '$.outer')",
-            "json_array_length(context::json -> 'outer')",
+            concat!(
+                "json_array_length(",
+                without_nul!("context"),
+                "::json -> 'outer')"
+            ),
         ),
         (
             "json_extract(spec, '$.artifacts.access')",
-            r#"trim(both '"' from (spec::json #> '{artifacts,access}')::text)"#,
+            concat!(
+                r#"trim(both '"' from ("#,
+                without_nul!("spec"),
+                "::json #> '{artifacts,access}')::text)"
+            ),
         ),
         (
             "INTEGER PRIMARY KEY AUTOINCREMENT",

@@ -25,7 +25,9 @@ pub(crate) const OLDER_PIPELINES: &str = r#"
 pub(crate) async fn check_older_pipelines(store: &Store) {
     let variables = store.pipeline_variables(PipelineId(1)).await.unwrap();
     let expected = r#"[{"key":"A","value":"geheim \u0000 \"outer\":[] ü"}]"#;
-    assert_eq!(String::from_utf8(variables).unwrap(), expected);
+    // PostgreSQL has no text with a NUL.
+    let variables = String::from_utf8(variables).unwrap();
+    assert_eq!(variables.replace(r"\ufffd", r"\u0000"), expected);
     let first = store.pipeline(PipelineId(1)).await.unwrap().unwrap();
     assert!(!first.context.contains("geheim"), "{}", first.context);
     assert!(first.context.contains(r#""predefined":[]"#) && first.context.contains("keep_going"));
