@@ -172,20 +172,18 @@ async fn pipelines(visit: &ProjectVisit, fields: &Fields) -> Outcome {
     };
     let mut transaction = visit.app.store().begin().await?;
     let mut row = transaction.project(visit.project.id).await?;
-    let settings = ProjectSettings {
-        build_timeout: timeout,
-        ci_config_path: form.config_path,
-        build_coverage_regex: form.coverage,
-        ci_default_git_depth: depth,
-        build_git_strategy: form.strategy,
-        public_jobs: form.public_jobs,
-        auto_cancel_pending_pipelines: form.auto_cancel,
-        keep_latest_artifact: form.keep_latest,
-        ci_separated_caches: form.separated_caches,
-        shared_runners_enabled: form.shared_runners,
-        group_runners_enabled: form.group_runners,
-        ..ProjectSettings::of(&row)
-    };
+    let mut settings = ProjectSettings::of(&row);
+    settings.build_timeout = timeout;
+    settings.ci_config_path = form.config_path;
+    settings.build_coverage_regex = form.coverage;
+    settings.ci_default_git_depth = depth;
+    settings.build_git_strategy = form.strategy;
+    settings.public_jobs = form.public_jobs;
+    settings.auto_cancel_pending_pipelines = form.auto_cancel;
+    settings.keep_latest_artifact = form.keep_latest;
+    settings.ci_separated_caches = form.separated_caches;
+    settings.shared_runners_enabled = form.shared_runners;
+    settings.group_runners_enabled = form.group_runners;
     row.settings = settings.to_json();
     transaction.update_project(&row).await?;
     // Jobs that wait may be for other runners now.
