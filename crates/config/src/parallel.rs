@@ -116,6 +116,7 @@ fn finished(
         let written = std::mem::take(needs);
         needs.reserve(written.len());
         for mut need in written {
+            let known = unknown.len();
             with_matrix(&mut need.job, &value, unknown);
             let matrix = need.matrix.take();
             let Some(all) = names.get(&need.job) else {
@@ -128,6 +129,10 @@ fn finished(
                     let values = matrix.iter_mut().flat_map(|entry| entry.values_mut());
                     for text in values.flatten() {
                         with_matrix(text, &value, unknown);
+                    }
+                    // A name that means nothing is told; the job it makes would be told too.
+                    if unknown.len() > known {
+                        continue;
                     }
                     (combinations(&matrix).iter())
                         .map(|combination| instance_name(&need.job, combination))

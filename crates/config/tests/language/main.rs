@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod basics;
+mod delivery;
 mod environment;
 mod extends;
 mod flow;
@@ -9,12 +10,16 @@ mod hostile;
 mod image;
 mod include;
 mod inherit;
+mod inputs;
+mod matrix;
 mod needs;
 mod origin;
+mod paths;
 mod references;
 mod render;
 mod rules;
 mod support;
+mod trigger;
 mod unsupported;
 mod variables;
 mod workflow;
