@@ -61,7 +61,7 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
             .prop_map(|(job, token, offset, bytes)| Call::Patch { job, token, offset, bytes }),
         2 => (0..4_usize, token.clone(), 1..9_usize)
             .prop_map(|(job, token, bytes)| Call::Upload { job, token, bytes }),
-        1 => (0..4_usize, token.clone()).prop_map(|(job, token)| Call::Download { job, token }),
+        1 => (0..4_usize, token).prop_map(|(job, token)| Call::Download { job, token }),
         1 => (0..3_usize).prop_map(|runner| Call::Verify { runner }),
         1 => (0..3_usize).prop_map(|runner| Call::Reset { runner }),
         1 => (0..4_usize).prop_map(|job| Call::Cancel { job }),
