@@ -140,7 +140,8 @@ fn every_guide_tells_the_truth() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
     let mut names: Vec<String> = (std::fs::read_dir(docs).unwrap().flatten())
         .map(|entry| entry.file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".md"))
+        // The table of compatibility shows no commands; a test of its own reads it.
+        .filter(|name| name.ends_with(".md") && name != "compatibility.md")
         .collect();
     names.sort();
     assert!(names.len() >= 7, "{names:?}");
