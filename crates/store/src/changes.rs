@@ -4,6 +4,7 @@
 //! slow, and another process on SQLite sends none to us: whoever waits looks at the rows again
 //! when told [`Change::Everything`], which comes after a loss and at every interval.
 
+use std::hash::{BuildHasher, RandomState};
 #[cfg(feature = "postgres")]
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -35,19 +36,46 @@ pub enum Change {
     Everything,
 }
 
-/// Sends to all receivers of this process.
+/// Sends to all receivers of this store.
 #[derive(Debug, Clone)]
-pub(crate) struct Changed(broadcast::Sender<Change>);
+pub(crate) struct Changed {
+    sender: broadcast::Sender<Change>,
+    /// What others are told begins with it, so that nobody is told of what he did himself.
+    signature: u64,
+}
 
 impl Changed {
     pub(crate) fn new() -> Self {
-        Self(broadcast::Sender::new(CAPACITY))
+        Self {
+            sender: broadcast::Sender::new(CAPACITY),
+            // Random enough: each of these is seeded by the operating system.
+            signature: RandomState::new().hash_one(std::process::id()),
+        }
     }
 
     pub(crate) fn send(&self, change: Change) {
         // Nobody listens: fine.
-        self.0.send(change).ok();
+        self.sender.send(change).ok();
     }
+
+    /// A topic as it is told to others.
+    pub(crate) fn signed(&self, topic: &str) -> String {
+        format!("{:016x} {topic}", self.signature)
+    }
+
+    /// The topic that another has told.
+    #[cfg(feature = "postgres")]
+    fn by_another<'a>(&self, told: &'a str) -> Option<&'a str> {
+        let (signature, topic) = told.split_once(' ')?;
+        (signature != format!("{:016x}", self.signature)).then_some(topic)
+    }
+}
+
+/// What is told when a transaction is committed.
+#[derive(Debug, Default)]
+pub(crate) struct Topics {
+    pub(crate) here: Vec<String>,
+    pub(crate) elsewhere: Vec<String>,
 }
 
 /// The notices from now on, of this process and, on PostgreSQL, of all others.
@@ -95,9 +123,9 @@ impl Store {
     /// The notices from now on. Look at the rows after this call and before waiting: a change
     /// in between is told. To be called in a tokio runtime.
     pub fn changes(&self) -> Changes {
-        let receiver = self.changed().0.subscribe();
+        let receiver = self.changed().sender.subscribe();
         #[cfg(feature = "postgres")]
-        if let Engine::Postgres(pool) = self.engine() {
+        if let Engine::Postgres { pool, .. } = self.engine() {
             let start = || Listener(tokio::spawn(forward(pool.clone(), self.changed().clone())));
             self.listener().get_or_init(start);
         }
@@ -123,7 +151,9 @@ async fn forward(pool: sqlx::PgPool, changed: Changed) {
             // What changed before we listened.
             changed.send(Change::Everything);
             while let Ok(Some(notice)) = listener.try_recv().await {
-                changed.send(Change::Topic(notice.payload().to_owned()));
+                if let Some(topic) = changed.by_another(notice.payload()) {
+                    changed.send(Change::Topic(topic.to_owned()));
+                }
             }
         }
         changed.send(Change::Everything);
@@ -134,11 +164,21 @@ async fn forward(pool: sqlx::PgPool, changed: Changed) {
 
 impl Transaction {
     /// Tells all [`Changes`], when this transaction is committed, that something of `topic`
-    /// changed: a word or two of the callers' own, at most 8000 bytes.
+    /// changed: a word or two of the callers' own, at most 7000 bytes.
     pub fn notify(&mut self, topic: impl Into<String>) {
         let topic = topic.into();
-        if !self.topics().contains(&topic) {
-            self.topics().push(topic);
+        if !self.topics().here.contains(&topic) {
+            self.topics().here.push(topic.clone());
+        }
+        self.notify_others(topic);
+    }
+
+    /// As [`Transaction::notify`], but only those of other processes: those of this one learn
+    /// of it in another way.
+    pub fn notify_others(&mut self, topic: impl Into<String>) {
+        let topic = topic.into();
+        if !self.topics().elsewhere.contains(&topic) {
+            self.topics().elsewhere.push(topic);
         }
     }
 }

@@ -213,7 +213,7 @@ impl Store {
         match self.engine() {
             Engine::Sqlite { readers, .. } => Ok(readers),
             #[cfg(feature = "postgres")]
-            Engine::Postgres(_) => Err(StoreError::NoFile {
+            Engine::Postgres { .. } => Err(StoreError::NoFile {
                 path: self.database().to_owned(),
             }),
         }

@@ -10,6 +10,8 @@ use sqlx::sqlite::{Sqlite, SqliteConnection, SqlitePool};
 use sqlx::{PgConnection, PgPool, Postgres};
 
 use crate::error::StoreError;
+#[cfg(feature = "postgres")]
+use crate::group_flush::{GroupFlush, Line};
 use crate::group_sync::GroupSync;
 
 /// An open database.
@@ -25,7 +27,11 @@ pub(crate) enum Engine {
     },
     /// A server.
     #[cfg(feature = "postgres")]
-    Postgres(PgPool),
+    Postgres {
+        pool: PgPool,
+        /// Where commits wait for the disk.
+        flush: GroupFlush,
+    },
 }
 
 impl Engine {
@@ -34,7 +40,7 @@ impl Engine {
         Ok(match self {
             Self::Sqlite { readers, .. } => Reader::Sqlite(readers.acquire().await?),
             #[cfg(feature = "postgres")]
-            Self::Postgres(pool) => Reader::Postgres(pool.acquire().await?),
+            Self::Postgres { pool, .. } => Reader::Postgres(pool.acquire().await?),
         })
     }
 
@@ -48,7 +54,10 @@ impl Engine {
                 Writer::Sqlite(transaction, log.clone())
             }
             #[cfg(feature = "postgres")]
-            Self::Postgres(pool) => Writer::Postgres(pool.begin().await?),
+            Self::Postgres { pool, flush } => {
+                let line = flush.line().await?;
+                Writer::Postgres(pool.begin().await?, flush.clone(), line)
+            }
         })
     }
 
@@ -61,7 +70,10 @@ impl Engine {
                 writer.close().await;
             }
             #[cfg(feature = "postgres")]
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres { pool, flush } => {
+                flush.close().await;
+                pool.close().await;
+            }
         }
     }
 }
@@ -89,8 +101,9 @@ impl Reader {
 pub(crate) enum Writer {
     /// With the log that has to be on the disk.
     Sqlite(sqlx::Transaction<'static, Sqlite>, Option<GroupSync>),
+    /// With who waits for the disk.
     #[cfg(feature = "postgres")]
-    Postgres(sqlx::Transaction<'static, Postgres>),
+    Postgres(sqlx::Transaction<'static, Postgres>, GroupFlush, Line),
 }
 
 impl Writer {
@@ -98,25 +111,66 @@ impl Writer {
         match self {
             Self::Sqlite(transaction, _) => Connection::Sqlite(transaction),
             #[cfg(feature = "postgres")]
-            Self::Postgres(transaction) => Connection::Postgres(transaction),
+            Self::Postgres(transaction, ..) => Connection::Postgres(transaction),
         }
     }
 
-    /// Returns when others see it, with the log that has yet to be on the disk.
-    pub(crate) async fn commit(self, path: &Path) -> Result<Option<GroupSync>, StoreError> {
+    /// Returns when others see it. On PostgreSQL other processes are told of the topics along
+    /// with the wait for the disk.
+    pub(crate) async fn commit(
+        self,
+        path: &Path,
+        topics: impl IntoIterator<Item = String>,
+    ) -> Result<Committed, StoreError> {
         let fault = |error| StoreError::classify(path, error);
         match self {
             Self::Sqlite(transaction, log) => {
-                // From now on the next may write, while this one waits for the disk.
+                // From now on the next may write, while this one waits for the disk. Another
+                // process has nobody to be told by.
+                drop(topics);
                 transaction.commit().await.map_err(fault)?;
-                Ok(log)
+                Ok(Committed(Pending::Sqlite(log)))
             }
             #[cfg(feature = "postgres")]
-            Self::Postgres(transaction) => {
+            Self::Postgres(transaction, flush, line) => {
                 transaction.commit().await.map_err(fault)?;
-                Ok(None)
+                flush.tell(topics);
+                Ok(Committed(Pending::Postgres(flush, line)))
             }
         }
+    }
+}
+
+/// What others see already.
+#[derive(Debug)]
+#[must_use = "what is not durable may be lost"]
+pub struct Committed(Pending);
+
+/// What has yet to be on the disk.
+#[derive(Debug)]
+enum Pending {
+    /// The log, where the store is asked to wait for it.
+    Sqlite(Option<GroupSync>),
+    #[cfg(feature = "postgres")]
+    Postgres(GroupFlush, Line),
+}
+
+impl Committed {
+    /// Returns when it is as durable as the store is asked to be.
+    ///
+    /// # Errors
+    /// [`StoreError::Unconfirmed`].
+    pub async fn durably(self) -> Result<(), StoreError> {
+        let (path, waited) = match &self.0 {
+            Pending::Sqlite(None) => return Ok(()),
+            Pending::Sqlite(Some(log)) => (log.path(), log.wait().await),
+            #[cfg(feature = "postgres")]
+            Pending::Postgres(flush, line) => (flush.name(), flush.wait(*line).await),
+        };
+        waited.map_err(|source| StoreError::Unconfirmed {
+            path: path.to_owned(),
+            source,
+        })
     }
 }
 

@@ -28,18 +28,19 @@ const PAGE: &str = "SELECT * FROM jobs WHERE project_id = $1 AND ($2 IS NULL OR 
 const COUNT: &str = "SELECT count(*) FROM jobs \
     WHERE project_id = $1 AND ($2 IS NULL OR status = $2)";
 
+/// The second half is a claim's. What it sets is empty before it, for a job that goes back into
+/// the queue forgets its runner.
 const UPDATE: &str = "UPDATE jobs SET status = COALESCE($2, status), \
     failure_reason = COALESCE($3, failure_reason), exit_code = COALESCE($4, exit_code), \
     queued_at = COALESCE($5, queued_at), started_at = COALESCE($6, started_at), \
     finished_at = COALESCE($7, finished_at), scheduled_at = COALESCE($8, scheduled_at), \
     allow_failure = COALESCE($9, allow_failure), triggered = COALESCE($10, triggered), \
     run_when = COALESCE($11, run_when), coverage = COALESCE($12, coverage), \
-    tests = COALESCE($13, tests), runner = COALESCE($14, runner), \
-    trace_bytes = COALESCE($15, trace_bytes), environment = COALESCE($16, environment) \
-    WHERE id = $1";
-
-const CLAIM: &str = "UPDATE jobs SET runner_id = $2, system_id = $3, runner = $4, \
-    token_digest = $5, contacted_at = $6, acknowledged_at = $7 WHERE id = $1";
+    tests = COALESCE($13, tests), trace_bytes = COALESCE($14, trace_bytes), \
+    environment = COALESCE($15, environment), runner = COALESCE($16, runner), \
+    runner_id = COALESCE($17, runner_id), system_id = COALESCE($18, system_id), \
+    token_digest = COALESCE($19, token_digest), contacted_at = COALESCE($20, contacted_at), \
+    acknowledged_at = COALESCE($21, acknowledged_at) WHERE id = $1";
 
 const UNCLAIM: &str = "UPDATE jobs SET runner_id = NULL, system_id = NULL, runner = NULL, \
     token_digest = NULL, started_at = NULL, contacted_at = NULL, acknowledged_at = NULL \
@@ -191,6 +192,8 @@ impl Transaction {
     /// # Errors
     /// [`StoreError::NotFound`], or when the database does not take it.
     pub async fn update_job(&mut self, id: JobId, update: &JobUpdate) -> Result<(), StoreError> {
+        let claim = update.claim.as_ref();
+        let runner = claim.map(|claim| claim.description.as_str());
         let statement = query(UPDATE)
             .bind(id.0)
             .bind(update.status.map(Status::as_str))
@@ -205,23 +208,21 @@ impl Transaction {
             .bind(&update.when)
             .bind(update.coverage)
             .bind(&update.tests)
-            .bind(&update.runner)
             .bind(update.trace_bytes)
-            .bind(&update.environment);
+            .bind(&update.environment)
+            .bind(runner.or(update.runner.as_deref()))
+            .bind(claim.map(|claim| claim.runner.0))
+            .bind(claim.and_then(|claim| claim.system_id.as_deref()))
+            .bind(claim.map(|claim| claim.token_digest.as_slice()))
+            .bind(claim.map(|claim| claim.at))
+            .bind(
+                claim
+                    .filter(|claim| claim.acknowledged)
+                    .map(|claim| claim.at),
+            );
         self.change(statement, "job", id.0).await?;
         if update.unclaim {
             self.execute(query(UNCLAIM).bind(id.0)).await?;
-        }
-        if let Some(claim) = &update.claim {
-            let statement = query(CLAIM)
-                .bind(id.0)
-                .bind(claim.runner)
-                .bind(&claim.system_id)
-                .bind(&claim.description)
-                .bind(&claim.token_digest)
-                .bind(claim.at)
-                .bind(claim.acknowledged.then_some(claim.at));
-            self.execute(statement).await?;
         }
         Ok(())
     }

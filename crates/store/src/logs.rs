@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use shipway_pipeline::{JobId, PipelineId};
 
+use crate::disk;
 use crate::store::Durability;
 
 /// An operation on a log failed.
@@ -95,12 +96,12 @@ impl Logs {
         offset: u64,
         bytes: &[u8],
     ) -> Result<u64, LogError> {
-        let end = End::locked(self.path(pipeline, job))?;
+        let end = End::locked(self.path(pipeline, job), self.durability)?;
         if offset > end.stored {
             return Err(end.gap(job, offset));
         }
         let known = usize::try_from(end.stored - offset).unwrap_or(usize::MAX);
-        end.write(bytes.get(known..).unwrap_or_default(), self.durability)
+        end.write(bytes.get(known..).unwrap_or_default())
     }
 
     /// As [`Logs::append`], but only at the very end: of two who send the same part at the same
@@ -116,11 +117,11 @@ impl Logs {
         offset: u64,
         bytes: &[u8],
     ) -> Result<u64, LogError> {
-        let end = End::locked(self.path(pipeline, job))?;
+        let end = End::locked(self.path(pipeline, job), self.durability)?;
         if offset != end.stored {
             return Err(end.gap(job, offset));
         }
-        end.write(bytes, self.durability)
+        end.write(bytes)
     }
 
     /// At most `limit` bytes from `offset` on; none at the end, and none of a log that was
@@ -185,18 +186,24 @@ struct End {
     path: PathBuf,
     file: File,
     stored: u64,
+    durability: Durability,
 }
 
 impl End {
-    fn locked(path: PathBuf) -> Result<Self, LogError> {
+    fn locked(path: PathBuf, durability: Durability) -> Result<Self, LogError> {
         let open = || -> std::io::Result<(File, u64)> {
-            let file = open_or_create(&path)?;
+            let file = open_or_create(&path, durability)?;
             file.lock()?;
             let stored = file.metadata()?.len();
             Ok((file, stored))
         };
         match open() {
-            Ok((file, stored)) => Ok(Self { path, file, stored }),
+            Ok((file, stored)) => Ok(Self {
+                path,
+                file,
+                stored,
+                durability,
+            }),
             Err(source) => Err(LogError::new(&path, source)),
         }
     }
@@ -210,21 +217,25 @@ impl End {
     }
 
     /// Returns the length after it.
-    fn write(&self, bytes: &[u8], durability: Durability) -> Result<u64, LogError> {
+    fn write(&self, bytes: &[u8]) -> Result<u64, LogError> {
         let fault = |source| LogError::new(&self.path, source);
         if bytes.is_empty() {
             return Ok(self.stored);
         }
         self.file.write_all_at(bytes, self.stored).map_err(fault)?;
-        if durability == Durability::Machine {
+        if self.durability == Durability::Machine {
             self.file.sync_data().map_err(fault)?;
+        }
+        // Whoever writes the first byte of a log sees to its name as well.
+        if let (0, Some(parent)) = (self.stored, self.path.parent()) {
+            disk::sync(parent, self.durability).map_err(fault)?;
         }
         Ok(self.stored + bytes.len() as u64)
     }
 }
 
 /// Makes the directory only when it turns out to be missing, which is once in a pipeline.
-fn open_or_create(path: &Path) -> std::io::Result<File> {
+fn open_or_create(path: &Path, durability: Durability) -> std::io::Result<File> {
     let open = || {
         OpenOptions::new()
             .create(true)
@@ -235,7 +246,7 @@ fn open_or_create(path: &Path) -> std::io::Result<File> {
     match open() {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             if let Some(parent) = path.parent() {
-                std::fs::create_dir_all(parent)?;
+                disk::make_directory(parent, durability)?;
             }
             open()
         }

@@ -334,6 +334,7 @@ impl Transaction {
     /// # Errors
     /// When the database does not take it.
     pub async fn delete_pipeline(&mut self, id: PipelineId) -> Result<(), StoreError> {
+        self.notify(format!("pipeline {id}"));
         self.execute(query(DELETE).bind(id.0)).await.map(drop)
     }
 }

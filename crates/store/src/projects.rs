@@ -232,6 +232,7 @@ impl Transaction {
     /// [`StoreError::NotFound`].
     pub async fn delete_project(&mut self, id: ProjectId) -> Result<(), StoreError> {
         let row = self.project(id).await?;
+        self.notify(format!("project {id}"));
         self.delete_members_of(MemberSource::Project, id.0).await?;
         self.delete_level(Level::Project, id.0).await?;
         self.change(query(DELETE).bind(id), "project", id.0).await?;

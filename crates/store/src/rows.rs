@@ -267,6 +267,99 @@ pub struct JobRow {
     pub debug_trace: bool,
 }
 
+impl NewJob {
+    /// The row that [`Transaction::insert_jobs`](crate::Transaction::insert_jobs) makes of it in
+    /// this pipeline.
+    pub fn stored(self, id: JobId, pipeline: &PipelineRow) -> JobRow {
+        JobRow {
+            id,
+            pipeline_id: pipeline.id,
+            stage: self.stage,
+            name: self.name,
+            status: self.status,
+            when: self.when,
+            allow_failure: self.allow_failure,
+            scheduling: self.scheduling,
+            needs: self.needs,
+            spec: self.spec,
+            tags: self.tags,
+            retried: false,
+            attempt: self.attempt,
+            triggered: self.triggered,
+            failure_reason: None,
+            exit_code: None,
+            queued_at: (self.status == Status::Pending).then_some(pipeline.created_at),
+            started_at: None,
+            finished_at: None,
+            scheduled_at: None,
+            coverage: None,
+            tests: None,
+            runner: None,
+            trace_bytes: 0,
+            environment: self.environment,
+            reason: self.reason,
+            project_id: pipeline.project_id,
+            protected: pipeline.protected,
+            token_digest: None,
+            runner_id: None,
+            system_id: None,
+            acknowledged_at: None,
+            contacted_at: None,
+            debug_trace: false,
+        }
+    }
+}
+
+impl JobRow {
+    /// What [`Transaction::update_job`](crate::Transaction::update_job) does to the stored row.
+    pub fn update(&mut self, update: &JobUpdate) {
+        fn set<T: Clone>(column: &mut T, value: &Option<T>) {
+            if let Some(value) = value {
+                column.clone_from(value);
+            }
+        }
+        fn set_some<T: Clone>(column: &mut Option<T>, value: &Option<T>) {
+            if value.is_some() {
+                column.clone_from(value);
+            }
+        }
+        set(&mut self.status, &update.status);
+        set_some(&mut self.failure_reason, &update.failure_reason);
+        set_some(&mut self.exit_code, &update.exit_code);
+        set_some(&mut self.queued_at, &update.queued_at);
+        set_some(&mut self.started_at, &update.started_at);
+        set_some(&mut self.finished_at, &update.finished_at);
+        set_some(&mut self.scheduled_at, &update.scheduled_at);
+        set(&mut self.allow_failure, &update.allow_failure);
+        set(&mut self.triggered, &update.triggered);
+        set(&mut self.when, &update.when);
+        set_some(&mut self.coverage, &update.coverage);
+        set_some(&mut self.tests, &update.tests);
+        set(&mut self.trace_bytes, &update.trace_bytes);
+        set_some(&mut self.environment, &update.environment);
+        set_some(&mut self.runner, &update.runner);
+        if let Some(claim) = &update.claim {
+            self.runner = Some(claim.description.clone());
+            self.runner_id = Some(claim.runner);
+            set_some(&mut self.system_id, &claim.system_id);
+            self.token_digest = Some(claim.token_digest.clone());
+            self.contacted_at = Some(claim.at);
+            if claim.acknowledged {
+                self.acknowledged_at = Some(claim.at);
+            }
+        }
+        if update.unclaim {
+            self.runner = None;
+            self.runner_id = None;
+            self.system_id = None;
+            self.token_digest = None;
+            self.started_at = None;
+            self.contacted_at = None;
+            self.acknowledged_at = None;
+        }
+    }
+}
+
 /// What changes of a job; `None` leaves a column as it is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct JobUpdate {

@@ -9,6 +9,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sqlx::ConnectOptions;
+#[cfg(feature = "postgres")]
+use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::blobs::{Blobs, Objects};
@@ -17,6 +19,8 @@ use crate::changes::Changed;
 use crate::changes::Listener;
 use crate::engine::Engine;
 use crate::error::StoreError;
+#[cfg(feature = "postgres")]
+use crate::group_flush::GroupFlush;
 use crate::group_sync::GroupSync;
 use crate::logs::Logs;
 use crate::schema;
@@ -138,7 +142,7 @@ impl Store {
                 found
             }
             #[cfg(feature = "postgres")]
-            Engine::Postgres(pool) => schema::migrate_postgres(pool).await.map_err(fault)?,
+            Engine::Postgres { pool, .. } => schema::migrate_postgres(pool).await.map_err(fault)?,
         };
         if found > schema::KNOWN_VERSION {
             return Err(StoreError::NewerSchema {
@@ -305,10 +309,15 @@ fn sqlite(file: &Path, durability: Durability) -> Engine {
     }
 }
 
-/// Connections to PostgreSQL at the same time, besides the one that listens; its own default
-/// limit for everybody together is 100.
+/// Connections to PostgreSQL at the same time, besides the one that listens and the one that
+/// waits for the disk; its own default limit for everybody together is 100.
 #[cfg(feature = "postgres")]
 const CONNECTIONS: u32 = 20;
+
+/// A connection to PostgreSQL that rested for longer is tried before it is used: the server may
+/// have been started anew.
+#[cfg(feature = "postgres")]
+const UNTESTED: Duration = Duration::from_secs(1);
 
 #[cfg(feature = "postgres")]
 fn postgres(url: &str, durability: Durability) -> Result<(Engine, PathBuf), StoreError> {
@@ -320,21 +329,31 @@ fn postgres(url: &str, durability: Durability) -> Result<(Engine, PathBuf), Stor
         connect.get_port(),
         connect.get_database().unwrap_or_default()
     );
-    let synchronous = match durability {
-        Durability::Process => "off",
-        Durability::Machine => "on",
-    };
     let wait = format!("{}s", BUSY_TIMEOUT.as_secs());
     let connect = connect
         .application_name("shipway")
         .options([
-            ("synchronous_commit", synchronous),
+            // A commit waits for the disk afterwards, see `group_flush`.
+            ("synchronous_commit", "off"),
             ("lock_timeout", wait.as_str()),
         ])
         .disable_statement_logging();
+    let name = PathBuf::from(name);
+    let durable = durability == Durability::Machine;
+    let flush = GroupFlush::new(connect.clone(), name.clone(), durable);
     let pool = sqlx::postgres::PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(BUSY_TIMEOUT)
+        // Under load each connection was used a moment ago.
+        .test_before_acquire(false)
+        .before_acquire(|connection, usage| {
+            Box::pin(async move {
+                if usage.idle_for > UNTESTED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_lazy_with(connect);
-    Ok((Engine::Postgres(pool), PathBuf::from(name)))
+    Ok((Engine::Postgres { pool, flush }, name))
 }

@@ -4,10 +4,9 @@
 
 use std::path::PathBuf;
 
-use crate::changes::{Change, Changed};
-use crate::engine::Writer;
+use crate::changes::{Change, Changed, Topics};
+use crate::engine::{Committed, Writer};
 use crate::error::StoreError;
-use crate::group_sync::GroupSync;
 use crate::secrets::SecretKeys;
 use crate::sql::{Query, Row};
 
@@ -22,7 +21,7 @@ use crate::sql::{Query, Row};
 pub struct Transaction {
     inner: Writer,
     path: PathBuf,
-    topics: Vec<String>,
+    topics: Topics,
     changed: Changed,
     keys: SecretKeys,
 }
@@ -32,7 +31,7 @@ impl Transaction {
         Self {
             inner,
             path,
-            topics: Vec::new(),
+            topics: Topics::default(),
             changed,
             keys,
         }
@@ -56,7 +55,7 @@ impl Transaction {
     }
 
     /// What is told when it is committed.
-    pub(crate) fn topics(&mut self) -> &mut Vec<String> {
+    pub(crate) fn topics(&mut self) -> &mut Topics {
         &mut self.topics
     }
 
@@ -117,56 +116,26 @@ impl Transaction {
         self.commit_visibly().await?.durably().await
     }
 
-    /// As [`Transaction::commit`], but returns as soon as others see it, on SQLite before it
-    /// is on the disk: what comes after it can begin. Nothing may be acknowledged before
-    /// [`Committed::durably`] has returned.
+    /// As [`Transaction::commit`], but returns as soon as others see it, before it is on the
+    /// disk: what comes after it can begin. Nothing may be acknowledged before
+    /// [`Committed::durably`] has returned, which also tells other processes.
     ///
     /// # Errors
     /// When the database cannot write it; nothing is stored then.
-    pub async fn commit_visibly(mut self) -> Result<Committed, StoreError> {
-        let topics = std::mem::take(&mut self.topics);
-        #[cfg(feature = "postgres")]
-        if matches!(self.inner, Writer::Postgres(_)) {
-            // The server tells it when it has committed, to this process too.
-            for topic in &topics {
-                let notify = crate::sql::query("SELECT pg_notify($1, $2)")
-                    .bind(crate::changes::CHANNEL)
-                    .bind(topic);
-                self.execute(notify).await?;
-            }
-        }
-        let is_local = matches!(self.inner, Writer::Sqlite(..));
+    pub async fn commit_visibly(self) -> Result<Committed, StoreError> {
         let Self {
             inner,
             path,
             changed,
+            topics,
             ..
         } = self;
-        let log = inner.commit(&path).await?;
-        if is_local {
-            for topic in topics {
-                changed.send(Change::Topic(topic));
-            }
+        let Topics { here, elsewhere } = topics;
+        let to_others = elsewhere.iter().map(|topic| changed.signed(topic));
+        let committed = inner.commit(&path, to_others).await?;
+        for topic in here {
+            changed.send(Change::Topic(topic));
         }
-        Ok(Committed(log))
-    }
-}
-
-/// What others see already.
-#[derive(Debug)]
-#[must_use = "what is not durable may be lost"]
-pub struct Committed(Option<GroupSync>);
-
-impl Committed {
-    /// Returns when it is as durable as the store is asked to be.
-    ///
-    /// # Errors
-    /// [`StoreError::Unconfirmed`].
-    pub async fn durably(self) -> Result<(), StoreError> {
-        let Some(log) = self.0 else { return Ok(()) };
-        log.wait().await.map_err(|source| StoreError::Unconfirmed {
-            path: log.path().to_owned(),
-            source,
-        })
+        Ok(committed)
     }
 }

@@ -1,7 +1,7 @@
 //! CI/CD variables of the instance, of groups and of projects.
 
 use crate::error::StoreError;
-use crate::ids::VariableId;
+use crate::ids::{ProjectId, VariableId};
 use crate::names::{Level, VariableType};
 use crate::sealed_rows::{Secret, sealed_variable};
 use crate::sql::{query, row};
@@ -44,6 +44,20 @@ const INSERT: &str = "INSERT INTO variables (level, level_id, key, value, variab
 const OF: &str = "SELECT * FROM variables WHERE level = $1 AND level_id = $2 \
     ORDER BY key, environment_scope";
 
+/// The distance is that from the project: what is nearer comes later. It also ends the search
+/// if a namespace were below itself.
+const FOR_PROJECT: &str = "WITH RECURSIVE above (id, parent_id, distance) AS (\
+        SELECT namespaces.id, parent_id, 1 FROM namespaces \
+        JOIN projects ON projects.namespace_id = namespaces.id WHERE projects.id = $1 \
+        UNION ALL SELECT namespaces.id, namespaces.parent_id, distance + 1 \
+        FROM namespaces JOIN above ON namespaces.id = above.parent_id WHERE distance < 100), \
+    levels (level, level_id, distance) AS (\
+        SELECT 'project', $1, 0 UNION ALL SELECT 'group', id, distance FROM above \
+        UNION ALL SELECT 'instance', 0, 101) \
+    SELECT variables.* FROM levels JOIN variables \
+        ON variables.level = levels.level AND variables.level_id = levels.level_id \
+    ORDER BY distance DESC, key, environment_scope";
+
 const FIND: &str = "SELECT * FROM variables WHERE id = $1";
 
 const BY_KEY: &str = "SELECT * FROM variables WHERE level = $1 AND level_id = $2 AND key = $3 \
@@ -67,6 +81,19 @@ impl Store {
     /// When the database does not answer.
     pub async fn variables(&self, level: Level, id: i64) -> Result<Vec<VariableRow>, StoreError> {
         let rows: Vec<VariableRow> = self.all(query(OF).bind(level).bind(id)).await?;
+        self.opened(rows)
+    }
+
+    /// The variables of the instance, of the groups above a project from the top down, and of
+    /// the project.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn variables_for_project(
+        &self,
+        project: ProjectId,
+    ) -> Result<Vec<VariableRow>, StoreError> {
+        let rows: Vec<VariableRow> = self.all(query(FOR_PROJECT).bind(project)).await?;
         self.opened(rows)
     }
 

@@ -13,18 +13,24 @@ mod pruning;
 mod queue;
 #[path = "cases/rows.rs"]
 mod rows;
+#[path = "cases/rows_in_memory.rs"]
+mod rows_in_memory;
 #[path = "cases/secrets.rs"]
 mod secrets;
 #[path = "cases/server_rows.rs"]
 mod server_rows;
 mod support;
+#[path = "cases/variables.rs"]
+mod variables;
 
 use std::time::{Duration, Instant};
 
 use shipway_pipeline::Status;
-use shipway_store::{Change, Claim, JobUpdate, Options, RunnerKind, SecretKeys, Store, StoreError};
+use shipway_store::{
+    Change, Claim, Durability, JobUpdate, Options, RunnerKind, SecretKeys, Store, StoreError,
+};
 use support::older::{OLDER_PIPELINES, check_older_pipelines};
-use support::{job, postgres, stored};
+use support::{job, pipeline, postgres, stored};
 
 async fn open(url: &str, directory: &std::path::Path) -> Result<Store, StoreError> {
     Store::open_url(url, directory, Options::default()).await
@@ -70,6 +76,64 @@ async fn changes_of_another_process_are_told_at_once() {
     transaction.commit().await.unwrap();
     assert_eq!(changes.next().await, Change::Topic("queue".to_owned()));
     assert!(start.elapsed() < std::time::Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn who_did_it_is_told_once_and_others_alone_where_that_is_asked() {
+    let Some(url) = postgres::database().await else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let one = open(&url, &directory.path().join("one")).await.unwrap();
+    let two = open(&url, &directory.path().join("two")).await.unwrap();
+    let (mut here, mut there) = (one.changes(), two.changes());
+    for changes in [&mut here, &mut there] {
+        assert_eq!(changes.next().await, Change::Everything);
+    }
+    for (topic, others) in [("all", false), ("others", true), ("end", false)] {
+        let mut transaction = one.begin().await.unwrap();
+        match others {
+            true => transaction.notify_others(topic),
+            false => transaction.notify(topic),
+        }
+        transaction.commit().await.unwrap();
+    }
+    for (changes, expected) in [
+        (&mut here, ["all", "end"].as_slice()),
+        (&mut there, &["all", "others", "end"]),
+    ] {
+        for topic in expected {
+            let told = changes.next().await;
+            assert_eq!(told, Change::Topic((*topic).to_owned()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_lost_connection_was_to_confirm_is_not_confirmed() {
+    let Some(url) = postgres::database().await else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options {
+        durability: Durability::Machine,
+        ..Options::default()
+    };
+    let store = Store::open_url(&url, directory.path(), options).await;
+    let store = store.unwrap();
+    let mut before = store.begin().await.unwrap();
+    before.insert_pipeline(&pipeline("group/a")).await.unwrap();
+    let pool = sqlx::PgPool::connect(&url).await.unwrap();
+    let cut = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity \
+        WHERE application_name = 'shipway: disk' AND datname = current_database()";
+    sqlx::raw_sql(cut).execute(&pool).await.unwrap();
+    let lost = before.commit().await.expect_err("confirmed");
+    assert!(matches!(lost, StoreError::Unconfirmed { .. }), "{lost:?}");
+    let mut after = store.begin().await.unwrap();
+    after.insert_pipeline(&pipeline("group/a")).await.unwrap();
+    after.commit().await.unwrap();
+    // It was there all the same: nobody knew.
+    assert_eq!(store.pipelines(10).await.unwrap().len(), 2);
 }
 
 #[tokio::test]

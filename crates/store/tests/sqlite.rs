@@ -8,8 +8,12 @@ mod pruning;
 mod queue;
 #[path = "cases/rows.rs"]
 mod rows;
+#[path = "cases/rows_in_memory.rs"]
+mod rows_in_memory;
 #[path = "cases/secrets.rs"]
 mod secrets;
 #[path = "cases/server_rows.rs"]
 mod server_rows;
 mod support;
+#[path = "cases/variables.rs"]
+mod variables;
