@@ -1,10 +1,12 @@
-"""Kills a server again and again under load, and looks whether it lost anything.
+"""Kills servers again and again under load, and looks whether anything was lost.
 
-    kills.py SHIPWAY DIRECTORY [--kills N] [--seed N]
+    kills.py SHIPWAY DIRECTORY [--kills N] [--seed N] [--servers N] [--postgres]
 
 Simulated runners take the jobs of a pipeline, send logs, artifacts and results, and note
-what the server acknowledged. The server gets SIGKILL at random moments and is started
-again; the runners go on where they were. In the end every acknowledged log byte, artifact
+what was acknowledged. A server gets SIGKILL at random moments and is started again; the
+runners go on where they were. With --postgres the rows are in a PostgreSQL of its own, which
+crashes at random moments too; then there may be several servers on one database and one
+directory, and each call goes to any of them. In the end every acknowledged log byte, artifact
 and status must be there. Prints the counts.
 """
 
@@ -14,6 +16,7 @@ import hashlib
 import http.client
 import json
 import os
+import pwd
 import random
 import signal
 import socket
@@ -31,13 +34,14 @@ RUNNERS = 6
 class Server:
     """The process under test, always at the same address."""
 
-    def __init__(self, shipway: str, directory: Path):
+    def __init__(self, shipway: str, directory: Path, number: int, database: str):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.command = [shipway, "serve", "--data", str(directory / "data"),
-                        "--listen", f"127.0.0.1:{self.port}", "--runner", "none"]
-        self.log = open(directory / "server.log", "ab")
+                        "--listen", f"127.0.0.1:{self.port}", "--runner", "none",
+                        "--database", database]
+        self.log = open(directory / f"server{number}.log", "ab")
         self.process = None
 
     def start(self) -> None:
@@ -58,7 +62,7 @@ class Server:
                 raise SystemExit("the server does not answer")
             time.sleep(0.02)
 
-    def kill(self) -> None:
+    def crash(self) -> None:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
@@ -85,10 +89,73 @@ class Server:
         return json.loads(answer)
 
 
+class Postgres:
+    """A PostgreSQL that waits for the disk, on a socket in the directory."""
+
+    def __init__(self, directory: Path):
+        places = os.environ["PATH"].split(os.pathsep)
+        places += sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")))
+        self.programs = next(Path(place) for place in places if (Path(place) / "initdb").exists())
+        self.directory = directory
+        directory.mkdir()
+        self.user = []
+        if os.getuid() == 0:
+            # It refuses to run as root.
+            user = next(one for one in pwd.getpwall() if one.pw_name in ("postgres", "nobody"))
+            os.chown(directory, user.pw_uid, user.pw_gid)
+            self.user = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}",
+                         "--clear-groups"]
+        self.log = open(directory / "log", "ab")
+        self.run("initdb", "-D", directory / "data", "-U", "shipway", "-A", "trust", "-E", "UTF8",
+                 "--locale=C", "--no-sync").wait()
+        self.process = None
+        self.url = f"postgres://shipway@localhost/postgres?host={directory}"
+
+    def run(self, program: str, *arguments):
+        command = [*self.user, self.programs / program, *arguments]
+        return subprocess.Popen(command, cwd=self.directory, stdin=subprocess.DEVNULL,
+                                stdout=self.log, stderr=self.log)
+
+    def start(self) -> None:
+        # No word of the disk is given early: what is not waited for is lost for some time.
+        self.process = self.run("postgres", "-D", self.directory / "data", "-k", self.directory,
+                                "-c", "listen_addresses=", "-c", "wal_writer_delay=10s",
+                                "-c", "max_connections=200")
+        deadline = time.monotonic() + 60
+        while not self.is_ready():
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise SystemExit("PostgreSQL does not answer")
+            time.sleep(0.05)
+
+    def is_ready(self) -> bool:
+        """As its own file says: the process in the first line, its state in the last."""
+        try:
+            lines = (self.directory / "data/postmaster.pid").read_text().split()
+        except OSError:
+            return False
+        # Where it runs as somebody else, `setpriv` has become it.
+        return lines[:1] == [str(self.process.pid)] and lines[-1:] == ["ready"]
+
+    def crash(self) -> None:
+        """It ends at once and writes nothing: what was not on its disk is lost."""
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait()
+
+
+class Any:
+    """Any of several servers, another for each request."""
+
+    def __init__(self, servers: list, seed: int):
+        self.servers, self.random = servers, random.Random(seed)
+
+    def ask(self, *request):
+        return self.random.choice(self.servers).ask(*request)
+
+
 class Runner(threading.Thread):
     """One simulated runner; its own random numbers make its work repeatable."""
 
-    def __init__(self, server: Server, token: str, seed: int, results: dict):
+    def __init__(self, server: Any, token: str, seed: int, results: dict):
         super().__init__(daemon=True)
         self.server, self.token, self.random = server, token, random.Random(seed)
         self.results = results
@@ -232,34 +299,50 @@ def main() -> int:
     parser.add_argument("directory", type=Path)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--servers", type=int, default=1)
+    parser.add_argument("--postgres", action="store_true")
     options = parser.parse_args()
     chance = random.Random(options.seed)
-    server = Server(options.shipway, options.directory)
-    server.start()
+    database = Postgres(options.directory / "postgres") if options.postgres else None
+    if database:
+        database.start()
+    url = database.url if database else "sqlite:"
+    servers = [Server(options.shipway, options.directory, number, url)
+               for number in range(options.servers)]
+    for server in servers:
+        server.start()
+    server = servers[0]
     push(server, options.directory)
     token = server.api("POST", "/user/runners", {"runner_type": "instance_type",
                                                   "run_untagged": True})["token"]
     results: dict = {}
-    runners = [Runner(server, token, options.seed * 1000 + n, results) for n in range(RUNNERS)]
+    seeds = [options.seed * 1000 + number for number in range(RUNNERS)]
+    runners = [Runner(Any(servers, seed), token, seed, results) for seed in seeds]
     for runner in runners:
         runner.start()
+    mortals = servers + ([database] if database else [])
     for _ in range(options.kills):
         time.sleep(chance.uniform(0.02, 0.5))
-        server.kill()
-        server.start()
+        mortal = chance.choice(mortals)
+        mortal.crash()
+        mortal.start()
     # Whoever holds a job now brings it to its end.
     time.sleep(2)
     for runner in runners:
         runner.stopping.set()
     for runner in runners:
         runner.join(60)
-    lost = verify(server, results)
+    lost = [fault for server in servers for fault in verify(server, results)]
     ended = sum(record["state"] is not None for record in results.values())
     artifacts = sum(record["artifact"] is not None for record in results.values())
     size = sum(len(record["log"]) for record in results.values())
     repeated = sum(runner.retries for runner in runners)
-    server.process.terminate()
-    server.process.wait(60)
+    for server in servers:
+        server.process.terminate()
+    for server in servers:
+        server.process.wait(60)
+    if database:
+        database.crash()
     print(f"seed {options.seed}: {options.kills} kills, {len(results)} jobs taken, {ended} ended, "
           f"{size} bytes of log, {artifacts} artifacts acknowledged, {repeated} requests repeated, "
           f"{len(lost)} lost")
