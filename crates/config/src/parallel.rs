@@ -9,6 +9,10 @@ use crate::{Job, Need, ParallelInstance, VariableValue};
 use indexmap::{IndexMap, IndexSet};
 use std::collections::HashMap;
 
+/// Needs of one list after all instances are put in. More than a few dozen are refused anyway;
+/// this only keeps a hostile file from taking memory before it is.
+const MAX_NEEDS: usize = 1000;
+
 /// One combination of a matrix: values by name.
 type Combination = Vec<(String, String)>;
 
@@ -114,8 +118,10 @@ fn finished(
         .chain(job.needs.as_mut());
     for needs in needs {
         let written = std::mem::take(needs);
-        needs.reserve(written.len());
         for mut need in written {
+            if needs.len() > MAX_NEEDS {
+                break;
+            }
             let known = unknown.len();
             with_matrix(&mut need.job, &value, unknown);
             let matrix = need.matrix.take();

@@ -121,7 +121,7 @@ fn alone(key: &str, lines: &str) -> String {
             .iter()
             .any(|line| line.starts_with(&format!("  {keyword}:")))
     };
-    let mut text = format!("{lines}");
+    let mut text = lines.to_owned();
     if !has("script") && !has("trigger") && !has("run") {
         text.push_str("  script: make\n");
     }

@@ -69,7 +69,7 @@ impl Inheritable {
                 .and_then(|node| cache::caches(node, &at.key("cache"), limits)),
             artifacts: value(map, "artifacts")
                 .and_then(|node| artifacts::artifacts(node, &at.key("artifacts"))),
-            retry: value(map, "retry").and_then(|node| failure::retry(node, &at.key("retry"))),
+            retry: value(map, "retry").and_then(|node| failure::retry(node, &at.bare_key("retry"))),
             tags: value(map, "tags").and_then(|node| flow::tags(node, &at.key("tags"), limits)),
             interruptible: value(map, "interruptible")
                 .and_then(|node| flow::interruptible(node, &at.key("interruptible"))),

@@ -29,6 +29,9 @@ const MIRROR: Keys = Keys {
 /// Needs of one job from other projects.
 const MAX_PROJECTS: usize = 5;
 
+/// Instances that one need may name; no job has more.
+const MAX_INSTANCES: usize = 200;
+
 /// The needs of a job, sorted by their kind. Names are still the keys of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Needs {
@@ -180,7 +183,7 @@ fn instances(node: &Node, at: &place::Place<'_>) -> Option<matrix::Matrix> {
         at.config(node, "missing required keys: matrix");
         return None;
     };
-    matrix::matrix(node, &at.key("matrix"), usize::MAX)
+    matrix::matrix(node, &at.key("matrix"), MAX_INSTANCES)
 }
 
 fn cross(node: &Node, map: &Map, at: &Place<'_>) -> Option<CrossNeed> {

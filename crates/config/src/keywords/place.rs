@@ -30,6 +30,8 @@ pub(crate) struct Place<'p> {
 enum Segment<'p> {
     Job(&'p str),
     Key(&'p str),
+    /// A key that GitLab prints without what it stands in.
+    Bare(&'p str),
     /// The type name that GitLab prints for an item of a list.
     Item(&'p str),
 }
@@ -58,6 +60,14 @@ impl<'p> Place<'p> {
         self.below(Segment::Key(key))
     }
 
+    /// As [`Place::key`], for the few entries whose messages do not say where they stand.
+    pub(crate) fn bare_key<'c>(&'c self, key: &'c str) -> Place<'c>
+    where
+        'p: 'c,
+    {
+        self.below(Segment::Bare(key))
+    }
+
     pub(crate) fn item<'c>(&'c self, kind: &'c str) -> Place<'c>
     where
         'p: 'c,
@@ -83,6 +93,9 @@ impl<'p> Place<'p> {
 
     /// `jobs:test:cache:key`
     fn location(&self) -> String {
+        if let Segment::Bare(name) = self.segment {
+            return name.to_owned();
+        }
         let mut location = match self.parent {
             Some(parent) => parent.location() + ":",
             None => String::new(),
@@ -93,7 +106,9 @@ impl<'p> Place<'p> {
                 location.push_str("jobs:");
                 location.push_str(name);
             }
-            Segment::Key(name) | Segment::Item(name) => location.push_str(name),
+            Segment::Key(name) | Segment::Bare(name) | Segment::Item(name) => {
+                location.push_str(name);
+            }
         }
         location
     }
@@ -111,7 +126,7 @@ impl<'p> Place<'p> {
     fn keyword(&self) -> Option<String> {
         let above = self.parent.and_then(Place::keyword);
         match self.segment {
-            Segment::Key(key) => Some(match above {
+            Segment::Key(key) | Segment::Bare(key) => Some(match above {
                 Some(above) => format!("{above}:{key}"),
                 None => key.to_owned(),
             }),

@@ -88,49 +88,47 @@ fn retry() {
                 json!({"max": 1, "when": ["runner_system_failure"], "exit_codes": [137]}),
             ),
             (
+                "retry: {max: 2, when: [no_updates_running, job_token_expired]}",
+                json!({"max": 2, "when": ["no_updates_running", "job_token_expired"], "exit_codes": []}),
+            ),
+            (
                 "retry: {max: 2, when: [script_failure, always], exit_codes: [1, 2]}",
                 json!({"max": 2, "when": ["script_failure", "always"], "exit_codes": [1, 2]}),
             ),
         ],
     );
     check_job_error(&[
-        (
-            "retry: 3",
-            "jobs:x:retry config must be less than or equal to 2",
-        ),
+        ("retry: 3", "retry config must be less than or equal to 2"),
         (
             "retry: -1",
-            "jobs:x:retry config must be greater than or equal to 0",
+            "retry config must be greater than or equal to 0",
         ),
-        ("retry: 1.5", "jobs:x:retry config must be an integer"),
+        ("retry: 1.5", "retry config must be an integer"),
         (
             "retry: text",
-            "jobs:x:retry has to be either an integer or a hash",
+            "retry config has to be either an integer or a hash",
         ),
         (
             "retry: {max: 3}",
-            "jobs:x:retry max must be less than or equal to 2",
+            "retry max must be less than or equal to 2",
         ),
-        ("retry: {max: two}", "jobs:x:retry max is not a number"),
-        (
-            "retry: {odd: 1}",
-            "jobs:x:retry config contains unknown keys: odd",
-        ),
+        ("retry: {max: two}", "retry max is not a number"),
+        ("retry: {odd: 1}", "retry config contains unknown keys: odd"),
         (
             "retry: {when: odd}",
-            "jobs:x:retry when is not included in the list",
+            "retry when is not included in the list",
         ),
         (
             "retry: {when: [always, odd]}",
-            "jobs:x:retry when contains unknown values: odd",
+            "retry when contains unknown values: odd",
         ),
         (
             "retry: {when: 5}",
-            "jobs:x:retry when should be an array of strings or a string",
+            "retry when should be an array of strings or a string",
         ),
         (
             "retry: {exit_codes: text}",
-            "jobs:x:retry exit codes should be an array of integers or an integer",
+            "retry exit codes should be an array of integers or an integer",
         ),
     ]);
 }

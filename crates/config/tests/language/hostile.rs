@@ -2,11 +2,21 @@
 
 use crate::support::{config, errors, load_text, messages};
 use proptest::prelude::*;
-use shipway_config::{Severity, duration, expression::Expression, pattern, refs, render};
+use shipway_config::{
+    Limits, LoadContext, NoFiles, Severity, duration, expression::Expression, glob, load_for,
+    pattern, refs, render,
+};
 use std::time::{Duration, Instant};
 
 /// Generous, because test machines are busy; a quadratic or exponential load takes minutes.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A matrix of so many names with ten values each.
+fn product(names: usize) -> String {
+    (0..names)
+        .map(|name| format!("N{name}: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "))
+        .collect()
+}
 
 #[test]
 fn bombs_are_refused_quickly() {
@@ -47,6 +57,35 @@ fn bombs_are_refused_quickly() {
         (
             "extends",
             format!(".e0: {{script: m}}\n{extends}x: {{extends: .e59}}"),
+        ),
+        (
+            "a matrix",
+            format!(
+                "p: {{script: m, parallel: {{matrix: [{{{}}}]}}}}",
+                product(40)
+            ),
+        ),
+        (
+            "a matrix of needs",
+            format!(
+                "p: {{script: m, parallel: 2}}\nx: {{script: m, needs: [{{job: p, parallel: {{matrix: [{{{}}}]}}}}]}}",
+                product(40)
+            ),
+        ),
+        (
+            "needs of instances",
+            format!(
+                "p: {{script: m, parallel: 200}}\nx: {{script: m, parallel: 200, needs: [{}]}}",
+                "p, ".repeat(5000)
+            ),
+        ),
+        (
+            "inputs",
+            format!(
+                "spec: {{inputs: {{a: {{default: '{}'}}}}}}\n---\nx: {{script: '{}'}}",
+                "y".repeat(1_000_000),
+                "$[[ inputs.a ]]".repeat(50_000)
+            ),
         ),
         ("brackets", "[".repeat(100_000)),
         ("braces", "{a: ".repeat(100_000)),
@@ -164,6 +203,25 @@ fn almost_a_configuration() -> impl Strategy<Value = String> {
         "when",
         "retry",
         "tags",
+        "matrix",
+        "trigger",
+        "changes",
+        "exists",
+        "secrets",
+        "release",
+        "pages",
+        "id_tokens",
+        "hooks",
+        "inputs",
+        "run",
+        "name",
+        "job",
+        "local",
+        "$[[ inputs.a ]]",
+        "$[[ inputs.list[0] | truncate(0,1) ]]",
+        "$[[ matrix.A ]]",
+        "$[[",
+        "]]",
         "*a",
         "&a",
         "<<",
@@ -229,11 +287,27 @@ proptest! {
     }
 
     #[test]
+    fn no_text_with_inputs_panics(text in almost_a_configuration(), value in any::<String>()) {
+        let header = "spec:\n  inputs: {a: {default: 'ä: b'}, list: {type: array, default: [c]}}\n---\n";
+        survives(&format!("{header}{text}"));
+        let context = LoadContext {
+            inputs: [("a".to_owned(), value.into())].into(),
+            ..LoadContext::default()
+        };
+        let text = format!("{header}{text}");
+        let loaded = load_for("ci.yml", &text, &NoFiles, &Limits::default(), &context);
+        for diagnostic in &loaded.diagnostics {
+            render(diagnostic, &loaded.files, true);
+        }
+    }
+
+    #[test]
     fn no_small_language_panics(text in "[ $a-zA-Z0-9()!=~&|/\\\\'\"\\[\\]*+?^:.,-]{0,40}") {
         let _ = Expression::parse(&text).map(|expression| expression.is_true(&|_| Some("a")));
         let _ = duration::parse_seconds(&text);
         let _ = pattern::compile(&text, "i");
         let _ = refs::matches(&text, "main", "g/p");
+        glob::Glob::new(&text).is_match("src/a.rs");
         shipway_config::suggest(&text, ["script", "stage"]);
     }
 }
