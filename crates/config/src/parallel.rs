@@ -108,7 +108,8 @@ fn finished(
     names: &HashMap<String, Vec<String>>,
     unknown: &mut IndexSet<String>,
 ) -> Job {
-    let variables = job.variables.clone();
+    // Lent out, because the rest of the job changes meanwhile.
+    let variables = std::mem::take(&mut job.variables);
     let value = |name: &str| variables.get(name).map(|variable| variable.value.as_str());
     let needs = job
         .rules
@@ -157,6 +158,7 @@ fn finished(
             .flat_map(|name| names.get(&name).cloned().unwrap_or_else(|| vec![name]))
             .collect();
     }
+    job.variables = variables;
     job
 }
 

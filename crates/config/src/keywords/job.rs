@@ -339,14 +339,16 @@ fn check_dependencies(
 /// `run`, which takes the place of the scripts.
 fn run(map: &Map, at: &Place<'_>) -> Option<serde_json::Value> {
     let node = value(map, "run")?;
-    let scripts: Vec<&str> = ["script", "before_script", "after_script"]
-        .into_iter()
-        .filter(|key| value(map, key).is_some())
+    let together: Vec<&str> = map
+        .iter()
+        .filter(|(_, entry)| !entry.node.is_null())
+        .map(|(key, _)| key.as_str())
+        .filter(|key| ["run", "script", "before_script", "after_script"].contains(key))
         .collect();
-    if !scripts.is_empty() {
+    if together.len() > 1 {
         let reason = format!(
-            "these keys cannot be used together: run, {}",
-            scripts.join(", ")
+            "these keys cannot be used together: {}",
+            together.join(", ")
         );
         at.config(node, &reason).label("beside a script");
     }

@@ -380,7 +380,7 @@ fn steps() {
     let found = errors("x: {script: m, run: [{name: a, script: b}]}");
     assert_eq!(
         found,
-        ["1:21 jobs:x config these keys cannot be used together: run, script"]
+        ["1:21 jobs:x config these keys cannot be used together: script, run"]
     );
 }
 
