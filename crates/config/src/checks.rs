@@ -27,7 +27,8 @@ pub(crate) fn check(
         report,
     };
     for job in jobs.values() {
-        // What is wrong with one instance of a parallel job is wrong with all of them.
+        checker.length_of_name(job);
+        // What else is wrong with one instance of a parallel job is wrong with all of them.
         if job.parallel.is_none_or(|instance| instance.index == 1) {
             checker.job(job);
         }
@@ -56,6 +57,21 @@ impl Checker<'_> {
             }
         }
         self.on_stop(job);
+    }
+
+    /// The name of an instance has its values in it; names of the file have been checked.
+    fn length_of_name(&self, job: &Job) {
+        if job.parallel.is_some() && job.name.chars().count() > 255 && job.key.len() <= 255 {
+            let text = format!(
+                "jobs:{} name is too long (maximum is 255 characters)",
+                job.name.to_lowercase()
+            );
+            let place = Place::job(&job.key, self.report);
+            place
+                .key("parallel")
+                .message(self.span(job, &["parallel"]), text)
+                .label("its values make a name that is too long");
+        }
     }
 
     fn stage(&self, job: &Job) {

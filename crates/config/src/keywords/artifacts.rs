@@ -125,8 +125,9 @@ fn expose_as(map: &Map, paths: Option<&[String]>, node: &Node, at: &Place<'_>) -
     if text.chars().count() > 100 {
         at.attribute(own, "expose_as", "is too long (maximum is 100 characters)");
     }
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ' ');
-    if text.is_empty() || !text.chars().all(fits) {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let fits = |c: char| is_word(c) || matches!(c, '-' | ' ');
+    if !text.starts_with(is_word) || !text.chars().all(fits) {
         at.attribute(
             own,
             "expose_as",

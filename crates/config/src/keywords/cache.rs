@@ -78,7 +78,7 @@ fn policy(map: &Map, at: &Place<'_>) -> String {
     match node.as_text() {
         Some(text) if POLICIES.contains(&text) || text.contains('$') => text.to_owned(),
         text => {
-            let reason = format!("should be one of: {}", POLICIES.join(", "));
+            let reason = format!("should be a variable or one of: {}", POLICIES.join(", "));
             at.attribute(node, "policy", &reason)
                 .did_you_mean(text, &POLICIES);
             String::new()
@@ -93,8 +93,8 @@ fn fallback_keys(map: &Map, at: &Place<'_>) -> Vec<String> {
     let place = at.key("fallback_keys");
     let keys = paths_entry(node, &place).unwrap_or_default();
     if keys.len() > 5 {
-        place
-            .config(node, "has too many entries (maximum 5)")
+        // The slip is GitLab's.
+        at.attribute(node, "fallback_keys", "has to many entries (maximum 5)")
             .label("too many keys");
     }
     keys

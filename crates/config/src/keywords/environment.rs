@@ -22,6 +22,10 @@ const KEYS: Keys = Keys {
 const ACTIONS: [&str; 5] = ["start", "stop", "prepare", "verify", "access"];
 const TIERS: [&str; 5] = ["production", "staging", "testing", "development", "other"];
 
+/// What GitLab says of a name that is none.
+const NAME: &str = "can contain only letters, digits, '-', '_', '/', '$', '{', '}', '.', and \
+                    spaces, but it cannot start or end with '/'";
+
 /// `environment`: a name, or a map.
 pub(crate) fn environment(node: &Node, at: &Place<'_>) -> Option<Environment> {
     if let Some(name) = node.as_text() {
@@ -41,9 +45,13 @@ pub(crate) fn environment(node: &Node, at: &Place<'_>) -> Option<Environment> {
             at.attribute(node, "name", "can't be blank");
             None
         }
-        Some(node) => at
-            .text(map, "name")
-            .and_then(|name| check_name(&name, node, at)),
+        Some(node) => match node.as_text() {
+            Some(name) => check_name(name, node, at),
+            None => {
+                at.attribute(node, "name", NAME);
+                None
+            }
+        },
     };
     let environment = Environment {
         name: String::new(),
@@ -72,12 +80,7 @@ fn check_name(name: &str, node: &Node, at: &Place<'_>) -> Option<String> {
         return None;
     }
     if !name.chars().all(fits) || name.starts_with('/') || name.ends_with('/') {
-        at.attribute(
-            node,
-            "name",
-            "can contain only letters, digits, '-', '_', '/', '$', '{', '}', '.', and spaces, \
-             but it cannot start or end with '/'",
-        );
+        at.attribute(node, "name", NAME);
         return None;
     }
     Some(name.to_owned())

@@ -8,11 +8,6 @@ use crate::Input;
 use crate::yaml::{Map, Node};
 use indexmap::IndexMap;
 
-const ROOT: Keys = Keys {
-    known: &["spec"],
-    later: &[],
-};
-
 const SPEC: Keys = Keys {
     known: &["inputs", "include", "component", "description"],
     later: &[],
@@ -34,9 +29,20 @@ pub(crate) struct Header {
 pub(crate) fn header(node: &Node, report: &Report) -> Header {
     let root = Place::top("header", report);
     let mut header = Header::default();
-    let Some(map) = root.map(node, &ROOT) else {
+    let Some(map) = node.as_map() else {
         return header;
     };
+    let strangers: Vec<_> = map
+        .iter()
+        .filter(|(key, _)| key.as_str() != "spec")
+        .collect();
+    if let Some((_, first)) = strangers.first() {
+        let names: Vec<&str> = strangers.iter().map(|(key, _)| key.as_str()).collect();
+        let reason = format!("contains unknown keys: {}", names.join(", "));
+        root.config(&Node::null(first.key_span), &reason)
+            .label("belongs to the content")
+            .hint("a header ends with a line `---`; put one before this");
+    }
     let at = root.key("spec");
     let Some(spec) = value(map, "spec").and_then(|node| at.map(node, &SPEC)) else {
         return header;

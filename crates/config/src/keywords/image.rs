@@ -149,10 +149,18 @@ fn docker(node: &Node, at: &Place<'_>) -> (Option<String>, Option<String>) {
     let text = |key: &str| {
         let node = value(map, key)?;
         let text = node.as_text().map(str::to_owned);
-        if text.is_none() {
-            let reason = format!("value at `/docker/{key}` is not a string");
-            at.attribute(node, "executor_opts", &reason);
-        }
+        let most = if key == "platform" { 64 } else { 255 };
+        let reason = match &text {
+            None => format!("value at `/docker/{key}` is not a string"),
+            Some(text) if text.is_empty() => {
+                format!("string length at `/docker/{key}` is less than: 1")
+            }
+            Some(text) if text.chars().count() > most => {
+                format!("string length at `/docker/{key}` is greater than: {most}")
+            }
+            Some(_) => return text,
+        };
+        at.attribute(node, "executor_opts", &reason);
         text
     };
     for (key, entry) in map {

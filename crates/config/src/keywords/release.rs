@@ -187,6 +187,9 @@ fn links(node: &Node, at: &Place<'_>) -> Vec<ReleaseLink> {
         at.config(node, "should be a array");
         return Vec::new();
     };
+    if list.is_empty() {
+        at.config(node, "can't be blank");
+    }
     let item = at.item("link");
     list.iter().filter_map(|node| link(node, &item)).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::place::Place;
 use super::values::{strings, value};
-use crate::yaml::{Node, Value};
+use crate::yaml::{Map, Node, Value};
 use crate::{PrefilledVariable, VariableValue, Variables};
 use indexmap::IndexMap;
 
@@ -92,14 +92,23 @@ fn complex(node: &Node, at: &Place<'_>, allowed: &[&str]) -> VariableValue {
         match node.scalar_text() {
             Some(value) => text = value,
             None => {
-                at.attribute(node, "value", "must be an alphanumeric string");
+                at.attribute(node, "config_value", "must be a scalar");
             }
         }
     }
     VariableValue {
         value: text,
-        raw: at.boolean(map, "expand") == Some(false),
+        raw: expand(map, at) == Some(false),
     }
+}
+
+fn expand(map: &Map, at: &Place<'_>) -> Option<bool> {
+    let node = value(map, "expand")?;
+    let flag = node.as_bool();
+    if flag.is_none() {
+        at.attribute(node, "config_expand", "should be a boolean value");
+    }
+    flag
 }
 
 /// `description` and `options`, which only the form for manual runs uses.
@@ -112,12 +121,22 @@ fn prefilled(
     let Some(map) = node.as_map() else {
         return;
     };
-    let description = at.text(map, "description");
+    let description = value(map, "description").and_then(|node| {
+        let text = match node.value {
+            Value::Text(_) | Value::Symbol(_) | Value::Integer(_) => node.scalar_text(),
+            _ => None,
+        };
+        if text.is_none() {
+            let reason = "must be an alphanumeric string";
+            at.attribute(node, "config_description", reason);
+        }
+        text
+    });
     let mut options = None;
     if let Some(node) = value(map, "options") {
         match strings(node) {
             Err(wrong) => {
-                at.config(wrong, "options must be an array of strings");
+                at.attribute(wrong, "config_options", "should be an array of strings");
             }
             Ok(list) => {
                 let text = value(map, "value").and_then(Node::scalar_text);

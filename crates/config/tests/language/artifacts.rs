@@ -293,11 +293,11 @@ fn wrong_caches() {
         ),
         (
             "cache: {policy: odd}",
-            "jobs:x:cache policy should be one of: pull-push, push, pull",
+            "jobs:x:cache policy should be a variable or one of: pull-push, push, pull",
         ),
         (
             "cache: {policy: [push]}",
-            "jobs:x:cache policy should be one of: pull-push, push, pull",
+            "jobs:x:cache policy should be a variable or one of: pull-push, push, pull",
         ),
         (
             "cache: {when: never}",
@@ -309,7 +309,7 @@ fn wrong_caches() {
         ),
         (
             "cache: {fallback_keys: [a, b, c, d, e, f]}",
-            "jobs:x:cache:fallback_keys config has too many entries (maximum 5)",
+            "jobs:x:cache fallback keys has to many entries (maximum 5)",
         ),
     ]);
 }

@@ -29,6 +29,8 @@ fn releases() {
         ("release: {tag_name: v1, description: d, ref: \"a\\bb\"}", "jobs:x:release ref must be a valid ref"),
         ("release: {tag_name: v1, description: d, milestones: [1]}", "jobs:x:release milestones should be an array of strings or a string"),
         ("release: {tag_name: v1, description: d, tag_message: 5}", "jobs:x:release tag message should be a string"),
+        ("release: {tag_name: v1, description: d, assets: {links: []}}", "jobs:x:release:assets:links config can't be blank"),
+        ("release: {tag_name: v1, description: d, assets: {}}", "jobs:x:release:assets:links config should be a array"),
         ("release: {tag_name: v1, description: d, assets: {links: [{url: 'https://h'}]}}", "jobs:x:release:assets:links:link name can't be blank"),
         ("release: {tag_name: v1, description: d, assets: {links: [{name: n, url: 'gopher://h'}]}}", "jobs:x:release:assets:links:link url is blocked: Only allowed schemes are http, https, ftp".to_lowercase().leak()),
         ("release: {tag_name: v1, description: d, assets: {links: [{name: n, url: 'https://h', link_type: odd}]}}", "jobs:x:release:assets:links:link link type should be one of: other, runbook, image, package"),

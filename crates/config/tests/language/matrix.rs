@@ -75,6 +75,18 @@ fn matrices_are_checked() {
             "jobs:x:parallel:matrix config generates too many jobs (maximum is 200)",
         ),
     ]);
+    let long = format!(
+        "x: {{script: m, parallel: {{matrix: [{{A: [{}]}}]}}}}",
+        "y".repeat(251)
+    );
+    let found = errors(&long);
+    assert_eq!(found.len(), 1);
+    assert!(
+        found[0].starts_with("1:26 jobs:x: [yyy")
+            && found[0].ends_with("name is too long (maximum is 255 characters)"),
+        "{found:?}"
+    );
+    assert_eq!(job_names(&long.replacen('y', "", 1)).len(), 1);
     // Entries add up, values multiply: 10·5 + 2·3 = 56.
     let names = job_names(
         "p: {script: m, parallel: {matrix: [{A: [0,1,2,3,4,5,6,7,8,9], B: [0,1,2,3,4]}, {C: [x, y], D: [x, y, z]}]}}",

@@ -76,7 +76,7 @@ fn wrong_variables() {
         ),
         (
             "variables: {A: {value: v, expand: maybe}}",
-            "jobs:x:variables:a expand should be a boolean value",
+            "jobs:x:variables:a config expand should be a boolean value",
         ),
         (
             "rules: [{if: $A, variables: text}]",
@@ -102,11 +102,11 @@ fn wrong_variables() {
         ),
         (
             "variables: {A: {value: a, options: [a, 5]}}\nx: {script: m}",
-            "1:40 variables:a config options must be an array of strings",
+            "1:40 variables:a config options should be an array of strings",
         ),
         (
-            "variables: {A: {value: a, description: 5}}\nx: {script: m}",
-            "1:40 variables:a description should be a string",
+            "variables: {A: {value: a, description: [5]}}\nx: {script: m}",
+            "1:40 variables:a config description must be an alphanumeric string",
         ),
     ]);
 }
