@@ -79,6 +79,23 @@ fn refs_decide_with_only_and_except() {
         ("only: [api]", "branch main api", true),
         ("only: [triggers]", "branch main trigger", true),
         ("only: [pipelines]", "branch main pipeline", true),
+        ("only: [external]", "branch main external", true),
+        ("only: [chat]", "branch main chat", true),
+        (
+            "only: [parent_pipelines]",
+            "branch main parent_pipeline",
+            true,
+        ),
+        (
+            "only: [external_pull_requests]",
+            "branch main external_pull_request_event",
+            true,
+        ),
+        (
+            "only: [merge_request_events]",
+            "mr topic merge_request_event",
+            false,
+        ),
         (
             "only: [merge_requests]",
             "mr topic merge_request_event",

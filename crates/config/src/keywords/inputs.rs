@@ -89,15 +89,14 @@ fn input(node: &Node, at: &Place<'_>, keys: &Keys) -> Option<Input> {
         description: description(map, at),
         rules: rules(map, at),
     };
-    if value(map, "rules").is_some() {
-        let others: Vec<&str> = ["options", "default"]
-            .into_iter()
-            .filter(|key| value(map, key).is_some())
+    for other in ["options", "default"] {
+        let together: Vec<&str> = (map.keys().map(|key| key.as_str()))
+            .filter(|key| *key == "rules" || *key == other)
             .collect();
-        if !others.is_empty() {
+        if together.len() > 1 {
             let reason = format!(
-                "these keys cannot be used together: rules, {}",
-                others.join(", ")
+                "these keys cannot be used together: {}",
+                together.join(", ")
             );
             at.config(node, &reason)
                 .hint("put them into a rule without `if`, as the last one");

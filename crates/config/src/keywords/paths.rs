@@ -2,7 +2,7 @@
 
 use super::place::{Keys, Place};
 use super::values::{strings, value};
-use crate::yaml::{Map, Node, Value};
+use crate::yaml::{Map, Node, Value, get};
 use crate::{Changes, Exists};
 
 const CHANGES: Keys = Keys {
@@ -41,6 +41,9 @@ pub(crate) fn changes(map: &Map, at: &Place<'_>) -> Option<Changes> {
                 Some(_) => at.strings(map, "paths"),
                 None if regexp.is_some() => None,
                 None => {
+                    if get(map, "paths").is_none() {
+                        at.config(node, "missing required keys: paths");
+                    }
                     at.attribute(node, "paths", "should be an array of strings");
                     return None;
                 }
@@ -85,8 +88,7 @@ pub(crate) fn exists(map: &Map, at: &Place<'_>) -> Option<Exists> {
         Value::Map(map) => {
             at.check_keys(map, &EXISTS);
             let regexp = at.text(map, "regexp");
-            let is_given = map.keys().any(|key| key.as_str() == "paths");
-            if !is_given && regexp.is_none() {
+            if get(map, "paths").is_none() && regexp.is_none() {
                 at.config(node, "missing required keys: paths");
             }
             if value(map, "ref").is_some() && value(map, "project").is_none() {

@@ -243,7 +243,7 @@ fn rules_of_inputs() {
         ),
         (
             "options: [b], rules: [{options: [b], default: b}]",
-            "header:spec:inputs:a config these keys cannot be used together: rules, options",
+            "header:spec:inputs:a config these keys cannot be used together: options, rules",
         ),
     ] {
         let text = format!(
