@@ -1,84 +1,17 @@
 //! A job: its keys, and how they fit together.
 
 use super::default::Inheritable;
+use super::kind::{self, Kind};
 use super::matrix::Parallel;
-use super::needs::Needs;
-use super::place::{Keys, Place};
+use super::place::Place;
 use super::report::Report;
 use super::values::value;
 use super::{
-    environment, failure, flow, inherit, inputs, needs, pages, policy, release, rules, run, script,
-    secrets, trigger, variables,
+    dast, environment, failure, flow, inherit, inputs, needs, pages, policy, release, rules, run,
+    script, secrets, trigger, variables,
 };
 use crate::yaml::{Entry, Key, Map, Node, get};
-use crate::{DastConfiguration, Job, Limits, Trigger, Variables, When};
-
-/// Of a job with commands.
-const KEYS: Keys = Keys {
-    known: &[
-        "extends",
-        "stage",
-        "script",
-        "run",
-        "before_script",
-        "after_script",
-        "hooks",
-        "image",
-        "services",
-        "variables",
-        "inherit",
-        "rules",
-        "only",
-        "except",
-        "when",
-        "start_in",
-        "manual_confirmation",
-        "allow_failure",
-        "needs",
-        "dependencies",
-        "artifacts",
-        "cache",
-        "tags",
-        "retry",
-        "timeout",
-        "coverage",
-        "parallel",
-        "interruptible",
-        "resource_group",
-        "environment",
-        "release",
-        "pages",
-        "publish",
-        "secrets",
-        "id_tokens",
-        "identity",
-        "inputs",
-        "dast_configuration",
-    ],
-    later: &[],
-};
-
-/// Of a job that starts another pipeline or mirrors one.
-const TRIGGER_KEYS: Keys = Keys {
-    known: &[
-        "trigger",
-        "parallel",
-        "extends",
-        "stage",
-        "only",
-        "except",
-        "rules",
-        "variables",
-        "inherit",
-        "allow_failure",
-        "when",
-        "needs",
-        "resource_group",
-        "interruptible",
-        "environment",
-    ],
-    later: &[],
-};
+use crate::{Job, Limits, Variables, When};
 
 /// What jobs take from the rest of the configuration.
 pub(crate) struct Surroundings<'s> {
@@ -104,18 +37,14 @@ pub(crate) fn job(
     let name = key.as_str();
     let at = Place::job(name, report);
     let is_named = check_name(key, entry, &at);
-    let kind = kind(&entry.node);
+    let kind = kind::kind(&entry.node);
     if kind == Kind::Unknown && is_named {
-        without_commands(name, entry, &at);
+        kind::without_commands(name, entry, &at);
     }
     // A job without commands is read on, for the rest of its faults and for the jobs that
     // need it.
     let map = entry.node.as_map().filter(|_| is_named)?;
-    match kind {
-        Kind::Commands => at.check_keys(map, &KEYS),
-        Kind::Trigger => at.check_keys(map, &TRIGGER_KEYS),
-        Kind::Unknown => {}
-    }
+    kind.check_keys(map, &at);
     check_rules_alone(map, &at);
 
     let (inherit_default, inherit_variables) = value(map, "inherit")
@@ -155,25 +84,15 @@ pub(crate) fn job(
         }
     });
     let dependencies = at.strings(map, "dependencies");
-    check_dependencies(map, needs.as_ref(), dependencies.as_deref(), &at);
+    needs::check_dependencies(map, needs.as_ref(), dependencies.as_deref(), &at);
     let trigger = (kind == Kind::Trigger)
-        .then(|| starts(map, needs.as_ref(), entry, &at))
+        .then(|| trigger::starts(map, needs.as_ref(), entry, &at))
         .flatten();
     let pages = (kind == Kind::Commands)
         .then(|| pages::pages(name, map, &at))
         .flatten();
     if let Some(pages) = &pages {
         pages::add_to_artifacts(pages, &mut inherited.artifacts);
-    }
-    let run = run(map, &at);
-    let mut only = value(map, "only").and_then(|node| policy::policy(node, &at.key("only")));
-    if let Some(only) = &mut only {
-        only.refs.get_or_insert_with(policy::default_refs);
-    } else if own_rules.is_none() && !around.has_workflow_rules {
-        only = Some(crate::Policy {
-            refs: Some(policy::default_refs()),
-            ..crate::Policy::default()
-        });
     }
     let parallel = value(map, "parallel").and_then(|node| {
         let at = at.key("parallel");
@@ -199,7 +118,7 @@ pub(crate) fn job(
             .unwrap_or_else(|| "test".to_owned()),
         before_script: inherited.before_script.unwrap_or_default(),
         script: commands.unwrap_or_default(),
-        run,
+        run: run::run(map, &at),
         after_script: inherited.after_script.unwrap_or_default(),
         image: inherited.image,
         services: inherited.services.unwrap_or_default(),
@@ -209,7 +128,7 @@ pub(crate) fn job(
         },
         inherit_variables,
         rules: own_rules.and_then(|node| rules::rules(node, &at)),
-        only,
+        only: policy::only(map, &at, own_rules.is_none() && !around.has_workflow_rules),
         except: value(map, "except").and_then(|node| policy::policy(node, &at.key("except"))),
         when,
         start_in: start_in(map, when, own_rules.is_some(), entry, &at),
@@ -247,124 +166,11 @@ pub(crate) fn job(
             .unwrap_or_default(),
         manual_confirmation: at.text(map, "manual_confirmation"),
         dast_configuration: value(map, "dast_configuration")
-            .and_then(|node| dast_configuration(node, &at.key("dast_configuration"))),
+            .and_then(|node| dast::dast_configuration(node, &at.key("dast_configuration"))),
     };
     check_extends(map, &at);
     warn_of_double_pipelines(own_rules, &job, around, &at);
     Some(Read { job, parallel })
-}
-
-/// What makes an entry a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// `script` or `run`.
-    Commands,
-    /// `trigger`, or needs without commands.
-    Trigger,
-    /// None of them.
-    Unknown,
-}
-
-fn kind(node: &Node) -> Kind {
-    let has = |key: &str| node.as_map().is_some_and(|map| get(map, key).is_some());
-    if has("script") || has("run") {
-        Kind::Commands
-    } else if has("trigger") || has("needs") {
-        Kind::Trigger
-    } else {
-        Kind::Unknown
-    }
-}
-
-/// What a job without commands does.
-fn starts(map: &Map, needs: Option<&Needs>, entry: &Entry, at: &Place<'_>) -> Option<Trigger> {
-    let owner = Node::null(entry.key_span);
-    let mirrors = needs
-        .map(|needs| needs.mirrors.as_slice())
-        .unwrap_or_default();
-    if mirrors.len() > 1 {
-        at.config(&owner, "should contain at most one bridge need")
-            .label("mirrors several pipelines");
-    }
-    if let Some(node) = value(map, "trigger") {
-        return trigger::trigger(node, &at.key("trigger"));
-    }
-    if let [pipeline, ..] = mirrors {
-        return Some(Trigger::Mirror {
-            pipeline: pipeline.clone(),
-        });
-    }
-    // Needs that are wrong have been told.
-    if needs.is_some() || value(map, "needs").is_none() {
-        at.config(
-            &owner,
-            "should contain either a trigger or a needs:pipeline",
-        )
-        .label("no `script`")
-        .hint("add `script`, `run` or `trigger`");
-    }
-    None
-}
-
-fn check_dependencies(
-    map: &Map,
-    needs: Option<&Needs>,
-    dependencies: Option<&[String]>,
-    at: &Place<'_>,
-) {
-    let (Some(needs), Some(names), Some(node)) = (needs, dependencies, value(map, "dependencies"))
-    else {
-        return;
-    };
-    if names.is_empty() {
-        return;
-    }
-    if needs.jobs.is_empty() && !needs.cross.is_empty() {
-        let reason = "corresponding to dependencies must be from the same pipeline";
-        at.attribute(value(map, "needs").unwrap_or(node), "needs", reason);
-        return;
-    }
-    let outside: Vec<&str> = names
-        .iter()
-        .map(String::as_str)
-        .filter(|name| !needs.jobs.iter().any(|need| need.job == *name))
-        .collect();
-    if !outside.is_empty() {
-        let reason = format!("the {} should be part of needs", outside.join(", "));
-        at.attribute(node, "dependencies", &reason)
-            .label("not in `needs`");
-    }
-}
-
-/// `run`, which takes the place of the scripts.
-fn run(map: &Map, at: &Place<'_>) -> Option<serde_json::Value> {
-    let node = value(map, "run")?;
-    let together: Vec<&str> = map
-        .iter()
-        .filter(|(_, entry)| !entry.node.is_null())
-        .map(|(key, _)| key.as_str())
-        .filter(|key| ["run", "script", "before_script", "after_script"].contains(key))
-        .collect();
-    if together.len() > 1 {
-        let reason = format!(
-            "these keys cannot be used together: {}",
-            together.join(", ")
-        );
-        at.config(node, &reason).label("beside a script");
-    }
-    run::run(map, at)
-}
-
-fn dast_configuration(node: &Node, at: &Place<'_>) -> Option<DastConfiguration> {
-    const KEYS: Keys = Keys {
-        known: &["site_profile", "scanner_profile"],
-        later: &[],
-    };
-    let map = at.map(node, &KEYS)?;
-    Some(DastConfiguration {
-        site_profile: at.text(map, "site_profile"),
-        scanner_profile: at.text(map, "scanner_profile"),
-    })
 }
 
 fn check_name(key: &Key, entry: &Entry, at: &Place<'_>) -> bool {
@@ -384,38 +190,6 @@ fn check_name(key: &Key, entry: &Entry, at: &Place<'_>) -> bool {
         at.attribute(&name, "name", "is too long (maximum is 255 characters)");
     }
     true
-}
-
-/// An entry without commands: a slip in `script`, or no job at all.
-fn without_commands(name: &str, entry: &Entry, at: &Place<'_>) {
-    let text = format!(
-        "jobs {} config should implement the script:, run:, or trigger: keyword",
-        name.to_lowercase()
-    );
-    let fault = at.message(entry.key_span, text);
-    let slip = entry.node.as_map().and_then(|map| {
-        map.keys()
-            .map(|key| key.as_str())
-            .find(|key| !KEYS.known.contains(key) && crate::suggest(key, ["script"]).is_some())
-    });
-    let globals = super::GLOBALS.iter().copied();
-    if let Some(slip) = slip {
-        fault
-            .label("no `script`")
-            .hint(format!("`{slip}` is not a keyword; did you mean `script`?"));
-    } else if let Some(near) = crate::suggest(name, globals) {
-        fault
-            .label("taken for a job")
-            .hint(format!("did you mean the keyword `{near}`?"));
-    } else if entry.node.as_map().is_some() {
-        fault
-            .label("no `script`")
-            .hint("add `script`, or put a dot before the name to make it a template");
-    } else {
-        fault
-            .label("taken for a job")
-            .hint("a job is a map with `script`");
-    }
 }
 
 /// `only`, `except` and `start_in` have no place next to `rules`.

@@ -3,6 +3,7 @@
 
 mod artifacts;
 mod cache;
+mod dast;
 mod default;
 mod environment;
 mod failure;
@@ -14,6 +15,7 @@ mod image;
 mod inherit;
 mod inputs;
 mod job;
+mod kind;
 mod kubernetes;
 mod matrix;
 mod needs;

@@ -224,3 +224,34 @@ fn required(map: &Map, key: &str, owner: &Node, at: &Place<'_>) -> Option<String
     }
     Some(text)
 }
+
+/// Archives are downloaded from jobs that are needed.
+pub(crate) fn check_dependencies(
+    map: &Map,
+    needs: Option<&Needs>,
+    dependencies: Option<&[String]>,
+    at: &Place<'_>,
+) {
+    let (Some(needs), Some(names), Some(node)) = (needs, dependencies, value(map, "dependencies"))
+    else {
+        return;
+    };
+    if names.is_empty() {
+        return;
+    }
+    if needs.jobs.is_empty() && !needs.cross.is_empty() {
+        let reason = "corresponding to dependencies must be from the same pipeline";
+        at.attribute(value(map, "needs").unwrap_or(node), "needs", reason);
+        return;
+    }
+    let outside: Vec<&str> = names
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !needs.jobs.iter().any(|need| need.job == *name))
+        .collect();
+    if !outside.is_empty() {
+        let reason = format!("the {} should be part of needs", outside.join(", "));
+        at.attribute(node, "dependencies", &reason)
+            .label("not in `needs`");
+    }
+}

@@ -14,8 +14,23 @@ const KEYS: Keys = Keys {
 const REFS: &str = "should be an array of strings or regular expressions using re2 syntax";
 
 /// The refs of a job that says nothing about them.
-pub(crate) fn default_refs() -> Vec<String> {
+fn default_refs() -> Vec<String> {
     vec!["branches".to_owned(), "tags".to_owned()]
+}
+
+/// `only` of a job. Without refs it has the default ones; without any, a job has them too
+/// where `is_default`.
+pub(crate) fn only(map: &Map, at: &Place<'_>, is_default: bool) -> Option<Policy> {
+    match value(map, "only").and_then(|node| policy(node, &at.key("only"))) {
+        Some(mut only) => {
+            only.refs.get_or_insert_with(default_refs);
+            Some(only)
+        }
+        None => is_default.then(|| Policy {
+            refs: Some(default_refs()),
+            ..Policy::default()
+        }),
+    }
 }
 
 /// `only` or `except`: a list of refs, or a map.

@@ -2,6 +2,7 @@
 //! are; a place in it is a JSON pointer.
 
 use super::place::Place;
+use super::values::value;
 use crate::yaml::{self, Map, Node, get};
 
 const KEYS: [&str; 6] = ["name", "step", "script", "action", "env", "inputs"];
@@ -18,11 +19,21 @@ const OCI: [&str; 7] = [
     "auth",
 ];
 
-/// `run` of a job.
+/// `run` of a job, which takes the place of its scripts.
 pub(crate) fn run(map: &Map, at: &Place<'_>) -> Option<serde_json::Value> {
-    let node = &get(map, "run")?.node;
-    if node.is_null() {
-        return None;
+    let node = value(map, "run")?;
+    let together: Vec<&str> = map
+        .iter()
+        .filter(|(_, entry)| !entry.node.is_null())
+        .map(|(key, _)| key.as_str())
+        .filter(|key| ["run", "script", "before_script", "after_script"].contains(key))
+        .collect();
+    if together.len() > 1 {
+        let reason = format!(
+            "these keys cannot be used together: {}",
+            together.join(", ")
+        );
+        at.config(node, &reason).label("beside a script");
     }
     let check = Check { at };
     let Some(list) = node.as_list() else {

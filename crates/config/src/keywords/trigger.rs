@@ -1,9 +1,10 @@
 //! `trigger`: a job that starts another pipeline.
 
+use super::needs::Needs;
 use super::place::{Keys, Place};
 use super::values::value;
 use crate::include::entry;
-use crate::yaml::{self, Map, Node};
+use crate::yaml::{self, Entry, Map, Node};
 use crate::{Forward, Strategy, Trigger};
 
 const PROJECT: Keys = Keys {
@@ -180,4 +181,39 @@ fn forward(map: &Map, at: &Place<'_>) -> Forward {
             .boolean(map, "pipeline_variables")
             .unwrap_or(default.pipeline_variables),
     }
+}
+
+/// What a job without commands does.
+pub(crate) fn starts(
+    map: &Map,
+    needs: Option<&Needs>,
+    entry: &Entry,
+    at: &Place<'_>,
+) -> Option<Trigger> {
+    let owner = Node::null(entry.key_span);
+    let mirrors = needs
+        .map(|needs| needs.mirrors.as_slice())
+        .unwrap_or_default();
+    if mirrors.len() > 1 {
+        at.config(&owner, "should contain at most one bridge need")
+            .label("mirrors several pipelines");
+    }
+    if let Some(node) = value(map, "trigger") {
+        return trigger(node, &at.key("trigger"));
+    }
+    if let [pipeline, ..] = mirrors {
+        return Some(Trigger::Mirror {
+            pipeline: pipeline.clone(),
+        });
+    }
+    // Needs that are wrong have been told.
+    if needs.is_some() || value(map, "needs").is_none() {
+        at.config(
+            &owner,
+            "should contain either a trigger or a needs:pipeline",
+        )
+        .label("no `script`")
+        .hint("add `script`, `run` or `trigger`");
+    }
+    None
 }
