@@ -87,7 +87,8 @@ fn values_that_are_wrong_are_told_where_they_are_given() {
         (
             "{env: a}",
             "x: {script: m}",
-            "1:19 `t.yml`: Given inputs not defined in the `spec` section of the included configuration file",
+            "1:19 `t.yml`: Given inputs not defined in the `spec` section of the included \
+                 configuration file",
         ),
         (
             "{n: text}",
@@ -102,7 +103,8 @@ fn values_that_are_wrong_are_told_where_they_are_given() {
         (
             "{s: c}",
             "spec: {inputs: {s: {options: [a, b]}}}\n---\nx: {script: m}",
-            "1:19 `t.yml`: `s` input: `c` cannot be used because it is not in the list of allowed options",
+            "1:19 `t.yml`: `s` input: `c` cannot be used because it is not in the list of \
+                 allowed options",
         ),
         (
             "{s: c}",
@@ -162,7 +164,8 @@ fn values_that_are_wrong_are_told_where_they_are_given() {
         (
             "{}",
             "spec: {inputs: {a: {default: 1}}}\n---\nx: {script: '$[[ inputs.a | shout ]]'}",
-            "3:14 `t.yml`: no function matching `shout`: check that the function name, arguments, and types are correct",
+            "3:14 `t.yml`: no function matching `shout`: check that the function name, \
+                 arguments, and types are correct",
         ),
     ] {
         assert_eq!(included(arguments, template), [expected], "{template}");
@@ -179,7 +182,8 @@ fn values_that_are_wrong_are_told_where_they_are_given() {
 
 #[test]
 fn faults_behind_a_block_are_told_where_they_were_written() {
-    let text = "spec:\n  inputs: {a: {default: 'a longer value'}}\n---\nx:\n  script: $[[ inputs.a ]]\n  image: [$[[ inputs.a ]], 5]\n  odd: 1\n";
+    let text = "spec:\n  inputs: {a: {default: 'a longer value'}}\n---\nx:\n  script: $[[ \
+         inputs.a ]]\n  image: [$[[ inputs.a ]], 5]\n  odd: 1\n";
     assert_eq!(
         errors(text),
         [
@@ -202,14 +206,18 @@ fn faults_behind_a_block_are_told_where_they_were_written() {
 
 #[test]
 fn rules_of_inputs() {
-    let template = "spec:\n  inputs:\n    cloud: {options: [aws, gcp], default: aws}\n    size:\n      rules:\n        - {if: \"$[[ inputs.cloud ]] == 'aws'\", options: [s, m], default: s}\n        - {options: [big], default: big}\n---\nx: {script: '$[[ inputs.cloud ]] $[[ inputs.size ]]'}";
+    let template = "spec:\n  inputs:\n    cloud: {options: [aws, gcp], default: aws}\n    \
+         size:\n      rules:\n        - {if: \"$[[ inputs.cloud ]] == 'aws'\", \
+         options: [s, m], default: s}\n        - {options: [big], default: \
+         big}\n---\nx: {script: '$[[ inputs.cloud ]] $[[ inputs.size ]]'}";
     assert_eq!(included("{}", template), ["x: aws s"]);
     assert_eq!(included("{size: m}", template), ["x: aws m"]);
     assert_eq!(included("{cloud: gcp}", template), ["x: gcp big"]);
     assert_eq!(
         included("{cloud: gcp, size: m}", template),
         [
-            "1:19 `t.yml`: `size` input: `m` cannot be used because it is not in the list of allowed options"
+            "1:19 `t.yml`: `size` input: `m` cannot be used because it is not in the list \
+                 of allowed options"
         ]
     );
     for (rules, expected) in [
@@ -219,7 +227,8 @@ fn rules_of_inputs() {
         ),
         (
             "rules: [{if: '$[[ inputs.b ]]'}]",
-            "header:spec:inputs:a:rules:rule config rule with 'if' must define 'options' or 'default'",
+            "header:spec:inputs:a:rules:rule config rule with 'if' must define 'options' \
+                 or 'default'",
         ),
         (
             "rules: [{default: b}]",
@@ -260,7 +269,8 @@ fn rules_of_inputs() {
 
 #[test]
 fn inputs_of_the_pipeline_and_its_variables() {
-    let text = "spec: {inputs: {who: {default: me}}}\n---\nx: {script: ['$[[ inputs.who | expand_vars ]]']}";
+    let text = "spec: {inputs: {who: {default: me}}}\n---\nx: {script: ['$[[ inputs.who | \
+         expand_vars ]]']}";
     let script = |inputs: InputValues| {
         let context = LoadContext {
             inputs,
@@ -287,14 +297,16 @@ fn shared_inputs() {
             None => messages(&loaded, Severity::Error),
         }
     };
-    let main = "spec: {include: [{local: shared.yml}], inputs: {b: {default: two}}}\n---\nx: {script: ['$[[ inputs.a ]]', '$[[ inputs.b ]]']}";
+    let main = "spec: {include: [{local: shared.yml}], inputs: {b: {default: two}}}\n---\nx: \
+         {script: ['$[[ inputs.a ]]', '$[[ inputs.b ]]']}";
     assert_eq!(run(main, shared), ["one", "two"]);
     let twice =
         "spec: {include: [{local: shared.yml}], inputs: {a: {default: two}}}\n---\nx: {script: m}";
     assert_eq!(
         run(twice, shared),
         [
-            "1:26 Duplicate input keys found: a. Input keys must be unique across all included files and inline specifications."
+            "1:26 Duplicate input keys found: a. Input keys must be unique across all \
+                 included files and inline specifications."
         ]
     );
     assert_eq!(
@@ -324,7 +336,9 @@ fn a_header_alone_is_checked() {
 #[test]
 fn a_header_and_a_matrix_together() {
     let config = crate::support::config(
-        "spec: {inputs: {e: {default: prod}}}\n---\nb: {script: 'do $[[ inputs.e ]]', parallel: {matrix: [{P: [aws]}]}}\nt: {script: m, parallel: {matrix: [{P: [aws]}]}, needs: [{job: b, parallel: {matrix: [{P: ['$[[ matrix.P ]]']}]}}]}",
+        "spec: {inputs: {e: {default: prod}}}\n---\nb: {script: 'do $[[ inputs.e ]]', \
+             parallel: {matrix: [{P: [aws]}]}}\nt: {script: m, parallel: {matrix: [{P: \
+             [aws]}]}, needs: [{job: b, parallel: {matrix: [{P: ['$[[ matrix.P ]]']}]}}]}",
     );
     assert_eq!(config.jobs["b: [aws]"].script, ["do prod"]);
     assert_eq!(

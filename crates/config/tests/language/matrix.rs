@@ -42,7 +42,8 @@ fn values_are_variables_behind_those_of_the_job() {
 
 #[test]
 fn matrices_are_checked() {
-    let values = "jobs:x:parallel:matrix:variables config should be a hash of key value pairs, value can be an array";
+    let values = "jobs:x:parallel:matrix:variables config should be a hash of key value pairs, \
+         value can be an array";
     let lists: String = (0..21).map(|n| format!("{n},")).collect();
     let ten: String = (0..10).map(|n| format!("{n},")).collect();
     let many = format!("parallel: {{matrix: [{{A: [{lists}], B: [{ten}]}}]}}");
@@ -89,7 +90,8 @@ fn matrices_are_checked() {
     assert_eq!(job_names(&long.replacen('y', "", 1)).len(), 1);
     // Entries add up, values multiply: 10·5 + 2·3 = 56.
     let names = job_names(
-        "p: {script: m, parallel: {matrix: [{A: [0,1,2,3,4,5,6,7,8,9], B: [0,1,2,3,4]}, {C: [x, y], D: [x, y, z]}]}}",
+        "p: {script: m, parallel: {matrix: [{A: [0,1,2,3,4,5,6,7,8,9], B: \
+             [0,1,2,3,4]}, {C: [x, y], D: [x, y, z]}]}}",
     );
     assert_eq!(names.len(), 56);
 }
@@ -140,12 +142,15 @@ q:
 fn needs_of_instances_are_checked() {
     check_error(&[
         (
-            "p: {script: m, parallel: {matrix: [{OS: [l]}]}}\nq: {script: m, parallel: {matrix: [{OS: [l]}]}, needs: [{job: p, parallel: {matrix: [{OS: ['$[[ matrix.NO ]]']}]}}]}",
+            "p: {script: m, parallel: {matrix: [{OS: [l]}]}}\nq: {script: m, parallel: \
+                 {matrix: [{OS: [l]}]}, needs: [{job: p, parallel: {matrix: [{OS: ['$[[ \
+                 matrix.NO ]]']}]}}]}",
             "2:56 q job: 'NO' does not exist in matrix configuration",
         ),
         (
             // The order of the names counts.
-            "p: {stage: build, script: m, parallel: {matrix: [{A: [x], B: [k]}]}}\nb: {script: m, needs: [{job: p, parallel: {matrix: [{B: [k], A: [x]}]}}]}",
+            "p: {stage: build, script: m, parallel: {matrix: [{A: [x], B: [k]}]}}\nb: \
+                 {script: m, needs: [{job: p, parallel: {matrix: [{B: [k], A: [x]}]}}]}",
             "2:23 b job: undefined need: p: [k, x]",
         ),
         (

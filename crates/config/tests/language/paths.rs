@@ -227,7 +227,8 @@ fn rules_of_includes() {
         ),
         (
             "{local: a.yml, project: g/p, file: b.yml}",
-            "Each include must use only one of: `local`, `project`, `remote`, `template`, `component`, `artifact`",
+            "Each include must use only one of: `local`, `project`, `remote`, `template`, \
+                 `component`, `artifact`",
         ),
         (
             "{local: a.yml, odd: 1}",

@@ -45,7 +45,8 @@ fn projects_and_children() {
             json!({"child": {"include": ["child.yml"], "strategy": null, "forward": forward}}),
         ),
         (
-            "{include: [{local: a.yml, inputs: {a: b}}, {artifact: b.yml, job: make}], forward: {pipeline_variables: true, yaml_variables: false}}",
+            "{include: [{local: a.yml, inputs: {a: b}}, {artifact: b.yml, job: make}], \
+                 forward: {pipeline_variables: true, yaml_variables: false}}",
             json!({"child": {
                 "include": [{"local": "a.yml", "inputs": {"a": "b"}}, {"artifact": "b.yml", "job": "make"}],
                 "strategy": null,
