@@ -119,7 +119,8 @@ impl JobProcesses {
         for round in 0..SWEEPS {
             let look = self.kill_once();
             left = look.killed;
-            if left.is_empty() && (!look.undecided || round >= UNDECIDED_ROUNDS) {
+            let decided = !look.undecided || round >= UNDECIDED_ROUNDS;
+            if left.is_empty() && !look.ended && decided {
                 // Nothing is left in them, and their numbers may be given out again.
                 self.started().sessions.clear();
                 break;
@@ -144,6 +145,7 @@ impl JobProcesses {
                 continue;
             }
             let Some(process) = Process::read(pid) else {
+                look.ended = true;
                 continue;
             };
             // What is in our session was started by other parts of this program.
@@ -152,6 +154,7 @@ impl JobProcesses {
             }
             if process.is_zombie {
                 let _ = waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG));
+                look.ended = true;
                 continue;
             }
             match self.owns(&process, alone) {
@@ -189,6 +192,9 @@ impl JobProcesses {
 #[derive(Debug, Default)]
 struct Look {
     killed: Vec<i32>,
+    /// A process ended between the list and the look at it. What it had started may have come
+    /// to this process meanwhile and is not in the list.
+    ended: bool,
     /// There is a process of which it cannot be said yet whose it is.
     undecided: bool,
 }

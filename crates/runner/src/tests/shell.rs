@@ -17,26 +17,33 @@ async fn bench(_name: &str, script: &[&str]) -> Option<Bench> {
 
 suite!(bench);
 
+/// A long sleep that no other test run on this machine has started.
+fn sleep_of_its_own(number: u32) -> String {
+    format!("sleep 7654.{number}{}", std::process::id())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_daemon_that_left_its_session_is_gone_afterwards() {
+    let sleep = sleep_of_its_own(1);
     let bench = Bench::new(&[
-        "setsid sh -c 'echo $$ > pid; exec sleep 7654.1' >/dev/null 2>&1 &",
+        &format!("setsid sh -c 'echo $$ > pid; exec {sleep}' >/dev/null 2>&1 &"),
         "while ! [ -s pid ]; do sleep 0.01; done",
     ]);
     bench.succeed().await;
-    assert!(!is_running("7654.1"));
+    assert!(!is_running(&sleep));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_daemon_that_forks_twice_is_gone_while_another_job_lives() {
+    let sleep = sleep_of_its_own(2);
     let other = Bench::new(&["sleep 3", "echo other-done"]);
     let bench = Bench::new(&[
-        "(setsid sh -c 'sleep 7654.2 & echo up > up' >/dev/null 2>&1 &)",
+        &format!("(setsid sh -c '{sleep} & echo up > up' >/dev/null 2>&1 &)"),
         "while ! [ -s up ]; do sleep 0.01; done",
     ]);
     let (log, ()) = tokio::join!(other.succeed(), async {
         bench.succeed().await;
-        assert!(!is_running("7654.2"));
+        assert!(!is_running(&sleep));
     });
     assert!(log.contains("\nother-done\n"), "{log}");
 }
