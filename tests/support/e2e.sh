@@ -176,7 +176,14 @@ skip() {
   exit 77
 }
 
+# The engine; where tests run side by side, for this one alone until its end: others would see
+# its images and containers.
 need_engine() {
+  if ((${SHIPWAY_TEST_JOBS:-1} > 1)); then
+    mkdir -p "$ROOT/target/test"
+    exec {engine}>"$ROOT/target/test/engine.lock"
+    flock "$engine"
+  fi
   [[ -z ${SHIPWAY_TEST_NO_ENGINE:-} ]] || skip "$SHIPWAY_TEST_NO_ENGINE"
   docker version >/dev/null 2>&1 || skip "no Docker engine answers"
   [[ -n ${SHIPWAY_TEST_REGISTRY:-} ]] || skip "there is no registry on localhost"

@@ -1,10 +1,9 @@
-# Runs the steps of ./test one after another, counts them and reports them.
+# Runs the steps of ./test, one or several at a time, counts them and reports them.
 # shellcheck shell=bash
 
 passed=0
 failed=0
 failures=()
-step_pid=
 
 # Logs go to DIR/logs; a test that cannot run adds a line `NAME: REASON` to the
 # file that SHIPWAY_TEST_SKIPS names.
@@ -33,6 +32,14 @@ announce() {
   [[ ! -t 1 ]] || printf '\e[Krunning  %s\r' "$1"
 }
 
+announce_work() {
+  local text='' name
+  for name in "${at_work[@]}"; do
+    text+="${text:+; }$name"
+  done
+  [[ -z $text ]] || announce "$text"
+}
+
 say() {
   [[ ! -t 1 ]] || printf '\e[K'
   echo "$*"
@@ -49,63 +56,82 @@ since() {
   printf '%d.%d' $((microseconds / 1000000)) $((microseconds / 100000 % 10))
 }
 
-# Runs a command in a process group of its own, with a time limit in seconds and
-# no standard input; returns its exit code. Job control gives the group and keeps
-# SIGINT alive in it, which a plain `&` would switch off for all that it starts.
-run_limited() {
-  local limit=$1 log=$2 code=0
+# Steps at work, by process id: what they are called, and more of each.
+declare -A at_work=() limits=() times=()
+
+# begin_step NAME SECONDS COMMAND…: starts one counted test, in a process group of its own, with
+# a time limit and no standard input. Job control gives the group and keeps SIGINT alive in it,
+# which a plain `&` would switch off for all that it starts.
+begin_step() {
+  local name=$1 limit=$2 log
   shift 2
+  log=$(log_of "$name")
   set -m
   timeout --kill-after=10 "$limit" "$@" >"$log" 2>&1 </dev/null {lock}>&- &
-  step_pid=$!
   set +m
-  wait "$step_pid" || code=$?
-  step_pid=
-  return "$code"
+  at_work[$!]=$name limits[$!]=$limit times[$!]=$EPOCHREALTIME
+  announce_work
 }
 
-# Ends the running step, if there is one: asks its group, then kills it.
-stop_step() {
-  [[ -n $step_pid ]] || return 0
-  kill -TERM -- "-$step_pid" 2>/dev/null || return 0
-  local tries
-  for ((tries = 0; tries < 100; tries++)); do
-    kill -0 -- "-$step_pid" 2>/dev/null || return 0
-    sleep 0.1
+# Waits for one of the steps at work; sets ended_name, ended_code, ended_limit, ended_time.
+await_step() {
+  local pid
+  ended_code=0
+  wait -n -p pid "${!at_work[@]}" || ended_code=$?
+  ended_name=${at_work[$pid]} ended_limit=${limits[$pid]} ended_time=$(since "${times[$pid]}")
+  unset "at_work[$pid]" "limits[$pid]" "times[$pid]"
+}
+
+# Ends the steps at work: asks their groups, then kills them.
+stop_steps() {
+  local pid tries
+  for pid in "${!at_work[@]}"; do
+    kill -TERM -- "-$pid" 2>/dev/null || unset "at_work[$pid]"
   done
-  kill -KILL -- "-$step_pid" 2>/dev/null || true
+  for pid in "${!at_work[@]}"; do
+    for ((tries = 0; tries < 100; tries++)); do
+      kill -0 -- "-$pid" 2>/dev/null || break
+      sleep 0.1
+    done
+    kill -KILL -- "-$pid" 2>/dev/null || true
+  done
 }
 
 log_of() {
   echo "$work/logs/${1//[^A-Za-z0-9._-]/-}.log"
 }
 
-# step NAME SECONDS COMMAND…: one counted test. Exit code 77 means that the
-# command has written why it could not run to the file of skips.
+# step NAME SECONDS COMMAND…: begins one and waits for its end.
 step() {
-  local name=$1 limit=$2 code=0 started=$EPOCHREALTIME log
-  shift 2
-  log=$(log_of "$name")
-  announce "$name"
-  run_limited "$limit" "$log" "$@" || code=$?
-  case $code in
-    0)
-      passed=$((passed + 1))
-      say "ok       $name ($(since "$started") s)"
-      ;;
-    77) say "skipped  $(tail -n 1 "$SHIPWAY_TEST_SKIPS")" ;;
-    *) step_failed "$name" "$code" "$started" "$log" "$limit" ;;
-  esac
+  begin_step "$@"
+  end_step
 }
 
+# Waits for one of the steps at work and reports it. Exit code 77 means that the command has
+# written why it could not run to the file of skips.
+end_step() {
+  await_step
+  case $ended_code in
+    0)
+      passed=$((passed + 1))
+      say "ok       $ended_name ($ended_time s)"
+      ;;
+    77) say "skipped  $(grep -F -- "$ended_name: " "$SHIPWAY_TEST_SKIPS" || echo "$ended_name")" ;;
+    *) step_failed ;;
+  esac
+  announce_work
+}
+
+# The step that has just ended is a failure.
 step_failed() {
-  local name=$1 code=$2 started=$3 log=$4 limit=$5 how="exit code $2"
-  if [[ $code == 124 || $code == 137 ]]; then
-    how="stopped at its limit of $limit s, or killed"
+  local how="exit code $ended_code" log
+  log=$(log_of "$ended_name")
+  if [[ $ended_code == 124 || $ended_code == 137 ]]; then
+    how="stopped at its limit of $ended_limit s, or killed"
   fi
   failed=$((failed + 1))
-  failures+=("$name ($how)")
-  say "FAILED   $name ($(since "$started") s, $how)"
+  failures+=("$ended_name ($how)")
+  say "FAILED   $ended_name ($ended_time s, $how)"
   tail -n 100 "$log" | printable | sed 's/^/    /'
   echo "    whole log: $log"
 }
@@ -119,11 +145,11 @@ printable() {
 # skipped, though cargo calls it passed; it says so in a line `skipped: NAME: REASON`
 # on standard error, past the capture of the test harness.
 rust_tests() {
-  local log code=0 started=$EPOCHREALTIME skips_before
+  local log skips_before
   log=$(log_of "rust tests")
   skips_before=$(wc -l <"$SHIPWAY_TEST_SKIPS")
-  announce "rust tests"
-  run_limited 3600 "$log" cargo test --locked --workspace --all-features --no-fail-fast || code=$?
+  begin_step "rust tests" 3600 cargo test --locked --workspace --all-features --no-fail-fast
+  await_step
 
   sed -n 's/^\(test .* \.\.\. \)\{0,1\}skipped: //p' "$log" >>"$SHIPWAY_TEST_SKIPS"
   local ok bad ignored skips
@@ -134,16 +160,15 @@ rust_tests() {
   if ((ignored > 0)); then
     sed -n 's/^test \(.*\) \.\.\. ignored.*/\1: marked #[ignore]/p' "$log" >>"$SHIPWAY_TEST_SKIPS"
   fi
-  if ((code != 0 && bad == 0)); then
-    step_failed "rust tests" "$code" "$started" "$log" 3600
-    bad=0
+  if ((ended_code != 0 && bad == 0)); then
+    step_failed
   elif ((bad > 0)); then
     failures+=("rust tests ($bad)")
-    say "FAILED   rust tests ($(since "$started") s, $bad of $((ok + bad)))"
+    say "FAILED   rust tests ($ended_time s, $bad of $((ok + bad)))"
     rust_failures "$log" | printable | sed 's/^/    /'
     echo "    whole log: $log"
   else
-    say "ok       rust tests ($(since "$started") s, $ok tests)"
+    say "ok       rust tests ($ended_time s, $ok tests)"
   fi
   passed=$((passed + ok - skips))
   failed=$((failed + bad))
