@@ -46,7 +46,7 @@ async fn a_push_makes_a_pipeline_with_the_servers_variables() {
     };
     assert_eq!(value("CI_SERVER_URL"), "https://ci.example.org");
     assert_eq!(value("CI_PROJECT_URL"), "https://ci.example.org/group/app");
-    assert_eq!(value("CI_PROJECT_VISIBILITY"), "internal");
+    assert_eq!(value("CI_PROJECT_VISIBILITY"), "private");
     assert_eq!(value("GITLAB_USER_LOGIN"), "dev");
     assert_eq!(value("CI_COMMIT_REF_PROTECTED"), "false");
     end(&site, payload.id.into_job(), JobState::Success).await;

@@ -12,9 +12,9 @@ use std::time::Instant;
 
 use shipway_pipeline::{JobId, PipelineId, Status};
 use shipway_store::{
-    Claim, Durability, JobUpdate, NamespaceKind, NewJob, NewNamespace, NewPipeline, NewProject,
-    NewRunner, NewStage, Options, RunnerId, RunnerKind, Store, Visibility,
+    Claim, Durability, JobUpdate, NewJob, NewPipeline, NewStage, Options, RunnerId, Store,
 };
+use shipway_testing::rows;
 
 /// Tasks at the same time.
 const TASKS: [usize; 2] = [1, 32];
@@ -87,29 +87,7 @@ async fn run(store: &Store, runner: RunnerId, pipeline: PipelineId, job: JobId) 
 
 async fn runner(store: &Store) -> RunnerId {
     let mut transaction = store.begin().await.unwrap();
-    let runner = NewRunner {
-        token_digest: vec![0],
-        token_prefix: String::new(),
-        token_expires_at: None,
-        kind: RunnerKind::Instance,
-        owner_id: None,
-        description: "bench".to_owned(),
-        maintenance_note: None,
-        tags: "[]".to_owned(),
-        run_untagged: true,
-        locked: false,
-        protected_only: false,
-        paused: false,
-        maximum_timeout: None,
-        version: None,
-        revision: None,
-        platform: None,
-        architecture: None,
-        executor: None,
-        ip: None,
-        contacted_at: None,
-        created_at: 1,
-    };
+    let runner = rows::runner(vec![0]);
     let row = transaction.insert_runner(&runner).await.unwrap();
     transaction.commit().await.unwrap();
     row.id
@@ -119,64 +97,29 @@ async fn runner(store: &Store) -> RunnerId {
 async fn pending(store: &Store, count: usize) -> (PipelineId, Vec<JobId>) {
     let path = format!("bench-{}", store.pipelines(1000).await.unwrap().len());
     let mut transaction = store.begin().await.unwrap();
-    let namespace = NewNamespace {
-        full_path: path.clone(),
-        name: path.clone(),
-        kind: NamespaceKind::Group,
-        owner_id: None,
-        parent_id: None,
-    };
-    let namespace = transaction.insert_namespace(&namespace).await.unwrap();
-    let project = NewProject {
-        namespace_id: namespace.id,
-        full_path: format!("{path}/app"),
-        name: "app".to_owned(),
-        description: String::new(),
-        visibility: Visibility::Private,
-        default_branch: None,
-        settings: "{}".to_owned(),
-        created_at: 1,
-    };
+    let namespace = transaction
+        .insert_namespace(&rows::group(&path))
+        .await
+        .unwrap();
+    let project = rows::project(namespace.id, &format!("{path}/app"));
     let project = transaction.insert_project(&project).await.unwrap();
     let pipeline = NewPipeline {
-        project: project.full_path,
-        ref_name: "main".to_owned(),
-        ref_kind: "branch".to_owned(),
-        sha: None,
-        source: "push".to_owned(),
         status: Status::Running,
-        name: None,
-        created_at: 1,
-        yaml_errors: None,
-        context: "{}".to_owned(),
-        variables: Vec::new(),
         project_id: Some(project.id),
-        user_id: None,
-        protected: false,
+        ..rows::pipeline(&project.full_path)
     };
     let pipeline = transaction.insert_pipeline(&pipeline).await.unwrap();
     let stage = NewStage {
-        position: 0,
-        name: "test".to_owned(),
         status: Status::Running,
+        ..rows::stage(0, "test")
     };
     let stages = transaction.insert_stages(pipeline.id, std::slice::from_ref(&stage));
     stages.await.unwrap();
     let job = |number| NewJob {
-        stage: 0,
-        name: format!("job {number}"),
         status: Status::Pending,
-        when: "on_success".to_owned(),
-        allow_failure: false,
-        scheduling: "stage".to_owned(),
-        needs: "[]".to_owned(),
         // About what a small job has.
         spec: format!("{{\"script\":[\"{}\"]}}", "x".repeat(1000)),
-        tags: "[]".to_owned(),
-        attempt: 1,
-        triggered: false,
-        environment: None,
-        reason: "no rules".to_owned(),
+        ..rows::job(&format!("job {number}"))
     };
     let jobs: Vec<_> = (0..count).map(job).collect();
     let ids = transaction.insert_jobs(pipeline.id, &jobs).await.unwrap();

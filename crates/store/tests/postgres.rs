@@ -29,8 +29,9 @@ use shipway_pipeline::Status;
 use shipway_store::{
     Change, Claim, Durability, JobUpdate, Options, RunnerKind, SecretKeys, Store, StoreError,
 };
+use shipway_testing::postgres;
 use support::older::{OLDER_PIPELINES, check_older_pipelines};
-use support::{job, pipeline, postgres, stored};
+use support::{job, pipeline, stored};
 
 async fn open(url: &str, directory: &std::path::Path) -> Result<Store, StoreError> {
     Store::open_url(url, directory, Options::default()).await

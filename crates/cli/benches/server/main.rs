@@ -15,14 +15,13 @@ mod dispatch;
 mod figures;
 mod floor;
 mod http;
-#[path = "../../../store/tests/support/postgres.rs"]
-mod postgres;
 mod runner;
 mod server;
 
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
+use shipway_testing::postgres;
 
 use crate::figures::Table;
 use crate::server::Server;
@@ -66,11 +65,6 @@ struct Options {
 enum Database {
     Sqlite,
     Postgres,
-}
-
-/// What the tests' PostgreSQL says when it is not installed.
-fn skipped(what: &str, reason: &str) {
-    println!("Not measured: {what}: {reason}");
 }
 
 fn main() {

@@ -7,7 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use shipway_server::identity::token;
-use shipway_store::{NewRunner, Options, RunnerKind, Store};
+use shipway_store::{NewRunner, Options, Store};
+use shipway_testing::repository::{Repository, git_command};
+use shipway_testing::rows;
 use tempfile::TempDir;
 
 use crate::http::Connection;
@@ -143,25 +145,24 @@ impl Server {
 
     /// The repository that is pushed from.
     fn prepare(&self) {
-        let work = self.directory.path().join("work");
-        std::fs::create_dir(&work).expect("a directory");
-        self.git(&["init", "--quiet", "--initial-branch=main"]);
         let remote = format!("http://root:{TOKEN}@{}/root/bench.git", self.address);
-        self.git(&["remote", "add", "origin", &remote]);
+        (self.work()).git(&["remote", "add", "origin", &remote]);
+    }
+
+    fn work(&self) -> Repository {
+        Repository::at(&self.directory.path().join("work"))
     }
 
     /// Pushes a configuration; from the start of git until it is told that all is done. Each
     /// push is of another branch, so that none cancels the pipelines of those before.
     pub(crate) async fn push(&self, configuration: &str) -> Duration {
-        let work = self.directory.path().join("work");
-        std::fs::write(work.join(".gitlab-ci.yml"), configuration).expect("a file");
-        self.git(&["add", "--all"]);
-        self.git(&["commit", "--quiet", "--allow-empty", "-m", "Measure"]);
+        let work = self.work();
+        work.commit("Measure", &[(".gitlab-ci.yml", configuration)]);
         self.pushes.set(self.pushes.get() + 1);
         let target = format!("HEAD:refs/heads/{}", self.branch());
         let start = Instant::now();
         // The runtime goes on meanwhile: runners get their jobs.
-        let push = self.git_command(&["push", "--quiet", "origin", &target]);
+        let push = git_command(work.path(), &["push", "--quiet", "origin", &target]);
         let output = tokio::process::Command::from(push).output().await;
         assert!(output.expect("git").status.success(), "git push");
         start.elapsed()
@@ -185,27 +186,6 @@ impl Server {
     fn branch(&self) -> String {
         format!("push{}", self.pushes.get())
     }
-
-    fn git(&self, arguments: &[&str]) {
-        let status = self.git_command(arguments).status().expect("git");
-        assert!(status.success(), "git {arguments:?}");
-    }
-
-    fn git_command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("git");
-        command
-            .args([
-                "-c",
-                "user.name=Bench",
-                "-c",
-                "user.email=bench@example.org",
-            ])
-            .args(arguments)
-            .current_dir(self.directory.path().join("work"))
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .env("GIT_CONFIG_SYSTEM", "/dev/null");
-        command
-    }
 }
 
 impl Drop for Server {
@@ -226,26 +206,8 @@ const WAITING: &str = "shipway_http_requests_in_flight";
 
 fn new_runner(token: &str) -> NewRunner {
     NewRunner {
-        token_digest: token::digest(token),
-        token_prefix: token[..9].to_owned(),
-        token_expires_at: None,
-        kind: RunnerKind::Instance,
-        owner_id: None,
-        description: "simulated".to_owned(),
-        maintenance_note: None,
         tags: format!("[\"{TAG}\"]"),
         run_untagged: false,
-        locked: false,
-        protected_only: false,
-        paused: false,
-        maximum_timeout: None,
-        version: None,
-        revision: None,
-        platform: None,
-        architecture: None,
-        executor: None,
-        ip: None,
-        contacted_at: None,
-        created_at: 1,
+        ..rows::runner(token::digest(token))
     }
 }

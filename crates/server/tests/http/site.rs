@@ -1,16 +1,15 @@
 //! A server of one test, and clients of it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use reqwest::{Client, Method, RequestBuilder, Response};
 use shipway_server::identity::{Scope, Scopes};
 use shipway_server::users::{NewAccount, NewToken, create_token, create_user};
 use shipway_server::{App, ExternalUrl, RootWishes, Settings, first_start, serve};
-use shipway_store::{
-    MemberRow, MemberSource, NamespaceId, NamespaceKind, NewNamespace, ProjectRow, Store, UserRow,
-    Visibility,
-};
+use shipway_store::{MemberRow, MemberSource, NamespaceId, ProjectRow, Store, UserRow, Visibility};
+use shipway_testing::repository::git_command;
+use shipway_testing::rows;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -43,7 +42,6 @@ impl Site {
             .ok();
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().canonicalize().unwrap();
-        std::fs::create_dir(root.join("home")).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut settings = Settings::new(root.join("data"), address);
@@ -123,15 +121,11 @@ impl Site {
     }
 
     pub(crate) async fn group(&self, path: &str) -> NamespaceId {
-        let new = NewNamespace {
-            full_path: path.to_owned(),
-            name: path.to_owned(),
-            kind: NamespaceKind::Group,
-            owner_id: None,
-            parent_id: None,
-        };
         let mut transaction = self.store().begin().await.unwrap();
-        let row = transaction.insert_namespace(&new).await.unwrap();
+        let row = transaction
+            .insert_namespace(&rows::group(path))
+            .await
+            .unwrap();
         transaction.commit().await.unwrap();
         row.id
     }
@@ -171,10 +165,7 @@ impl Site {
     pub(crate) fn work(&self, name: &str) -> Work {
         let path = self.root.join(name);
         std::fs::create_dir(&path).unwrap();
-        let work = Work {
-            home: self.root.join("home"),
-            path,
-        };
+        let work = Work { path };
         work.ok(&["init", "--quiet", "--initial-branch=main"]);
         work.commit("first");
         work
@@ -196,14 +187,12 @@ impl Site {
 /// A directory with git as a person would use it.
 pub(crate) struct Work {
     pub(crate) path: PathBuf,
-    home: PathBuf,
 }
 
 impl Work {
     pub(crate) fn at(&self, path: &Path) -> Self {
         Self {
             path: path.to_owned(),
-            home: self.home.clone(),
         }
     }
 
@@ -215,21 +204,7 @@ impl Work {
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> Output {
-        Command::new("git")
-            .args(args)
-            .current_dir(&self.path)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", &self.home)
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .env("GIT_AUTHOR_NAME", "Ann Example")
-            .env("GIT_AUTHOR_EMAIL", "ann@example.com")
-            .env("GIT_COMMITTER_NAME", "Ann Example")
-            .env("GIT_COMMITTER_EMAIL", "ann@example.com")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+        git_command(&self.path, args).output().unwrap()
     }
 
     /// Runs git, which must succeed; what it prints.

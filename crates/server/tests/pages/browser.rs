@@ -58,12 +58,32 @@ impl<'a> Browser<'a> {
 
     /// Sends a form of the page at `from`, with the token that the page has.
     pub(crate) async fn submit(&self, from: &str, to: &str, fields: &[(&str, &str)]) -> Page {
-        let page = self.see(from).await;
-        let token = html::after(&page, "name=\"authenticity_token\" value=\"");
-        let token = token.expect("the page has no form").to_owned();
+        let token = self.token(from).await;
         let mut fields = fields.to_vec();
         fields.push(("authenticity_token", &token));
         self.post(to, &fields).await
+    }
+
+    /// The token that the forms of a page have.
+    pub(crate) async fn token(&self, from: &str) -> String {
+        let page = self.see(from).await;
+        let token = html::after(&page, "name=\"authenticity_token\" value=\"");
+        token.expect("the page has no form").to_owned()
+    }
+
+    /// Sends a body as it is.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        to: &str,
+        kind: &str,
+        body: Vec<u8>,
+    ) -> Response {
+        let mut request = self.site.request(method, to).header("content-type", kind);
+        if let Some(cookie) = &self.cookie {
+            request = request.header("cookie", cookie);
+        }
+        request.body(body).send().await.unwrap()
     }
 
     /// Sends a form as it is.

@@ -8,6 +8,7 @@ use shipway_store::{
     NewEnvironment, NewJob, NewPipeline, NewRunner, NewStage, NewVariable, PipelineUpdate,
     ProjectRow, RunnerKind, VariableType,
 };
+use shipway_testing::rows;
 
 use crate::site::{ROOT_TOKEN, Site};
 
@@ -112,27 +113,19 @@ async fn runners(site: &Site, project: &ProjectRow) {
         ),
     ] {
         let row = NewRunner {
-            token_digest: name.as_bytes().to_vec(),
             token_prefix: "glrt-abcdefgh".to_owned(),
-            token_expires_at: None,
             kind,
             owner_id: owner,
             description: name.to_owned(),
-            maintenance_note: None,
             tags: tags.to_owned(),
-            run_untagged: true,
-            locked: false,
-            protected_only: false,
             paused,
-            maximum_timeout: None,
             version: Some("18.5.0".to_owned()),
-            revision: None,
             platform: Some("linux".to_owned()),
             architecture: Some("amd64".to_owned()),
             executor: Some("docker".to_owned()),
-            ip: None,
             contacted_at: contacted,
             created_at: now(),
+            ..rows::runner(name.as_bytes().to_vec())
         };
         let row = transaction.insert_runner(&row).await.unwrap();
         if kind == RunnerKind::Project {
@@ -169,20 +162,13 @@ async fn variables(site: &Site, project: &ProjectRow) {
 /// A pipeline to be stored as if it had run.
 pub(crate) fn pipeline(project: &ProjectRow, status: Status, ref_name: &str) -> NewPipeline {
     NewPipeline {
-        project: project.full_path.clone(),
         ref_name: ref_name.to_owned(),
-        ref_kind: "branch".to_owned(),
         sha: Some("3f2c9e1b5a7d4c60918273645546372819a0b1c2".to_owned()),
-        source: "push".to_owned(),
         status,
-        name: None,
         created_at: now() - 3700 * SECOND,
-        yaml_errors: None,
-        context: "{}".to_owned(),
-        variables: Vec::new(),
         project_id: Some(project.id),
-        user_id: None,
         protected: true,
+        ..rows::pipeline(&project.full_path)
     }
 }
 
@@ -190,18 +176,8 @@ pub(crate) fn pipeline(project: &ProjectRow, status: Status, ref_name: &str) -> 
 pub(crate) fn job(name: &str, stage: i64, status: Status) -> NewJob {
     NewJob {
         stage,
-        name: name.to_owned(),
         status,
-        when: "on_success".to_owned(),
-        allow_failure: false,
-        scheduling: "stage".to_owned(),
-        needs: "null".to_owned(),
-        spec: "{}".to_owned(),
-        tags: "[]".to_owned(),
-        attempt: 1,
-        triggered: false,
-        environment: None,
-        reason: String::new(),
+        ..rows::job(name)
     }
 }
 

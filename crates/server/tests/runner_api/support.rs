@@ -1,8 +1,7 @@
 //! A server with a project and its repository, and a client that plays a runner.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -11,9 +10,11 @@ use shipway_pipeline::{JobId, Source, Status};
 use shipway_server::identity::token;
 use shipway_server::{App, ExternalUrl, Settings, serve};
 use shipway_store::{
-    JobRow, Level, NamespaceKind, NewNamespace, NewProject, NewRunner, NewUser, PipelineRow,
-    ProjectRow, RegistrationTokenRow, RunnerKind, RunnerRow, UserRow, UserState, Visibility,
+    JobRow, Level, NewProject, NewRunner, PipelineRow, ProjectRow, RegistrationTokenRow, RunnerRow,
+    UserRow,
 };
+use shipway_testing::repository::{Repository, git};
+use shipway_testing::rows;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -92,7 +93,11 @@ impl Site {
             ..Settings::new(directory.path().join("data"), listen)
         };
         let app = App::open(settings).await.unwrap();
-        let (user, project) = rows(&app).await;
+        let (user, mut project) = rows::dev_and_app(app.store()).await;
+        project.settings = SETTINGS.to_owned();
+        let mut transaction = app.store().begin().await.unwrap();
+        transaction.update_project(&project).await.unwrap();
+        transaction.commit().await.unwrap();
         let number = u64::try_from(project.id.0).unwrap();
         let bare = app.repositories().create(number, "main").await.unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -110,6 +115,11 @@ impl Site {
             client: reqwest::Client::new(),
             _stop: stop,
         }
+    }
+
+    /// Everything that the server keeps, as text.
+    pub(crate) async fn everything(&self) -> String {
+        shipway_testing::state::of(&self.directory.path().join("data")).await
     }
 
     /// A call below `/api/v4/`.
@@ -236,14 +246,8 @@ impl Site {
     /// A project beside the first one, with the same repository's commits.
     pub(crate) async fn another_project(&mut self, path: &str) -> ProjectRow {
         let new = NewProject {
-            namespace_id: self.project.namespace_id,
-            full_path: path.to_owned(),
-            name: path.to_owned(),
-            description: String::new(),
-            visibility: Visibility::Private,
-            default_branch: Some("main".to_owned()),
             settings: SETTINGS.to_owned(),
-            created_at: 1,
+            ..rows::project(self.project.namespace_id, path)
         };
         let mut transaction = self.app.store().begin().await.unwrap();
         let row = transaction.insert_project(&new).await.unwrap();
@@ -260,25 +264,10 @@ impl Site {
     }
 
     fn commit(&self, files: &[(&str, &str)]) -> String {
-        let work = self.directory.path().join("work");
-        if !work.exists() {
-            std::fs::create_dir(&work).unwrap();
-            git(&work, &["init", "--quiet", "--initial-branch=main"]);
-        }
-        for (name, text) in files {
-            std::fs::write(work.join(name), text).unwrap();
-        }
-        git(&work, &["add", "--all"]);
-        git(
-            &work,
-            &["commit", "--quiet", "--allow-empty", "-m", "Change"],
-        );
-        let from = work.to_str().unwrap();
-        git(
-            &self.bare,
-            &["fetch", "--quiet", from, "+main:refs/heads/main"],
-        );
-        git(&work, &["rev-parse", "HEAD"])
+        let work = Repository::at(&self.directory.path().join("work"));
+        let sha = work.commit("Change", files);
+        work.publish(&self.bare, &["refs/heads/main"]);
+        sha
     }
 
     pub(crate) async fn set_project(&mut self, change: impl Fn(&mut ProjectRow)) {
@@ -339,78 +328,7 @@ pub(crate) fn info() -> Value {
     })
 }
 
-async fn rows(app: &App) -> (UserRow, ProjectRow) {
-    let mut transaction = app.store().begin().await.unwrap();
-    let user = NewUser {
-        username: "dev".to_owned(),
-        name: "A Developer".to_owned(),
-        email: "dev@example.org".to_owned(),
-        password_hash: None,
-        admin: false,
-        state: UserState::Active,
-        created_at: 1,
-    };
-    let user = transaction.insert_user(&user).await.unwrap();
-    let group = NewNamespace {
-        full_path: "group".to_owned(),
-        name: "Group".to_owned(),
-        kind: NamespaceKind::Group,
-        owner_id: None,
-        parent_id: None,
-    };
-    let group = transaction.insert_namespace(&group).await.unwrap();
-    let project = NewProject {
-        namespace_id: group.id,
-        full_path: "group/app".to_owned(),
-        name: "App".to_owned(),
-        description: String::new(),
-        visibility: Visibility::Private,
-        default_branch: Some("main".to_owned()),
-        settings: SETTINGS.to_owned(),
-        created_at: 1,
-    };
-    let project = transaction.insert_project(&project).await.unwrap();
-    transaction.commit().await.unwrap();
-    (user, project)
-}
-
-pub(crate) fn git(directory: &Path, arguments: &[&str]) -> String {
-    let output = Command::new("git")
-        .args(["-c", "user.name=Dev", "-c", "user.email=dev@example.org"])
-        .args(arguments)
-        .current_dir(directory)
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env("GIT_CONFIG_SYSTEM", "/dev/null")
-        .output()
-        .unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "git {arguments:?}: {error}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
 /// A runner of the instance that takes everything.
 pub(crate) fn new_runner(secret: &str) -> NewRunner {
-    NewRunner {
-        token_digest: token::digest(secret),
-        token_prefix: secret[..9].to_owned(),
-        token_expires_at: None,
-        kind: RunnerKind::Instance,
-        owner_id: None,
-        description: "build host".to_owned(),
-        maintenance_note: None,
-        tags: "[]".to_owned(),
-        run_untagged: true,
-        locked: false,
-        protected_only: false,
-        paused: false,
-        maximum_timeout: None,
-        version: None,
-        revision: None,
-        platform: None,
-        architecture: None,
-        executor: None,
-        ip: None,
-        contacted_at: None,
-        created_at: 1,
-    }
+    rows::runner(token::digest(secret))
 }

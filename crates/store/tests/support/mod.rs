@@ -3,18 +3,16 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod older;
-#[cfg(feature = "postgres")]
-pub(crate) mod postgres;
 #[cfg(feature = "s3")]
 pub(crate) mod s3;
 pub(crate) mod server;
 
-use std::io::Write;
-
 use shipway_pipeline::{PipelineId, Status};
-use shipway_store::{
-    NewJob, NewPipeline, NewStage, Options, PipelineUpdate, ProjectId, Store, StoreError,
-};
+use shipway_store::{NewJob, NewPipeline, Options, PipelineUpdate, ProjectId, Store, StoreError};
+#[cfg(feature = "postgres")]
+use shipway_testing::postgres;
+use shipway_testing::rows;
+pub(crate) use shipway_testing::rows::stage;
 use tempfile::TempDir;
 
 /// A store in a directory of its own. In `tests/postgres.rs` its rows are in a database of
@@ -75,67 +73,18 @@ pub(crate) fn options(directory: &TempDir) -> Options {
     Options::default()
 }
 
-/// Notes that the test of this thread did not run as it should.
-pub(crate) fn skipped(file: &str, reason: &str) {
-    let thread = std::thread::current();
-    let line = format!("{file}::{}: {reason}\n", thread.name().unwrap_or("main"));
-    let Some(list) = std::env::var_os("SHIPWAY_TEST_SKIPS") else {
-        #[expect(clippy::print_stderr, reason = "where tests say what they skip")]
-        {
-            eprint!("skipped: {line}");
-        }
-        return;
-    };
-    let list = std::fs::File::options()
-        .append(true)
-        .create(true)
-        .open(list);
-    let written = list.and_then(|mut list| list.write_all(line.as_bytes()));
-    written.expect("the list of skipped tests");
-}
-
 pub(crate) fn pipeline(project: &str) -> NewPipeline {
     NewPipeline {
-        project: project.to_owned(),
-        ref_name: "main".to_owned(),
-        ref_kind: "branch".to_owned(),
-        sha: Some("a".repeat(40)),
-        source: "push".to_owned(),
-        status: Status::Created,
-        name: None,
-        created_at: 1_700_000_000_000_000,
-        yaml_errors: None,
         context: r#"{"variables":{"A":"ü"}}"#.to_owned(),
-        variables: Vec::new(),
-        project_id: None,
-        user_id: None,
-        protected: false,
+        ..rows::pipeline(project)
     }
 }
 
 pub(crate) fn job(name: &str) -> NewJob {
     NewJob {
-        stage: 0,
-        name: name.to_owned(),
-        status: Status::Created,
-        when: "on_success".to_owned(),
-        allow_failure: false,
-        scheduling: "stage".to_owned(),
-        needs: "null".to_owned(),
         spec: r#"{"script":["true"]}"#.to_owned(),
-        tags: "[]".to_owned(),
-        attempt: 1,
-        triggered: false,
-        environment: None,
         reason: "no rules".to_owned(),
-    }
-}
-
-pub(crate) fn stage(position: i64, name: &str) -> NewStage {
-    NewStage {
-        position,
-        name: name.to_owned(),
-        status: Status::Created,
+        ..rows::job(name)
     }
 }
 

@@ -69,7 +69,7 @@ fn start(program: &Path) -> Server {
 pub(crate) fn bucket() -> Option<String> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let Some(server) = server() else {
-        super::skipped("s3", "s3s-fs is not installed");
+        shipway_testing::skips::skipped("s3s-fs is not installed");
         return None;
     };
     let name = format!("bucket{}", NUMBER.fetch_add(1, Ordering::Relaxed));

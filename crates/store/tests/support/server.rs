@@ -1,19 +1,15 @@
 //! What a server has besides pipelines.
 
 use shipway_store::{
-    NamespaceId, NamespaceKind, NewNamespace, NewProject, NewRunner, NewUser, ProjectId, RunnerId,
-    RunnerKind, RunnerManagerRow, Store, UserId, UserState, Visibility,
+    NamespaceId, NewNamespace, NewProject, NewRunner, NewUser, ProjectId, RunnerId, RunnerKind,
+    RunnerManagerRow, Store, UserId, Visibility,
 };
+use shipway_testing::rows;
 
 pub(crate) async fn user(store: &Store, username: &str) -> UserId {
     let new = NewUser {
-        username: username.to_owned(),
-        name: username.to_uppercase(),
-        email: format!("{username}@example.com"),
         password_hash: Some("$argon2id$…".to_owned()),
-        admin: false,
-        state: UserState::Active,
-        created_at: 1,
+        ..rows::user(username)
     };
     let mut transaction = store.begin().await.expect("begin");
     let row = transaction.insert_user(&new).await.expect("user");
@@ -23,11 +19,8 @@ pub(crate) async fn user(store: &Store, username: &str) -> UserId {
 
 pub(crate) async fn group(store: &Store, path: &str, parent: Option<NamespaceId>) -> NamespaceId {
     let new = NewNamespace {
-        full_path: path.to_owned(),
-        name: path.to_owned(),
-        kind: NamespaceKind::Group,
-        owner_id: None,
         parent_id: parent,
+        ..rows::group(path)
     };
     let mut transaction = store.begin().await.expect("begin");
     let row = transaction.insert_namespace(&new).await.expect("group");
@@ -42,14 +35,10 @@ pub(crate) async fn project(
     visibility: Visibility,
 ) -> ProjectId {
     let new = NewProject {
-        namespace_id: namespace,
-        full_path: path.to_owned(),
         name: path.to_owned(),
-        description: String::new(),
         visibility,
         default_branch: None,
-        settings: "{}".to_owned(),
-        created_at: 1,
+        ..rows::project(namespace, path)
     };
     let mut transaction = store.begin().await.expect("begin");
     let row = transaction.insert_project(&new).await.expect("project");
@@ -60,27 +49,11 @@ pub(crate) async fn project(
 /// A runner whose token's digest tells kind and owner.
 pub(crate) fn new_runner(kind: RunnerKind, owner: Option<i64>) -> NewRunner {
     NewRunner {
-        token_digest: format!("{kind} {owner:?}").into_bytes(),
-        token_prefix: "glrt-abcd".to_owned(),
-        token_expires_at: None,
         kind,
         owner_id: owner,
         description: format!("{kind} runner"),
-        maintenance_note: None,
-        tags: "[]".to_owned(),
-        run_untagged: true,
-        locked: false,
-        protected_only: false,
-        paused: false,
         maximum_timeout: Some(3600),
-        version: None,
-        revision: None,
-        platform: None,
-        architecture: None,
-        executor: None,
-        ip: None,
-        contacted_at: None,
-        created_at: 1,
+        ..rows::runner(format!("{kind} {owner:?}").into_bytes())
     }
 }
 

@@ -1,7 +1,6 @@
 //! A server with a project of each visibility and a user of each role.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -11,9 +10,11 @@ use serde_json::Value;
 use shipway_coordinator::{PipelineRequest, Started};
 use shipway_pipeline::{JobId, Source, Status};
 use shipway_store::{
-    Accessibility, MemberRow, MemberSource, NamespaceKind, NewArtifact, NewNamespace, NewRunner,
-    NewTrigger, PipelineRow, ProjectRow, RunnerKind, UserRow, Visibility,
+    Accessibility, MemberRow, MemberSource, NewArtifact, NewNamespace, NewRunner, NewTrigger,
+    PipelineRow, ProjectRow, RunnerKind, UserRow, Visibility,
 };
+use shipway_testing::repository::{Repository, git};
+use shipway_testing::rows;
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -131,11 +132,8 @@ impl Site {
             Some(group) => group,
             None => {
                 let new = NewNamespace {
-                    full_path: "group".to_owned(),
                     name: "Group".to_owned(),
-                    kind: NamespaceKind::Group,
-                    owner_id: None,
-                    parent_id: None,
+                    ..rows::group("group")
                 };
                 let mut transaction = store.begin().await.unwrap();
                 let group = transaction.insert_namespace(&new).await.unwrap();
@@ -176,39 +174,20 @@ impl Site {
     pub(super) async fn commit(&self, project: &ProjectRow) -> String {
         let bare = self.app.coordinator().repository(project).await.unwrap();
         let work = self.directory.path().join(format!("work-{}", project.id));
-        if !work.exists() {
-            std::fs::create_dir_all(work.join("dir")).unwrap();
-            git(&work, &["init", "--quiet", "--initial-branch=main"]);
-            std::fs::write(work.join(".gitlab-ci.yml"), CONFIGURATION).unwrap();
-            std::fs::write(work.join("dir/a b.txt"), "content\n").unwrap();
-        }
-        git(&work, &["add", "--all"]);
-        git(
-            &work,
-            &[
-                "commit",
-                "--quiet",
-                "--allow-empty",
-                "-m",
-                "Subject\n\nBody",
-            ],
-        );
-        git(&work, &["tag", "--force", "v1.0/rc"]);
-        let bare: PathBuf = bare.path().to_owned();
-        let from = work.to_str().unwrap();
-        let refs = [
-            "fetch",
-            "--quiet",
-            from,
-            "+main:refs/heads/main",
-            "+main:refs/heads/feat/x",
+        let work = Repository::at(&work);
+        let files = [
+            (".gitlab-ci.yml", CONFIGURATION),
+            ("dir/a b.txt", "content\n"),
         ];
-        git(&bare, &refs);
+        let sha = work.commit("Subject\n\nBody", &files);
+        work.git(&["tag", "--force", "v1.0/rc"]);
+        work.publish(bare.path(), &["refs/heads/main", "refs/heads/feat/x"]);
+        let from = work.path().to_str().unwrap();
         git(
-            &bare,
+            bare.path(),
             &["fetch", "--quiet", from, "+refs/tags/*:refs/tags/*"],
         );
-        git(&work, &["rev-parse", "HEAD"])
+        sha
     }
 
     /// A pipeline of the project's newest commit, by the developer.
@@ -368,58 +347,7 @@ impl Site {
 
     /// Everything that requests could change, as text.
     pub(super) async fn everything(&self) -> String {
-        use std::fmt::Write;
-        let store = self.app.store();
-        let all = shipway_store::Page::first(1000);
-        let mut text = String::new();
-        writeln!(text, "{:#?}", store.users(all).await.unwrap()).unwrap();
-        writeln!(text, "{:#?}", store.namespaces().await.unwrap()).unwrap();
-        writeln!(text, "{:#?}", store.runners(None, None, all).await.unwrap()).unwrap();
-        writeln!(
-            text,
-            "{:#?}",
-            store.variables(shipway_store::Level::Instance, 0).await
-        )
-        .unwrap();
-        let projects = store.projects(&Default::default(), all).await.unwrap().rows;
-        for project in projects {
-            let id = project.id;
-            writeln!(text, "{project:#?}").unwrap();
-            let level = shipway_store::Level::Project;
-            writeln!(text, "{:#?}", store.variables(level, id.0).await).unwrap();
-            writeln!(text, "{:#?}", store.triggers(id).await).unwrap();
-            writeln!(text, "{:#?}", store.schedules(id).await).unwrap();
-            writeln!(text, "{:#?}", store.protected_refs(id).await).unwrap();
-            writeln!(text, "{:#?}", store.environments(id, all).await).unwrap();
-            writeln!(
-                text,
-                "{:#?}",
-                store.members(MemberSource::Project, id.0).await
-            )
-            .unwrap();
-            let pipelines = store
-                .pipelines_of_project(id, &Default::default(), all)
-                .await
-                .unwrap();
-            for pipeline in pipelines.rows {
-                writeln!(text, "{:#?}", store.jobs(pipeline.id).await).unwrap();
-                writeln!(
-                    text,
-                    "{:#?}",
-                    store.artifacts_of_pipeline(pipeline.id).await
-                )
-                .unwrap();
-                writeln!(text, "{pipeline:#?}").unwrap();
-            }
-        }
-        for user in store.users(all).await.unwrap().rows {
-            let mut tokens = store.access_tokens(user.id).await.unwrap();
-            tokens
-                .iter_mut()
-                .for_each(|token| token.last_used_at = None);
-            writeln!(text, "{tokens:#?}").unwrap();
-        }
-        text
+        shipway_testing::state::of(&self.directory.path().join("data")).await
     }
 }
 
@@ -435,30 +363,21 @@ pub(super) fn job_secret(job: JobId) -> String {
 
 pub(super) fn runner(project: Option<i64>) -> NewRunner {
     NewRunner {
-        token_digest: token::digest(&token::new("")),
-        token_prefix: "glrt-abcd".to_owned(),
-        token_expires_at: None,
         kind: match project {
             Some(_) => RunnerKind::Project,
             None => RunnerKind::Instance,
         },
         owner_id: project,
         description: "a runner".to_owned(),
-        maintenance_note: None,
         tags: "[\"linux\"]".to_owned(),
-        run_untagged: true,
-        locked: false,
-        protected_only: false,
-        paused: false,
-        maximum_timeout: None,
         version: Some("17.0.0".to_owned()),
-        revision: None,
         platform: Some("linux".to_owned()),
         architecture: Some("amd64".to_owned()),
         executor: Some("shell".to_owned()),
         ip: Some("127.0.0.1".to_owned()),
         contacted_at: Some(now()),
         created_at: now(),
+        ..rows::runner(token::digest(&token::new("")))
     }
 }
 
@@ -469,25 +388,4 @@ fn write_archive(path: &Path) {
     zip.start_file("out/a b.txt", options).unwrap();
     zip.write_all(b"from the archive\n").unwrap();
     zip.finish().unwrap();
-}
-
-fn git(directory: &Path, args: &[&str]) -> String {
-    let output = Command::new("git")
-        .args(args)
-        .current_dir(directory)
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap())
-        .env("HOME", "/nonexistent")
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_AUTHOR_NAME", "Ann")
-        .env("GIT_AUTHOR_EMAIL", "ann@example.com")
-        .env("GIT_COMMITTER_NAME", "Ann")
-        .env("GIT_COMMITTER_EMAIL", "ann@example.com")
-        .env("GIT_AUTHOR_DATE", "2026-01-02T03:04:05+01:00")
-        .env("GIT_COMMITTER_DATE", "2026-01-02T03:04:05+01:00")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "git {args:?}: {said}");
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }

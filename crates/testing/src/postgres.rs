@@ -94,10 +94,10 @@ impl Server {
 }
 
 /// The URL of a new, empty database; none where PostgreSQL is not installed, which is noted.
-pub(crate) async fn database() -> Option<String> {
+pub async fn database() -> Option<String> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let Some(server) = server() else {
-        super::skipped("postgres", "PostgreSQL is not installed");
+        crate::skips::skipped("PostgreSQL is not installed");
         return None;
     };
     let name = format!("store{}", NUMBER.fetch_add(1, Ordering::Relaxed));
