@@ -42,7 +42,11 @@ fn split(raw: &str) -> Option<(String, &str)> {
             .trim_end_matches('/')
             .split('/')
             .count();
+    let mut groups = path.split('/').rev().skip(1);
+    // Below a project's repository there are only git's own addresses.
+    let repository = groups.any(|name| name.ends_with(".git"));
     let sound = names && !path.is_empty() && path.split('/').all(|name| !name.is_empty());
+    let sound = sound && !repository;
     sound.then(|| (path.into_owned(), inside))
 }
 
@@ -86,6 +90,9 @@ mod tests {
             ("/a//b", None),
             ("/a%2Fb/c", None),
             ("/a/%ff", None),
+            ("/a/b.git/info/refs", None),
+            ("/a/b%2Egit/HEAD", None),
+            ("/a/b.git", Some(("a/b.git", "/"))),
             // Addresses of the instance itself are routes of their own; this is none.
             ("/-/x", Some(("-/x", "/"))),
         ] {

@@ -86,6 +86,13 @@ pub(super) fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     Some((user.to_owned(), password.to_owned()))
 }
 
+/// Whether a query or a form holds nothing but text: no NUL, which is in no name and no value,
+/// and no bytes that are not UTF-8.
+pub(crate) fn is_text(form: &str) -> bool {
+    let decoded = percent_decode_str(form).decode_utf8();
+    decoded.is_ok_and(|text| !text.contains('\0'))
+}
+
 /// Names and values of a query or a form.
 pub(crate) fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
     let decoded = |text: &str| {

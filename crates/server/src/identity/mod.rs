@@ -15,7 +15,7 @@ pub(crate) mod sign_in;
 pub mod token;
 
 pub(crate) use basic::basic_identity;
-pub(crate) use credential::pairs;
+pub(crate) use credential::{is_text, pairs};
 pub use extract::{AnyScope, OrJob};
 pub use scopes::{Scope, Scopes};
 pub(crate) use session::{end_session, ended_cookie};

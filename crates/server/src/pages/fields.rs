@@ -7,7 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::identity::pairs;
+use crate::identity::{is_text, pairs};
 
 /// The fields, in their order.
 #[derive(Debug, Clone, Default)]
@@ -28,7 +28,9 @@ impl FromRequest<App> for Fields {
         let body = Bytes::from_request(request, app).await;
         let body = body.map_err(|_| ApiError::too_large())?;
         let text = std::str::from_utf8(&body);
-        let text = text.map_err(|_| ApiError::bad_request("the form is not UTF-8"))?;
+        let text = text.ok().filter(|text| is_text(text));
+        let text =
+            text.ok_or_else(|| ApiError::bad_request("the form is not UTF-8 without NUL"))?;
         Ok(Self::parse(text))
     }
 }

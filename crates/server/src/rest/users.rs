@@ -155,13 +155,15 @@ async fn update(call: Call) -> Answer {
         refuse_oneself(&call, &row)?;
         row.admin = admin;
     }
-    let password = call.params.text("password")?;
-    let mut transaction = call.store().begin().await?;
-    transaction.update_user(&row).await?;
-    transaction.commit().await?;
-    if let Some(password) = password {
+    // It may be refused, and then nothing else is changed.
+    if let Some(password) = call.params.text("password")? {
         set_password(&call.app, row.id, &password).await?;
     }
+    let mut transaction = call.store().begin().await?;
+    let stored = transaction.user(row.id).await?;
+    row.password_hash = stored.password_hash;
+    transaction.update_user(&row).await?;
+    transaction.commit().await?;
     ok(details(&call, &row).await?)
 }
 

@@ -8,12 +8,14 @@ use serde_json::{Map, Value};
 
 use super::header;
 use crate::error::ApiError;
+use crate::identity::is_text;
 
 /// Reads a body. What is `null` is as if it were absent; an empty body is an empty object.
 pub(super) fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &Bytes) -> Result<T, ApiError> {
     let kind = header(headers, CONTENT_TYPE.as_str()).unwrap_or_default();
     let mut value = if kind.starts_with("application/x-www-form-urlencoded") {
-        form(body)
+        let text = std::str::from_utf8(body).ok().filter(|text| is_text(text));
+        form(text.ok_or_else(no_text)?)
     } else if body.iter().all(u8::is_ascii_whitespace) {
         Value::Object(Map::new())
     } else {
@@ -23,9 +25,28 @@ pub(super) fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &Bytes) -> Re
     if !value.is_object() {
         return Err(ApiError::parameter("the body is not a JSON object"));
     }
+    if has_nul(&value) {
+        return Err(no_text());
+    }
     without_nulls(&mut value);
     serde_json::from_value(value)
         .map_err(|error| ApiError::parameter(format!("a parameter is invalid: {error}")))
+}
+
+fn no_text() -> ApiError {
+    ApiError::parameter("the body is not UTF-8 without NUL")
+}
+
+/// Whether a text in it holds a NUL, which no database keeps.
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(list) => list.iter().any(has_nul),
+        Value::Object(object) => object
+            .iter()
+            .any(|(name, value)| name.contains('\0') || has_nul(value)),
+        _ => false,
+    }
 }
 
 fn without_nulls(value: &mut Value) {
@@ -40,9 +61,8 @@ fn without_nulls(value: &mut Value) {
 }
 
 /// `a=1&info[name]=x`: words that are JSON's booleans are booleans, everything else is text.
-fn form(body: &[u8]) -> Value {
+fn form(text: &str) -> Value {
     let mut object = Map::new();
-    let text = String::from_utf8_lossy(body);
     for pair in text.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (key, value) = (decoded(key), decoded(value));

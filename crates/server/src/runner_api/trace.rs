@@ -89,9 +89,11 @@ fn with_range(stored: u64, mut answer: Response) -> Response {
     answer.into_response()
 }
 
-/// The first number; the second one does not matter.
+/// The first number; which one the second is does not matter.
 fn start(range: &str) -> Option<u64> {
-    range.split('-').next()?.trim().parse().ok()
+    let (first, last) = range.split_once('-').unwrap_or((range, ""));
+    let is_number = last.trim().bytes().all(|byte| byte.is_ascii_digit());
+    first.trim().parse().ok().filter(|_| is_number)
 }
 
 /// Where the job wrote its own token, something of the same length: a log is not a place for

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod access_tokens;
+mod bad_input;
 mod git_fetch;
 mod git_push;
 mod job_tokens;

@@ -5,6 +5,7 @@
 
 mod any_order;
 mod artifacts;
+mod bad_input;
 mod job_requests;
 mod load;
 mod own_runner;

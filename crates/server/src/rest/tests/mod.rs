@@ -4,6 +4,7 @@
 
 mod access;
 mod answers;
+mod fields;
 mod hostile;
 mod repository;
 mod resources;
