@@ -5,6 +5,8 @@
 //! instance: no handler can forget to ask.
 
 use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{FromRequestParts, Request, State};
@@ -190,6 +192,10 @@ async fn project(
     app.project(identity, &project, action).await
 }
 
+/// A handler with its rule, whichever they are.
+type Answer =
+    Arc<dyn Fn(App, Request) -> Pin<Box<dyn Future<Output = Response> + Send>> + Send + Sync>;
+
 /// Routes and their table, being put together.
 #[derive(Default)]
 pub(crate) struct Routes {
@@ -229,18 +235,27 @@ impl Routes {
         F: Fn(R::Call) -> A + Clone + Send + Sync + 'static,
         A: Future<Output = Result<Response, ApiError>> + Send,
     {
-        let answer = move |State(app): State<App>, request: Request| async move {
-            let answered = async { handler(rule.admit(app, request).await?).await };
-            answered.await.unwrap_or_else(IntoResponse::into_response)
-        };
-        let full = format!("{PREFIX}{path}");
-        self.router = self.router.route(&full, on(filter, answer));
+        let answer: Answer = Arc::new(move |app, request| {
+            let handler = handler.clone();
+            Box::pin(async move {
+                let answered = async { handler(rule.admit(app, request).await?).await };
+                answered.await.unwrap_or_else(IntoResponse::into_response)
+            })
+        });
+        self.add(filter, path, answer);
         self.table.push(Endpoint {
             method,
             path,
             access: rule.access(),
         });
         self
+    }
+
+    /// What the router needs is compiled once here, and not once for each handler.
+    fn add(&mut self, filter: MethodFilter, path: &str, answer: Answer) {
+        let answer = move |State(app): State<App>, request: Request| answer(app, request);
+        let full = format!("{PREFIX}{path}");
+        self.router = std::mem::take(&mut self.router).route(&full, on(filter, answer));
     }
 
     /// The router and the table of what it answers.
