@@ -204,6 +204,20 @@ for _ in range(240):
     time.sleep(0.5)
 assert newer.status == "success", newer.status
 
+assert [one["path"] for one in project.repository_tree(recursive=True, get_all=True)] == [".gitlab-ci.yml"]
+file = project.files.get(".gitlab-ci.yml", ref="main")
+assert file.decode().startswith(b"test:") and file.last_commit_id == pipelines[0].sha
+assert project.repository_archive(format="zip")[:2] == b"PK"
+compared = project.repository_compare("main", pipelines[0].sha)
+assert compared["compare_same_ref"] and compared["diffs"] == []
+assert project.ci_lint.get().valid
+linted = project.ci_lint.create({"content": "a: {script: make}", "dry_run": True, "include_jobs": True})
+assert [one["name"] for one in linted.jobs] == ["a"] and linted.merged_yaml.startswith("---")
+commit = project.commits.get("main")
+commit.statuses.create({"state": "success", "name": "other"})
+assert {one.name for one in commit.statuses.list(get_all=True)} == {"test", "other"}
+assert pipelines[0].test_report.get().total_count == 0
+
 project.variables.create({"key": "GREETING", "value": "hello", "environment_scope": "production"})
 variable = project.variables.get("GREETING")
 assert (variable.value, variable.environment_scope) == ("hello", "production")

@@ -147,6 +147,7 @@ fn every_guide_tells_the_truth() {
     assert!(names.len() >= 7, "{names:?}");
     // What these guides show is not in every build.
     let of_features = [
+        ("api.md", cfg!(feature = "server")),
         ("runner.md", cfg!(feature = "remote")),
         ("server.md", cfg!(feature = "server")),
     ];

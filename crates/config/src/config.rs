@@ -5,7 +5,7 @@ use crate::keywords::report::Report;
 use crate::yaml::Map;
 use crate::{
     Diagnostic, Files, Input, Job, Limits, LoadContext, PrefilledVariable, Source, Span, Variables,
-    Workflow, checks, extends, keywords, origin, parallel, references,
+    Workflow, checks, extends, keywords, merged, origin, parallel, references,
 };
 use indexmap::IndexMap;
 use std::sync::Arc;
@@ -57,6 +57,12 @@ impl Config {
     /// ([`Job::key`]). What a job takes from `default` is found there.
     pub fn origin(&self, path: &[&str]) -> Option<Span> {
         origin::find(&self.tree, path)
+    }
+
+    /// The whole configuration as one YAML text, after includes, references and `extends`;
+    /// hidden jobs are still in it.
+    pub fn merged_yaml(&self) -> String {
+        merged::text(&self.tree)
     }
 }
 

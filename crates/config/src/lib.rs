@@ -33,6 +33,7 @@ mod extends;
 mod include;
 mod inputs;
 mod merge;
+mod merged;
 #[expect(
     clippy::result_large_err,
     reason = "a fault ends the load, so its size costs nothing"

@@ -11,16 +11,21 @@ use shipway_protocol::{ArtifactFormat, ArtifactSpec};
 use shipway_store::{
     Accessibility, ArtifactRow, Blob, JobRow, JobUpdate, NewArtifact, Transaction,
 };
+use tokio::io::AsyncReadExt as _;
 
 use crate::coordinator::{Coordinator, now};
 use crate::error::Error;
 use crate::job_token;
 use crate::live;
 use crate::reports::dotenv::{self, DotenvError};
-use crate::reports::junit::{self, TestTotals};
+use crate::reports::junit::{self, TestCases, TestTotals};
 
 /// Bytes of all JUnit reports of a job that are read (language inventory, 9.5).
 const JUNIT_LIMIT: u64 = 100 * 1024 * 1024;
+
+/// Bytes of the packed JUnit reports of a job that are read for their single tests; they are
+/// held in memory.
+const PACKED_JUNIT_LIMIT: i64 = 16 * 1024 * 1024;
 
 /// How long a server keeps artifacts that do not say; GitLab's default.
 const DEFAULT_EXPIRY: &str = "30 days";
@@ -114,6 +119,38 @@ impl Coordinator {
         note_tests(&mut transaction, job.id, tests).await?;
         transaction.commit().await?;
         Ok(Accepted::Stored)
+    }
+
+    /// The tests of a job's JUnit reports; none where it has no reports any more. What is
+    /// wrong with a report is a text for people.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn test_cases(&self, job: JobId) -> Result<Result<TestCases, String>, Error> {
+        let artifacts = self.store.artifacts_of(job).await?;
+        let Some(report) = artifacts.iter().find(|file| file.file_type == "junit") else {
+            return Ok(Ok(TestCases {
+                complete: true,
+                ..TestCases::default()
+            }));
+        };
+        if report.size > PACKED_JUNIT_LIMIT {
+            return Ok(Err(format!(
+                "the packed report has {} bytes, more than the {PACKED_JUNIT_LIMIT} that are read",
+                report.size
+            )));
+        }
+        let mut packed = Vec::new();
+        let mut blob = self.store.blobs().get(&report.path, ..).await?;
+        let read = blob.read_to_end(&mut packed).await;
+        read.map_err(Error::file(&report.path))?;
+        let reading = tokio::task::spawn_blocking(move || {
+            let report = MultiGzDecoder::new(packed.as_slice()).take(JUNIT_LIMIT);
+            junit::cases(BufReader::new(report)).map_err(|error| error.to_string())
+        });
+        reading
+            .await
+            .map_err(|error| Error::Panicked(error.to_string()))
     }
 
     /// Writes a job's archive to the file `into`.

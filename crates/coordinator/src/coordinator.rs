@@ -181,7 +181,7 @@ impl Coordinator {
         transaction.insert_jobs(row.id, &jobs).await?;
         if let Some(status) = verdict {
             let over = PipelineUpdate {
-                finished_at: Some(now),
+                finished_at: status.is_completed().then_some(now),
                 ..PipelineUpdate::default()
             };
             transaction

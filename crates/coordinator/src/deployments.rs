@@ -154,6 +154,7 @@ mod tests {
                 on_stop: None,
                 auto_stop_in: None,
                 deployment_tier: None,
+                kubernetes: None,
             };
             assert_eq!(tier(&environment), expected, "{name}");
         }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use shipway_config::Job;
+use shipway_config::variables::Variable;
 use shipway_pipeline::{Event, JobId, PipelineId, Status};
 use shipway_protocol::{ArtifactsFile, Dependency, JobPayload, JobState, JobUpdate};
 use shipway_store::{ArtifactRow, JobRow, ProjectId, RunnerRow};
@@ -172,13 +173,30 @@ impl Coordinator {
             }
             None => Vec::new(),
         };
-        let variables = payload::variables(&spec, &shared, variables, outer, &hand_out);
+        // Only of a job that can be played is it worth asking.
+        let given = match matches!(own.when.as_str(), "manual" | "delayed") {
+            true => self.given_variables(pipeline, &own).await?,
+            false => Vec::new(),
+        };
+        let variables = payload::variables(&spec, &shared, variables, outer, given, &hand_out);
         let mut payload = payload::payload(&spec, variables, dependencies, &shared, &hand_out);
         if let (Some(project), Some(settings)) = (&project, &settings) {
             let waited = own.queued_at.map_or(0, |since| started_at - since);
             payload::in_project(&mut payload, &row, project, settings, waited);
         }
         Ok(payload)
+    }
+
+    /// What somebody gave the job alone when playing it.
+    async fn given_variables(
+        &self,
+        pipeline: PipelineId,
+        own: &JobRow,
+    ) -> Result<Vec<Variable>, Error> {
+        match self.store.job_variables(pipeline, &own.name).await? {
+            Some(json) => serde_json::from_str(&json).map_err(Error::stored("variables", own.id)),
+            None => Ok(Vec::new()),
+        }
     }
 
     async fn read_dotenv(&self, report: &ArtifactRow) -> Result<Vec<(String, String)>, Error> {

@@ -1,7 +1,8 @@
 //! What a server has besides a store: repositories, and an address that jobs see.
 
-use shipway_git::Facts;
 use shipway_git::hosting::Repositories;
+use shipway_git::{Facts, ProjectPath};
+use shipway_store::ProjectRow;
 
 /// The server around a [`Coordinator`](crate::Coordinator).
 #[derive(Debug, Clone)]
@@ -10,6 +11,18 @@ pub struct Hosting {
     pub repositories: Repositories,
     /// Where people and jobs find it.
     pub address: ServerAddress,
+}
+
+impl Hosting {
+    /// Where a project is on this server.
+    pub(crate) fn project_path(&self, project: &ProjectRow) -> ProjectPath {
+        ProjectPath {
+            host: Some(self.address.host.clone()),
+            port: Some(self.address.port),
+            insecure: self.address.protocol == "http",
+            path: project.full_path.clone(),
+        }
+    }
 }
 
 /// Where a server is, as jobs are told: `CI_SERVER_URL` and its parts.

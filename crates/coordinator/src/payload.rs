@@ -58,6 +58,7 @@ pub(crate) fn variables(
     shared: &Shared,
     dotenv: Vec<(String, String)>,
     outer: Vec<Variable>,
+    given: Vec<Variable>,
     hand_out: &HandOut<'_>,
 ) -> Vec<protocol::Variable> {
     let mut all = of_file(job, shared, hand_out);
@@ -66,6 +67,7 @@ pub(crate) fn variables(
     }
     all.extend(outer);
     all.extend(shared.outer.iter().cloned());
+    all.extend(given);
     let expanded = all.expand_all_or_keep(Undefined::Keep, FileReferences::Keep);
     let expanded = expanded.winners().map(|variable| protocol::Variable {
         key: variable.key.clone(),
@@ -469,7 +471,7 @@ mod tests {
         };
         let dotenv = vec![("D".to_owned(), "dotenv".to_owned())];
         let project = vec![Variable::new("C", "project"), Variable::new("F", "of $B")];
-        let all = variables(&job, &shared, dotenv, project, &hand_out());
+        let all = variables(&job, &shared, dotenv, project, Vec::new(), &hand_out());
         let value = |key: &str| {
             let mut found = all.iter().filter(|variable| variable.key == key);
             let variable = found.next().unwrap();

@@ -98,6 +98,7 @@ impl Coordinator {
             project.default_branch = Some((*first).to_owned());
             transaction.update_project(&project).await?;
             let protection = ProtectedRefRow {
+                id: shipway_store::ProtectedRefId(0),
                 project_id: project.id,
                 kind: RefKind::Branch,
                 pattern: (*first).to_owned(),

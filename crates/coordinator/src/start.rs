@@ -4,8 +4,8 @@ use std::io::{self, Read};
 
 use shipway_config::variables::Variable;
 use shipway_config::{Limits, LoadContext, SourceError};
+use shipway_git::Facts;
 use shipway_git::hosting::{BareRepository, QueryError, skips_ci};
-use shipway_git::{Facts, ProjectPath};
 use shipway_pipeline::{Context, PipelineId, Plan, PlanError, Source, Status};
 use shipway_store::{PipelineRow, ProjectRow, RefKind, UserRow};
 use tokio::runtime::Handle;
@@ -20,8 +20,8 @@ use crate::protection::protections;
 use crate::settings::ProjectSettings;
 
 /// How full names of branches and tags begin.
-const HEADS: &str = "refs/heads/";
-const TAGS: &str = "refs/tags/";
+pub(crate) const HEADS: &str = "refs/heads/";
+pub(crate) const TAGS: &str = "refs/tags/";
 
 /// What a pipeline is wanted for.
 #[derive(Debug, Clone)]
@@ -142,12 +142,7 @@ impl Coordinator {
     ) -> Result<Birth, Error> {
         let project = &request.project;
         let repository = self.repository(project).await?;
-        let path = ProjectPath {
-            host: Some(hosting.address.host.clone()),
-            port: Some(hosting.address.port),
-            insecure: hosting.address.protocol == "http",
-            path: project.full_path.clone(),
-        };
+        let path = hosting.project_path(project);
         let facts = repository.facts(&request.sha, &request.reference, path);
         let mut facts = facts.await?.ok_or_else(|| Error::NoCommit {
             project: project.full_path.clone(),
@@ -156,6 +151,31 @@ impl Coordinator {
         if let Some(before) = &request.before_sha {
             facts.before_sha.clone_from(before);
         }
+        let (context, protected) = self.context_at(hosting, request, settings, &facts).await?;
+        Ok(Birth {
+            context,
+            facts,
+            repository,
+            protected,
+            project: project.clone(),
+            user: request.user.as_ref().map(|user| user.id),
+            variables: request.variables.clone(),
+            // What was pushed, which of an annotated tag is the tag itself.
+            pushed: (request.source == Source::Push)
+                .then(|| (request.reference.clone(), request.sha.clone())),
+        })
+    }
+
+    /// What the rules of a configuration see: predefined variables, those of the instance, the
+    /// groups and the project, and the request's own. Also whether the ref is protected.
+    pub(crate) async fn context_at(
+        &self,
+        hosting: &Hosting,
+        request: &PipelineRequest,
+        settings: &ProjectSettings,
+        facts: &Facts,
+    ) -> Result<(Context, bool), Error> {
+        let project = &request.project;
         let (kind, name) = match request.reference.strip_prefix(TAGS) {
             Some(tag) => (RefKind::Tag, tag),
             None => {
@@ -190,18 +210,19 @@ impl Coordinator {
         };
         let mut outer = self.project_variables(project, scope).await?;
         outer.extend(request.variables.iter().cloned());
-        Ok(Birth {
-            context: context_of(&facts, &occasion, &identity, outer),
-            facts,
-            repository,
-            protected,
-            project: project.clone(),
-            user: user.map(|user| user.id),
-            variables: request.variables.clone(),
-            // What was pushed, which of an annotated tag is the tag itself.
-            pushed: (request.source == Source::Push)
-                .then(|| (request.reference.clone(), request.sha.clone())),
-        })
+        Ok((context_of(facts, &occasion, &identity, outer), protected))
+    }
+
+    /// A pipeline that is only for what other systems say.
+    pub(crate) async fn create_external(
+        &self,
+        request: &PipelineRequest,
+        status: Status,
+    ) -> Result<PipelineId, Error> {
+        let hosting = self.hosting.as_ref().ok_or(Error::NoRepositories)?;
+        let settings = ProjectSettings::of(&request.project);
+        let birth = self.birth(hosting, request, &settings).await?;
+        self.store_without_jobs(&birth, status, None).await
     }
 
     /// A pipeline that has no jobs, with the reason.
@@ -310,12 +331,12 @@ fn refusal(faults: Vec<PlanError>) -> Unplanned {
 }
 
 /// The files of a commit, for a thread that may block.
-struct CommitFiles {
-    repository: BareRepository,
-    commit: String,
+pub(crate) struct CommitFiles {
+    pub(crate) repository: BareRepository,
+    pub(crate) commit: String,
     /// What the commit followed; `None` where GitLab compares with nothing.
-    before: Option<String>,
-    handle: Handle,
+    pub(crate) before: Option<String>,
+    pub(crate) handle: Handle,
 }
 
 /// What a push moved a branch from. New branches, tags, and pipelines without a push have

@@ -192,6 +192,7 @@ mod tests {
             acknowledged_at: acknowledged.then_some(contacted * SECOND),
             contacted_at: Some(contacted * SECOND),
             debug_trace: false,
+            erased_at: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use shipway_config::variables::Variable;
 use shipway_pipeline::{Event, JobId, PipelineId, Status};
 use shipway_store::ProjectRow;
 
@@ -34,6 +35,30 @@ impl Coordinator {
     /// When the job's status does not allow it, or the store fails.
     pub async fn play(&self, job: JobId) -> Result<(), Error> {
         self.wish(job, Event::Play).await
+    }
+
+    /// As [`Self::play`], with variables for this job alone; they are above the pipeline's, and
+    /// later attempts have them too.
+    ///
+    /// # Errors
+    /// As [`Self::play`]; then the job has no variables either.
+    pub async fn play_with(&self, job: JobId, variables: &[Variable]) -> Result<(), Error> {
+        let pipeline = self.pipeline_of(job).await?;
+        // Before the job can be handed out. Of a refused wish nothing is left that counts: a
+        // job that can be played has none yet, and one that cannot keeps what it was given.
+        if variables.is_empty() {
+            return self.play(job).await;
+        }
+        let row = self.store.job(job).await?.ok_or(Error::NoJob(job))?;
+        if !matches!(row.status, Status::Manual | Status::Scheduled) {
+            return Err(Error::NoJob(job));
+        }
+        let json = serde_json::to_string(variables).map_err(Error::stored("variables", job))?;
+        let mut transaction = self.store.begin().await?;
+        transaction.set_job_variables(job, &json).await?;
+        transaction.commit().await?;
+        let play = |live: &Live| Ok(vec![Event::Play(live.current(job)?)]);
+        self.advance(pipeline, &play, &[]).await
     }
 
     /// Stops the timer of a delayed job: it is manual then.

@@ -179,6 +179,7 @@ async fn variables_come_with_the_project_and_protection() {
 
     let mut transaction = site.store().begin().await.unwrap();
     let protection = ProtectedRefRow {
+        id: shipway_store::ProtectedRefId(0),
         project_id: site.project.id,
         kind: RefKind::Branch,
         pattern: "ma*".to_owned(),
@@ -254,6 +255,36 @@ async fn wishes_of_people() {
     assert_eq!(status("c").await, Status::Pending);
     let error = site.coordinator.retry_job(again).await.unwrap_err();
     assert!(error.to_string().contains("cannot be"), "{error}");
+}
+
+#[tokio::test]
+async fn a_job_is_played_with_variables_of_its_own() {
+    let site = Site::new().await;
+    let configuration = "variables: {WHERE: file}\na: {script: x, when: manual}\nb: {script: x}\n";
+    let row = site.push(configuration).await;
+    let take = async || {
+        let payload = site.coordinator.take_job(row.id, "runner").await.unwrap();
+        let payload = payload.expect("a pending job");
+        let found = payload.variables.iter().find(|one| one.key == "WHERE");
+        let value = found.map(|one| one.value.clone());
+        let (name, id) = (payload.job_info.name.clone(), payload.id.into_job());
+        end(&site, id, JobState::Failed).await;
+        (name, id, value)
+    };
+    let given = [shipway_config::variables::Variable::new("WHERE", "given")];
+    let b = site.job(&row, "b").await.id;
+    let refused = site.coordinator.play_with(b, &given).await;
+    assert!(refused.is_err(), "it waits for a runner already");
+    let (name, _, value) = take().await;
+    assert_eq!((&*name, value.as_deref()), ("b", Some("file")));
+    let a = site.job(&row, "a").await.id;
+    site.coordinator.play_with(a, &given).await.unwrap();
+    let (name, a, value) = take().await;
+    assert_eq!((&*name, value.as_deref()), ("a", Some("given")));
+    // The next attempt has them too.
+    site.coordinator.retry_job(a).await.unwrap();
+    let (name, _, value) = take().await;
+    assert_eq!((&*name, value.as_deref()), ("a", Some("given")));
 }
 
 #[tokio::test]

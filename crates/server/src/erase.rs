@@ -21,6 +21,9 @@ impl App {
         self.remove_artifacts(&files).await?;
         let removed = logs.remove(job.pipeline_id, job.id);
         removed.map_err(|error| ApiError::internal(&error))?;
+        let mut transaction = self.store().begin().await?;
+        transaction.note_erased(job.id, crate::clock::now()).await?;
+        transaction.commit().await?;
         Ok(true)
     }
 

@@ -161,6 +161,7 @@ pub async fn create_user(app: &App, new: &NewAccount) -> Result<UserRow, Account
             source_id: namespace.id.0,
             user_id: user.id,
             access_level: Role::Owner as i64,
+            created_at: Some(crate::clock::now()),
         })
         .await?;
     transaction.commit().await?;

@@ -52,4 +52,8 @@ id! {
     EnvironmentId;
     /// A deployment.
     DeploymentId;
+    /// A protection of branches or tags.
+    ProtectedRefId;
+    /// What another system says about a commit.
+    CommitStatusId;
 }

@@ -28,6 +28,14 @@ const PAGE: &str = "SELECT * FROM jobs WHERE project_id = $1 AND ($2 IS NULL OR 
 const COUNT: &str = "SELECT count(*) FROM jobs \
     WHERE project_id = $1 AND ($2 IS NULL OR status = $2)";
 
+const BELOW: &str = "SELECT * FROM jobs WHERE project_id = $1 \
+    AND ($2 IS NULL OR status = $2) AND ($3 IS NULL OR id < $3) ORDER BY id DESC LIMIT $4";
+
+const ABOVE: &str = "SELECT * FROM jobs WHERE project_id = $1 \
+    AND ($2 IS NULL OR status = $2) AND ($3 IS NULL OR id > $3) ORDER BY id LIMIT $4";
+
+const ERASE: &str = "UPDATE jobs SET erased_at = $2 WHERE id = $1";
+
 /// The second half is a claim's. What it sets is empty before it, for a job that goes back into
 /// the queue forgets its runner.
 const UPDATE: &str = "UPDATE jobs SET status = COALESCE($2, status), \
@@ -88,9 +96,37 @@ impl Store {
             total: self.number(query(COUNT).bind(project).bind(status)).await?,
         })
     }
+
+    /// A project's jobs beyond an id, in the order of their ids; in one status where it is
+    /// given.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn jobs_beyond(
+        &self,
+        project: ProjectId,
+        status: Option<Status>,
+        beyond: Option<i64>,
+        ascending: bool,
+        limit: i64,
+    ) -> Result<Vec<JobRow>, StoreError> {
+        let statement = if ascending { ABOVE } else { BELOW };
+        let status = status.map(Status::as_str);
+        let rows = query(statement).bind(project).bind(status);
+        self.all(rows.bind(beyond).bind(limit)).await
+    }
 }
 
 impl Transaction {
+    /// Notes that the job's log and artifacts are deleted.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or when the database does not take it.
+    pub async fn note_erased(&mut self, id: JobId, at: i64) -> Result<(), StoreError> {
+        self.change(query(ERASE).bind(id.0).bind(at), "job", id.0)
+            .await
+    }
+
     /// The job as it stands.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ mod backup;
 mod blobs;
 mod changes;
 mod check;
+mod commit_statuses;
 mod credentials;
 mod disk;
 mod engine;
@@ -30,6 +31,7 @@ mod group_sync;
 mod hold;
 mod ids;
 mod incoming;
+mod job_variables;
 mod jobs;
 mod known_refs;
 mod log_lines;
@@ -63,6 +65,7 @@ pub use backup::{Backup, BackupError};
 pub use blobs::{Blob, BlobError, BlobReader, Blobs, ListedBlob, Objects, ObjectsError};
 pub use changes::{Change, Changes};
 pub use check::{CheckDepth, CheckError, Fault};
+pub use commit_statuses::{CommitStatusRow, NewCommitStatus};
 pub use credentials::{AccessTokenRow, NewAccessToken, SessionRow};
 pub use engine::Committed;
 pub use environments::{DeploymentRow, EnvironmentRow, NewDeployment, NewEnvironment};
@@ -70,8 +73,8 @@ pub use error::StoreError;
 pub use figures::Figures;
 pub use hold::Hold;
 pub use ids::{
-    AccessTokenId, DeploymentId, EnvironmentId, NamespaceId, ProjectId, RunnerId, ScheduleId,
-    TriggerId, UserId, VariableId,
+    AccessTokenId, CommitStatusId, DeploymentId, EnvironmentId, NamespaceId, ProjectId,
+    ProtectedRefId, RunnerId, ScheduleId, TriggerId, UserId, VariableId,
 };
 pub use incoming::Incoming;
 pub use known_refs::KnownRef;

@@ -19,10 +19,12 @@ pub struct MemberRow {
     /// GitLab's number of the role: 10 guest, 20 reporter, 30 developer, 40 maintainer,
     /// 50 owner.
     pub access_level: i64,
+    /// Since when; unknown of who became one before this was kept.
+    pub created_at: Option<i64>,
 }
 
-const SET: &str = "INSERT INTO members (source, source_id, user_id, access_level) \
-    VALUES ($1, $2, $3, $4) ON CONFLICT (source, source_id, user_id) \
+const SET: &str = "INSERT INTO members (source, source_id, user_id, access_level, created_at) \
+    VALUES ($1, $2, $3, $4, $5) ON CONFLICT (source, source_id, user_id) \
     DO UPDATE SET access_level = excluded.access_level";
 
 const OF: &str = "SELECT * FROM members WHERE source = $1 AND source_id = $2 ORDER BY user_id";
@@ -80,7 +82,7 @@ impl Store {
 }
 
 impl Transaction {
-    /// Makes somebody a member, or gives a member another role.
+    /// Makes somebody a member, or gives a member another role and leaves since when.
     ///
     /// # Errors
     /// When the database does not take it.
@@ -89,7 +91,8 @@ impl Transaction {
             .bind(row.source)
             .bind(row.source_id)
             .bind(row.user_id)
-            .bind(row.access_level);
+            .bind(row.access_level)
+            .bind(row.created_at);
         self.execute(set).await.map(drop)
     }
 

@@ -1,7 +1,7 @@
 //! Protected branches and tags.
 
 use crate::error::StoreError;
-use crate::ids::ProjectId;
+use crate::ids::{ProjectId, ProtectedRefId};
 use crate::names::RefKind;
 use crate::sql::query;
 use crate::store::Store;
@@ -10,6 +10,8 @@ use crate::transaction::Transaction;
 /// A protection of the refs that a pattern matches.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct ProtectedRefRow {
+    /// Unique in the store; what one has that is to be stored does not matter.
+    pub id: ProtectedRefId,
     /// In which project.
     pub project_id: ProjectId,
     /// Branches or tags.
@@ -25,7 +27,8 @@ pub struct ProtectedRefRow {
 const SET: &str = "INSERT INTO protected_refs \
     (project_id, kind, pattern, push_level, merge_level) VALUES ($1, $2, $3, $4, $5) \
     ON CONFLICT (project_id, kind, pattern) \
-    DO UPDATE SET push_level = excluded.push_level, merge_level = excluded.merge_level";
+    DO UPDATE SET push_level = excluded.push_level, merge_level = excluded.merge_level \
+    RETURNING *";
 
 const OF: &str = "SELECT * FROM protected_refs WHERE project_id = $1 ORDER BY kind, pattern";
 
@@ -46,18 +49,21 @@ impl Store {
 }
 
 impl Transaction {
-    /// Protects the refs of a pattern, or changes who may use them.
+    /// Protects the refs of a pattern, or changes who may use them; returns what is stored.
     ///
     /// # Errors
     /// When the database does not take it.
-    pub async fn set_protected_ref(&mut self, row: &ProtectedRefRow) -> Result<(), StoreError> {
+    pub async fn set_protected_ref(
+        &mut self,
+        row: &ProtectedRefRow,
+    ) -> Result<ProtectedRefRow, StoreError> {
         let set = query(SET)
             .bind(row.project_id)
             .bind(row.kind)
             .bind(&row.pattern)
             .bind(row.push_level)
             .bind(row.merge_level);
-        self.execute(set).await.map(drop)
+        self.one(set).await
     }
 
     /// Ends a protection; returns whether there was one.

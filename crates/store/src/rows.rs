@@ -265,6 +265,8 @@ pub struct JobRow {
     pub contacted_at: Option<i64>,
     /// Its log may show secrets.
     pub debug_trace: bool,
+    /// When somebody deleted its log and artifacts.
+    pub erased_at: Option<i64>,
 }
 
 impl NewJob {

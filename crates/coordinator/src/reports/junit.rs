@@ -1,9 +1,10 @@
-//! JUnit reports: how many tests a job ran and how they ended (language inventory, 9.5).
+//! JUnit reports: which tests a job ran and how they ended (language inventory, 9.5).
 
 use std::collections::HashSet;
 use std::io::BufRead;
 
 use quick_xml::Reader;
+use quick_xml::escape::{resolve_predefined_entity, unescape};
 use quick_xml::events::{BytesStart, Event};
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +47,76 @@ pub struct JunitError {
     pub source: quick_xml::Error,
 }
 
+/// How a test ended. Of a test that says several the last in this order counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TestStatus {
+    /// It passed.
+    Success,
+    /// It did not run.
+    Skipped,
+    /// It could not run to its end.
+    Error,
+    /// It found a fault.
+    Failed,
+}
+
+impl TestStatus {
+    /// GitLab's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Skipped => "skipped",
+            Self::Error => "error",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The status that an element in a test stands for.
+    fn of_element(name: &str) -> Option<Self> {
+        match name {
+            "failure" => Some(Self::Failed),
+            "error" => Some(Self::Error),
+            "skipped" => Some(Self::Skipped),
+            _ => None,
+        }
+    }
+}
+
+/// A test.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TestCase {
+    /// Its name; with that of the class unique in a job.
+    pub name: String,
+    /// Its class or module.
+    pub classname: String,
+    /// Where it is written, if the report says so.
+    pub file: Option<String>,
+    /// How long it took, in seconds.
+    pub time: f64,
+    /// How it ended.
+    pub status: TestStatus,
+    /// What it says of a fault, up to [`LONGEST_OUTPUT`].
+    pub output: Option<String>,
+}
+
+/// Tests in the order of their reports.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TestCases {
+    /// At most [`MOST_CASES`].
+    pub cases: Vec<TestCase>,
+    /// False when there are more.
+    pub complete: bool,
+}
+
+/// Tests of a job that are kept in memory at most.
+pub const MOST_CASES: usize = 10_000;
+
+/// What one test says that is kept, in bytes.
+pub const LONGEST_OUTPUT: usize = 16 * 1024;
+
+/// What all tests of a job say that is kept, in bytes.
+pub const LONGEST_OUTPUTS: usize = 8 * 1024 * 1024;
+
 /// Counts the tests of one or several reports that follow each other.
 ///
 /// Attributes that make no sense, such as a `time` with a thousands separator, cost that
@@ -54,106 +125,150 @@ pub struct JunitError {
 /// # Errors
 /// When the bytes are not XML.
 pub fn totals(report: impl BufRead) -> Result<TestTotals, JunitError> {
+    let mut totals = TestTotals::default();
+    read(report, 0, |case| {
+        totals.total += 1;
+        totals.time += case.time;
+        *match case.status {
+            TestStatus::Success => &mut totals.success,
+            TestStatus::Skipped => &mut totals.skipped,
+            TestStatus::Error => &mut totals.error,
+            TestStatus::Failed => &mut totals.failed,
+        } += 1;
+    })?;
+    Ok(totals)
+}
+
+/// The tests of one or several reports that follow each other, as [`totals`] counts them.
+///
+/// # Errors
+/// When the bytes are not XML.
+pub fn cases(report: impl BufRead) -> Result<TestCases, JunitError> {
+    let mut found = TestCases {
+        complete: true,
+        ..TestCases::default()
+    };
+    let mut outputs = 0;
+    read(report, LONGEST_OUTPUT, |mut case| {
+        if found.cases.len() == MOST_CASES {
+            found.complete = false;
+            return;
+        }
+        outputs += case.output.as_ref().map_or(0, String::len);
+        if outputs > LONGEST_OUTPUTS {
+            case.output = case
+                .output
+                .map(|_| "(left out: too much output)".to_owned());
+        }
+        found.cases.push(case);
+    })?;
+    Ok(found)
+}
+
+/// Gives every test once. Of what it says `longest` bytes are kept.
+fn read(
+    report: impl BufRead,
+    longest: usize,
+    mut take: impl FnMut(TestCase),
+) -> Result<(), JunitError> {
     let mut reader = Reader::from_reader(report);
     let config = reader.config_mut();
     config.check_end_names = false;
     config.allow_unmatched_ends = true;
-    let mut totals = TestTotals::default();
     let mut seen = HashSet::new();
-    let mut case: Option<Case> = None;
+    let mut first = |case: TestCase| {
+        if seen.insert((case.classname.clone(), case.name.clone())) {
+            take(case);
+        }
+    };
+    let mut case: Option<TestCase> = None;
+    // Inside of a `failure`, `error` or `skipped`, whose text is what the test says.
+    let mut speaks = false;
     let mut buffer = Vec::new();
     loop {
         let event = reader.read_event_into(&mut buffer);
-        match event {
-            Err(source) => {
-                return Err(JunitError {
-                    position: reader.error_position(),
-                    source,
-                });
+        let event = event.map_err(|source| JunitError {
+            position: reader.error_position(),
+            source,
+        })?;
+        match (event, &mut case) {
+            (Event::Eof, _) => return Ok(()),
+            (Event::Start(tag), _) if tag.local_name().as_ref() == "testcase" => {
+                case = Some(TestCase::of(&tag));
+                speaks = false;
             }
-            Ok(Event::Eof) => return Ok(totals),
-            Ok(Event::Start(tag)) => match tag.local_name().as_ref() {
-                "testcase" => case = Some(Case::of(&tag)),
-                name => {
-                    if let Some(case) = &mut case {
-                        case.child(name);
-                    }
-                }
-            },
-            Ok(Event::Empty(tag)) => match tag.local_name().as_ref() {
-                "testcase" => Case::of(&tag).count(&mut totals, &mut seen),
-                name => {
-                    if let Some(case) = &mut case {
-                        case.child(name);
-                    }
-                }
-            },
-            Ok(Event::End(tag)) if tag.local_name().as_ref() == "testcase" => {
-                if let Some(case) = case.take() {
-                    case.count(&mut totals, &mut seen);
-                }
+            (Event::Empty(tag), _) if tag.local_name().as_ref() == "testcase" => {
+                first(TestCase::of(&tag));
             }
-            Ok(_) => {}
+            (Event::Start(tag), Some(case)) => speaks |= case.child(&tag, longest),
+            (Event::Empty(tag), Some(case)) => {
+                case.child(&tag, longest);
+            }
+            (Event::End(tag), Some(open)) => match tag.local_name().as_ref() {
+                "testcase" => {
+                    open.output = open.output.take().filter(|text| !text.is_empty());
+                    case.take().into_iter().for_each(&mut first);
+                }
+                name if TestStatus::of_element(name).is_some() => speaks = false,
+                _ => {}
+            },
+            (Event::Text(text), Some(case)) if speaks => case.say(&text, longest),
+            (Event::CData(text), Some(case)) if speaks => case.say(&text, longest),
+            (Event::GeneralRef(name), Some(case)) if speaks => {
+                let character = name.resolve_char_ref().ok().flatten();
+                let character = character.map(String::from);
+                let text = character.or(resolve_predefined_entity(&name).map(str::to_owned));
+                case.say(&text.unwrap_or_default(), longest);
+            }
+            _ => {}
         }
         buffer.clear();
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Ending {
-    Success,
-    Skipped,
-    Error,
-    Failed,
+fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
+    let found = tag.try_get_attribute(name).ok().flatten()?;
+    let plain = unescape(&found.value).map(|text| text.into_owned());
+    Some(plain.unwrap_or_else(|_| found.value.into_owned()))
 }
 
-struct Case {
-    key: (String, String),
-    time: f64,
-    ending: Ending,
-}
-
-impl Case {
+impl TestCase {
     fn of(tag: &BytesStart<'_>) -> Self {
-        let attribute = |name: &str| {
-            let found = tag.try_get_attribute(name).ok().flatten();
-            found.map(|attribute| attribute.value.into_owned())
-        };
-        let time = attribute("time");
+        let time = attribute(tag, "time");
         Self {
-            key: (
-                attribute("classname").unwrap_or_default(),
-                attribute("name").unwrap_or_default(),
-            ),
+            name: attribute(tag, "name").unwrap_or_default(),
+            classname: attribute(tag, "classname").unwrap_or_default(),
+            file: attribute(tag, "file"),
             time: (time.and_then(|text| text.parse::<f64>().ok()))
                 .filter(|seconds| seconds.is_finite())
                 .unwrap_or_default(),
-            ending: Ending::Success,
+            status: TestStatus::Success,
+            output: None,
         }
     }
 
-    fn child(&mut self, name: &str) {
-        let ending = match name {
-            "failure" => Ending::Failed,
-            "error" => Ending::Error,
-            "skipped" => Ending::Skipped,
-            _ => return,
+    /// An element in the test; whether its text is what the test says.
+    fn child(&mut self, tag: &BytesStart<'_>, longest: usize) -> bool {
+        let Some(status) = TestStatus::of_element(tag.local_name().as_ref()) else {
+            return false;
         };
-        self.ending = self.ending.max(ending);
+        self.status = self.status.max(status);
+        if longest > 0
+            && let Some(message) = attribute(tag, "message").filter(|text| !text.is_empty())
+        {
+            self.say(&message, longest);
+            self.say("\n", longest);
+        }
+        true
     }
 
-    fn count(self, totals: &mut TestTotals, seen: &mut HashSet<(String, String)>) {
-        if !seen.insert(self.key) {
+    fn say(&mut self, text: &str, longest: usize) {
+        if longest == 0 {
             return;
         }
-        totals.total += 1;
-        totals.time += self.time;
-        *match self.ending {
-            Ending::Success => &mut totals.success,
-            Ending::Skipped => &mut totals.skipped,
-            Ending::Error => &mut totals.error,
-            Ending::Failed => &mut totals.failed,
-        } += 1;
+        let output = self.output.get_or_insert_default();
+        let room = longest.saturating_sub(output.len());
+        output.push_str(&text[..text.floor_char_boundary(room)]);
     }
 }
 
@@ -206,5 +321,57 @@ mod tests {
         assert_eq!(counts(""), [0; 5]);
         assert_eq!(counts("just text"), [0; 5]);
         assert!(totals("<testsuite><testcase".as_bytes()).is_err());
+    }
+
+    #[test]
+    fn cases_say_what_is_wrong() {
+        let report = r#"<testsuite>
+            <testcase classname="a.B" name="x &lt;1&gt;" file="a.py" time="0.5"/>
+            <testcase name="two"><failure message="no &amp; no"><![CDATA[at <line>]]> 7 &gt; 6 &#33;</failure>
+              <system-out>not this</system-out></testcase>
+            <testcase name="three"><skipped message="later"/></testcase>
+            <testcase name="four"><error/></testcase></testsuite>"#;
+        let found = cases(report.as_bytes()).unwrap();
+        assert!(found.complete);
+        let shown: Vec<_> = (found.cases.iter())
+            .map(|case| (&*case.name, case.status.as_str(), case.output.as_deref()))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("x <1>", "success", None),
+                ("two", "failed", Some("no & no\nat <line> 7 > 6 !")),
+                ("three", "skipped", Some("later\n")),
+                ("four", "error", None),
+            ]
+        );
+        let first = &found.cases[0];
+        assert_eq!(
+            (&*first.classname, first.file.as_deref()),
+            ("a.B", Some("a.py"))
+        );
+    }
+
+    #[test]
+    fn cases_have_limits() {
+        let long = "ä".repeat(LONGEST_OUTPUT);
+        let one = format!("<testcase name='1'><failure>{long}</failure></testcase>");
+        let found = cases(one.as_bytes()).unwrap();
+        assert_eq!(
+            found.cases[0].output.as_ref().unwrap().len(),
+            LONGEST_OUTPUT
+        );
+        let many: String = (0..=MOST_CASES)
+            .map(|number| format!("<testcase name='{number}'/>"))
+            .collect();
+        let found = cases(many.as_bytes()).unwrap();
+        assert_eq!((found.cases.len(), found.complete), (MOST_CASES, false));
+        let loud: String = (0..600)
+            .map(|number| one.replace("'1'", &format!("'{number}'")))
+            .collect();
+        let kept: usize = (cases(loud.as_bytes()).unwrap().cases.iter())
+            .filter_map(|case| case.output.as_ref().map(String::len))
+            .sum();
+        assert!(kept < LONGEST_OUTPUTS + 100_000, "{kept}");
     }
 }

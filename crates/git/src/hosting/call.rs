@@ -4,12 +4,14 @@
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
+use super::queries::QueryError;
 use crate::command::{Asked, Git, GitError};
 
 /// What git gets of our environment: where programs and temporary files are. Everything else
@@ -108,6 +110,39 @@ impl Call {
     /// Runs to the end with `input` as standard input.
     pub(super) async fn output_with_input(self, input: &[u8]) -> Result<Vec<u8>, GitError> {
         self.spawn_with_input()?.output(input).await
+    }
+
+    /// Standard output up to `limit` bytes, and whether that is all; git is stopped when there
+    /// are more, and when it takes longer than `time`.
+    pub(super) async fn output_within(
+        self,
+        limit: u64,
+        time: Duration,
+    ) -> Result<(Vec<u8>, bool), QueryError> {
+        let mut process = self.spawn()?;
+        let (stdout, stderr) = (process.child.stdout.take(), process.child.stderr.take());
+        let read = async {
+            let mut output = Vec::new();
+            if let Some(stdout) = stdout {
+                let mut limited = stdout.take(limit.saturating_add(1));
+                let read = limited.read_to_end(&mut output).await;
+                read.map_err(|source| process.run_error(source))?;
+            }
+            if output.len() as u64 > limit {
+                output.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+                return Ok((output, false));
+            }
+            let complaint = complaint(stderr).await;
+            process.end(complaint).await?;
+            Ok((output, true))
+        };
+        match tokio::time::timeout(time, read).await {
+            Ok(read) => read,
+            // Dropping the process kills it.
+            Err(_) => Err(QueryError::TooSlow {
+                seconds: time.as_secs(),
+            }),
+        }
     }
 
     /// As [`Call::output`], with `None` where git ran and refused.

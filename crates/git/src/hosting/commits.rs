@@ -48,6 +48,8 @@ impl CommitInfo {
 /// Which part of a history is wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
+    /// Only commits that this one, by its full id, does not descend from; nor this one itself.
+    pub without: Option<String>,
     /// Only commits that change this file or directory.
     pub path: Option<String>,
     /// Only commits from this time on, in seconds since 1970.
@@ -100,7 +102,11 @@ impl BareRepository {
                 call = call.args([format!("--{name}=@{time}")]);
             }
         }
-        call = call.args(["--end-of-options", &from, "--"]);
+        call = call.args(["--end-of-options", &from]);
+        if let Some(without) = &wanted.without {
+            call = call.args([format!("^{}", checked_id(without)?)]);
+        }
+        call = call.args(["--"]);
         if let Some(path) = &wanted.path {
             // A path and no pattern: every call of git is made with `--literal-pathspecs`.
             call = call.args([path]);

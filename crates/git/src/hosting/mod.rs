@@ -9,10 +9,14 @@
 //!
 //! Reading order: [`Repositories`] and [`BareRepository`] for what is on disk; [`Endpoint`] for
 //! what a client asks; [`advertise`], [`upload_pack`] and [`receive_pack`] for the answers.
+//! What a forge shows of a repository (trees, commits, differences, archives) are methods of
+//! [`BareRepository`].
 
+mod archive;
 mod body;
 mod call;
 mod commits;
+mod diff;
 mod endpoint;
 mod full_path;
 mod hook;
@@ -27,10 +31,14 @@ mod report;
 mod repositories;
 mod repository;
 mod service;
+mod stream;
+mod tree;
 mod upload_pack;
 
+pub use archive::{Archive, ArchiveFormat};
 pub use body::{Encoding, InputError, Output};
 pub use commits::{CommitInfo, History};
+pub use diff::{Diff, FileChange, FileDiff, LineStats};
 pub use endpoint::Endpoint;
 pub use full_path::{FullPath, FullPathError};
 pub use pkt_line::BadLength;
@@ -42,4 +50,5 @@ pub use receive_pack::{ReceiveError, receive_pack};
 pub use repositories::{Repositories, RepositoriesError};
 pub use repository::{BareRepository, Housekeeping};
 pub use service::{Limits, Service};
+pub use tree::{EntryKind, Tree, TreeEntry};
 pub use upload_pack::{advertise, upload_pack};

@@ -45,6 +45,12 @@ pub enum QueryError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// Git works longer on it than the caller's limit.
+    #[error("git needs more than {seconds} seconds to answer; ask for less")]
+    TooSlow {
+        /// The limit in seconds.
+        seconds: u64,
+    },
     /// Git failed.
     #[error("cannot read the repository")]
     Git(#[source] GitError),
@@ -316,6 +322,25 @@ impl BareRepository {
         paths(call, limit).await.map(Some)
     }
 
+    /// The full name of a branch, or else of a tag, that has the commit in its history.
+    ///
+    /// # Errors
+    ///
+    /// When the id is malformed, or git cannot be run.
+    pub async fn ref_with(&self, commit: &str) -> Result<Option<String>, QueryError> {
+        let commit = checked_id(commit)?;
+        for prefix in [HEADS, TAGS] {
+            let call = self.call().args(["for-each-ref", "--count=1"]);
+            let call = call.args(["--format=%(refname)", "--contains", &commit, prefix]);
+            let answer = call.answer().await?.unwrap_or_default();
+            let name = String::from_utf8_lossy(&answer).trim_end().to_owned();
+            if !name.is_empty() {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+
     /// The best common ancestor of two commits.
     ///
     /// # Errors
@@ -367,7 +392,7 @@ impl Refs {
 }
 
 /// The paths that git names, each ended by NUL; git is stopped when there are enough.
-async fn paths(call: Call, limit: usize) -> Result<FileList, QueryError> {
+pub(super) async fn paths(call: Call, limit: usize) -> Result<FileList, QueryError> {
     let mut process = call.spawn()?;
     let mut list = FileList::default();
     let stdout = process.child.stdout.take();

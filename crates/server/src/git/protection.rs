@@ -91,6 +91,7 @@ mod tests {
 
     fn row(kind: RefKind, pattern: &str, push_level: i64) -> ProtectedRefRow {
         ProtectedRefRow {
+            id: shipway_store::ProtectedRefId(0),
             project_id: ProjectId(1),
             kind,
             pattern: pattern.to_owned(),

@@ -160,6 +160,7 @@ pub(super) async fn save(visit: Visit, fields: Fields) -> Result<Response, ApiEr
         source_id,
         user_id: user.id,
         access_level,
+        created_at: Some(crate::clock::now()),
     };
     let mut transaction = visit.app.store().begin().await?;
     transaction.set_member(&row).await?;

@@ -19,6 +19,7 @@ mod lint;
 mod log_view;
 mod members;
 mod paging;
+mod permalinks;
 mod pipeline;
 mod pipelines;
 mod project;
@@ -138,6 +139,10 @@ pub(crate) fn project_routes() -> Router<App> {
         .route("/-/jobs/{id}/artifacts/file/{*path}", get(artifacts::file))
         .route("/-/jobs/{id}/artifacts/raw/{*path}", get(artifacts::raw))
         .route("/badges/{*rest}", get(badges::show))
+        .route("/-/badges/{*rest}", get(badges::show))
+        .route("/-/raw/{*rest}", get(permalinks::raw))
+        .route("/-/pipelines/latest", get(permalinks::latest))
+        .route("/-/pipelines/{id}/latest", get(permalinks::latest_of))
         .route("/-/environments", get(environments::list))
         .route("/-/ci/lint", get(lint::form).post(lint::check))
         .route(

@@ -281,6 +281,7 @@ async fn protect(visit: &ProjectVisit, fields: &Fields) -> Outcome {
     };
     let mut transaction = visit.app.store().begin().await?;
     let row = ProtectedRefRow {
+        id: shipway_store::ProtectedRefId(0),
         project_id: visit.project.id,
         kind: kind(fields)?,
         pattern: pattern.to_owned(),

@@ -1,19 +1,14 @@
-//! `/projects/:id/repository/commits`, with the statuses of a commit.
-
-use std::collections::HashSet;
+//! `/projects/:id/repository/commits`.
 
 use serde::Serialize;
 use shipway_git::hosting::{BareRepository, CommitInfo, History};
-use shipway_store::{JobRow, Page, PipelineFilter, PipelineRow};
+use shipway_store::{Page, PipelineFilter, PipelineRow};
 
 use super::call::{Answer, ProjectCall, ok};
 use super::commit::Commit;
-use super::job::created_at;
 use super::paging::{Paging, WHOLE};
 use super::pipeline::PipelineBasic;
 use super::routes::{Job, Routes};
-use super::time::iso;
-use super::user::{UserBasic, Users};
 use crate::error::ApiError;
 use crate::permission::Action;
 
@@ -22,11 +17,6 @@ pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .get("/projects/{id}/repository/commits", read, list)
         .get("/projects/{id}/repository/commits/{sha}", Job(read), show)
-        .get(
-            "/projects/{id}/repository/commits/{sha}/statuses",
-            Action::ReadPipelines,
-            statuses,
-        )
 }
 
 /// The earliest time that git reads as a number of seconds: in 1973, before all commits.
@@ -37,29 +27,19 @@ const EARLIEST: i64 = 100_000_000;
 struct CommitDetails {
     #[serde(flatten)]
     commit: Commit,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stats: Option<Stats>,
     status: Option<&'static str>,
     project_id: i64,
     last_pipeline: Option<PipelineBasic>,
 }
 
-/// GitLab's `CommitStatus`.
+/// GitLab's `CommitStats`.
 #[derive(Debug, Serialize)]
-struct CommitStatus {
-    id: i64,
-    sha: String,
-    #[serde(rename = "ref")]
-    ref_name: String,
-    status: &'static str,
-    name: String,
-    target_url: String,
-    description: Option<String>,
-    created_at: String,
-    started_at: Option<String>,
-    finished_at: Option<String>,
-    allow_failure: bool,
-    coverage: Option<f64>,
-    pipeline_id: i64,
-    author: UserBasic,
+struct Stats {
+    additions: u64,
+    deletions: u64,
+    total: u64,
 }
 
 /// The id of a commit that is named by a branch, a tag, `HEAD` or an id of seven digits or more.
@@ -86,7 +66,7 @@ pub(super) async fn resolve(
 }
 
 /// The commit in the address.
-async fn find(call: &ProjectCall) -> Result<CommitInfo, ApiError> {
+pub(super) async fn find(call: &ProjectCall) -> Result<CommitInfo, ApiError> {
     let missing = || ApiError::not_found("Commit");
     let repository = call.app.coordinator().repository(&call.project).await?;
     let sha = resolve(call, &repository, call.path.text("sha")).await?;
@@ -115,6 +95,7 @@ async fn list(call: ProjectCall) -> Answer {
     let wanted = History {
         since: second(since),
         until: second(until),
+        without: None,
         skip: offset.unsigned_abs(),
         limit: limit.unsigned_abs(),
         path,
@@ -141,7 +122,7 @@ async fn list(call: ProjectCall) -> Answer {
 }
 
 /// The pipelines of a commit, newest first.
-async fn pipelines(
+pub(super) async fn pipelines(
     call: &ProjectCall,
     sha: &str,
     ref_name: Option<String>,
@@ -160,68 +141,26 @@ async fn show(call: ProjectCall) -> Answer {
     let info = find(&call).await?;
     let pipelines = pipelines(&call, &info.id, None).await?;
     let last = pipelines.first();
+    let stats = match call.params.boolean("stats")?.unwrap_or(true) {
+        true => {
+            let repository = call.app.coordinator().repository(&call.project).await?;
+            let parent = info.parents.first().map(String::as_str);
+            let lines = repository.line_stats(parent, &info.id).await?;
+            Some(Stats {
+                additions: lines.additions,
+                deletions: lines.deletions,
+                total: lines.additions + lines.deletions,
+            })
+        }
+        false => None,
+    };
     ok(CommitDetails {
+        stats,
         commit: Commit::new(&call.app, &call.project, &info),
         status: last.map(|row| row.status.as_str()),
         project_id: call.project.id.0,
         last_pipeline: last.map(|row| PipelineBasic::new(&call.app, &call.project, row)),
     })
-}
-
-/// The jobs of the commit's pipelines; of each name the newest, unless `all` are wanted.
-async fn statuses(call: ProjectCall) -> Answer {
-    let paging = Paging::of(&call)?;
-    let params = &call.params;
-    let all = params.boolean("all")?.unwrap_or(false);
-    let (name, stage) = (params.text("name")?, params.text("stage")?);
-    let pipeline_id = params.number("pipeline_id")?;
-    let descending = params.one_of("sort", &["asc", "desc"])? == Some("desc");
-    params.one_of("order_by", &["id", "pipeline_id"])?;
-    let ref_name = params.text("ref")?;
-    let info = find(&call).await?;
-    let mut rows: Vec<(PipelineRow, JobRow)> = Vec::new();
-    let mut names = HashSet::new();
-    for pipeline in pipelines(&call, &info.id, ref_name).await? {
-        if pipeline_id.is_some_and(|id| id != pipeline.id.0) {
-            continue;
-        }
-        let stages = call.store().stages(pipeline.id).await?;
-        for job in call.store().jobs(pipeline.id).await? {
-            let at = usize::try_from(job.stage).unwrap_or_default();
-            let of_stage = stages.get(at).map(|stage| &stage.name);
-            let fits = name.as_ref().is_none_or(|name| job.name == *name)
-                && (stage.as_ref()).is_none_or(|stage| of_stage == Some(stage));
-            if fits && (all || (!job.retried && names.insert(job.name.clone()))) {
-                rows.push((pipeline.clone(), job));
-            }
-        }
-    }
-    rows.sort_by_key(|(pipeline, job)| (pipeline.id, job.id));
-    if descending {
-        rows.reverse();
-    }
-    let (rows, total) = paging.cut(rows);
-    let mut users = Users::default();
-    let mut entities = Vec::new();
-    for (pipeline, job) in rows {
-        entities.push(CommitStatus {
-            id: job.id.0,
-            sha: info.id.clone(),
-            status: job.status.as_str(),
-            target_url: call.project_url(&format!("-/jobs/{}", job.id)),
-            description: None,
-            created_at: iso(created_at(&job, &pipeline)),
-            started_at: job.started_at.map(iso),
-            finished_at: job.finished_at.map(iso),
-            allow_failure: job.allow_failure,
-            coverage: job.coverage,
-            pipeline_id: pipeline.id.0,
-            author: users.get(&call.app, pipeline.user_id).await?,
-            ref_name: pipeline.ref_name,
-            name: job.name,
-        });
-    }
-    paging.answer(&call, entities, Some(total))
 }
 
 #[cfg(test)]

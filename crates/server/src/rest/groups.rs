@@ -231,6 +231,7 @@ async fn create(call: Call) -> Answer {
             source_id: row.id.0,
             user_id: user.id,
             access_level: Role::Owner as i64,
+            created_at: Some(crate::clock::now()),
         })
         .await?;
     transaction.commit().await?;

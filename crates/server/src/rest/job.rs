@@ -163,7 +163,7 @@ impl<'a> Jobs<'a> {
             created_at: iso(created_at(row, pipeline)),
             started_at: row.started_at.map(iso),
             finished_at: ended.map(iso),
-            erased_at: None,
+            erased_at: row.erased_at.map(iso),
             duration: (row.started_at).map(|start| seconds(start, ended.unwrap_or_else(now))),
             queued_duration: row
                 .queued_at

@@ -1,12 +1,14 @@
 //! `/projects/:id/jobs` and `/job`.
 
+use axum::http::StatusCode;
 use shipway_coordinator::Error;
 use shipway_pipeline::{JobId, Status};
-use shipway_store::JobRow;
+use shipway_store::{JobRow, Page};
 
 use super::call::{Answer, Call, ProjectCall, created, ok};
 use super::job::Jobs;
-use super::paging::{Keyset, Paging, WHOLE};
+use super::paging::{Keyset, Paging};
+use super::pipelines::given_variables;
 use super::routes::{Job, Routes, Who};
 use super::serve_file::serve_log;
 use crate::error::ApiError;
@@ -60,29 +62,42 @@ pub(super) fn scope(call: &Call) -> Result<Vec<Status>, ApiError> {
     statuses.map_err(|_| ApiError::parameter("Scope contains invalid value(s)"))
 }
 
+/// Jobs of several statuses are looked through up to here; GitLab's limit.
+const FURTHEST: i64 = 50_000;
+
+/// By their ids, each once: a status may be asked for twice.
+fn in_order(rows: &mut Vec<JobRow>, ascending: bool) {
+    rows.sort_by_key(|row| row.id);
+    rows.dedup_by_key(|row| row.id);
+    if !ascending {
+        rows.reverse();
+    }
+}
+
 async fn list(call: ProjectCall) -> Answer {
     let paging = Paging::of(&call)?;
     let keyset = Keyset::of(&call)?;
     let scope = scope(&call)?;
     let project = call.project.id;
     if let Some(keyset) = keyset {
-        let mut rows = call
-            .store()
-            .jobs_of_project(project, None, WHOLE)
-            .await?
-            .rows;
-        rows.retain(|row| scope.is_empty() || scope.contains(&row.status));
-        if keyset.ascending {
-            rows.reverse();
+        let Keyset {
+            beyond,
+            ascending,
+            size,
+        } = keyset;
+        let wanted = match scope.as_slice() {
+            [] => vec![None],
+            several => several.iter().copied().map(Some).collect(),
+        };
+        let mut rows = Vec::new();
+        for status in wanted {
+            let found = call
+                .store()
+                .jobs_beyond(project, status, beyond, ascending, size);
+            rows.extend(found.await?);
         }
-        rows.retain(|row| {
-            let beyond = |last| match keyset.ascending {
-                true => row.id.0 > last,
-                false => row.id.0 < last,
-            };
-            keyset.beyond.is_none_or(beyond)
-        });
-        rows.truncate(usize::try_from(keyset.size).unwrap_or_default());
+        in_order(&mut rows, ascending);
+        rows.truncate(usize::try_from(size).unwrap_or_default());
         let entities = Jobs::of(&call).entities(&rows).await?;
         return keyset.answer(&call, entities, rows.last().map(|row| row.id.0));
     }
@@ -100,13 +115,24 @@ async fn list(call: ProjectCall) -> Answer {
             found.await?.rows
         }
         several => {
+            let Page { limit, offset } = paging.page();
+            if offset > FURTHEST {
+                return Err(ApiError::error(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    format!(
+                        "Offset pagination has a maximum allowed offset of {FURTHEST} for jobs of \
+                         several statuses. Remaining records can be retrieved using keyset \
+                         pagination."
+                    ),
+                ));
+            }
+            let newest = Page::first(offset + limit);
             let mut rows = Vec::new();
             for status in several {
-                let found = call.store().jobs_of_project(project, Some(*status), WHOLE);
+                let found = call.store().jobs_of_project(project, Some(*status), newest);
                 rows.extend(found.await?.rows);
             }
-            rows.sort_by_key(|row| std::cmp::Reverse(row.id));
-            rows.dedup_by_key(|row| row.id);
+            in_order(&mut rows, false);
             paging.cut(rows).0
         }
     };
@@ -181,18 +207,17 @@ async fn retry(call: ProjectCall) -> Answer {
 async fn play(call: ProjectCall) -> Answer {
     let row = find(&call).await?;
     let unplayable = || ApiError::bad_request("Unplayable Job");
-    if call.params.has("job_variables_attributes") {
-        let given = call.params.objects("job_variables_attributes")?;
-        if !given.is_empty() {
-            return Err(ApiError::bad_request(
-                "Variables for a single job are not supported; set them on the pipeline",
-            ));
-        }
+    let variables = given_variables(&call.params, "job_variables_attributes")?;
+    if !variables.is_empty() {
+        let action = Action::SetPipelineVariables;
+        call.app
+            .require(&call.identity, &call.project, action)
+            .await?;
     }
     if !matches!(row.status, Status::Manual | Status::Scheduled) {
         return Err(unplayable());
     }
-    match call.app.coordinator().play(row.id).await {
+    match call.app.coordinator().play_with(row.id, &variables).await {
         Ok(()) => ok(fresh(&call, row.id).await?),
         Err(Error::Illegal(_) | Error::NoJob(_)) => Err(unplayable()),
         Err(error) => Err(error.into()),

@@ -9,7 +9,9 @@ use super::call::{Answer, Call, GroupCall, ProjectCall, created, no_content, ok}
 use super::groups;
 use super::paging::Paging;
 use super::routes::{InGroup, Routes};
+use super::time::iso;
 use super::user::UserBasic;
+use crate::clock::now;
 use crate::error::ApiError;
 use crate::permission::{Action, Role};
 
@@ -112,15 +114,16 @@ struct Member {
     #[serde(flatten)]
     user: UserBasic,
     access_level: i64,
-    /// Memberships are not dated, and do not end by themselves.
+    /// Unknown of old memberships, which were not dated.
     created_at: Option<String>,
+    /// Memberships do not end by themselves.
     expires_at: Option<String>,
     membership_state: &'static str,
 }
 
 impl Place {
-    /// Members with their roles, by the ids of the users; the highest role of each.
-    async fn levels(&self, inherited: bool) -> Result<BTreeMap<UserId, i64>, ApiError> {
+    /// Members by the ids of the users; of each the membership with the highest role.
+    async fn members(&self, inherited: bool) -> Result<BTreeMap<UserId, MemberRow>, ApiError> {
         let store = self.call.store();
         let mut rows = store.members(self.source, self.id).await?;
         if inherited {
@@ -128,31 +131,32 @@ impl Place {
                 rows.extend(store.members(MemberSource::Namespace, group.id.0).await?);
             }
         }
-        let mut levels = BTreeMap::new();
+        let mut members: BTreeMap<UserId, MemberRow> = BTreeMap::new();
         for row in rows {
-            let level = levels.entry(row.user_id).or_insert(row.access_level);
-            *level = row.access_level.max(*level);
+            let known = members.entry(row.user_id).or_insert(row);
+            if row.access_level > known.access_level {
+                *known = row;
+            }
         }
-        Ok(levels)
+        Ok(members)
     }
 
-    async fn entity(&self, user: UserId, access_level: i64) -> Result<Option<Member>, ApiError> {
-        let row = self.call.store().user(user).await?;
-        Ok(row.map(|row| Member {
-            user: UserBasic::new(&self.call.app, &row),
-            access_level,
-            created_at: None,
+    async fn entity(&self, member: &MemberRow) -> Result<Option<Member>, ApiError> {
+        let user = self.call.store().user(member.user_id).await?;
+        Ok(user.map(|user| Member {
+            user: UserBasic::new(&self.call.app, &user),
+            access_level: member.access_level,
+            created_at: member.created_at.map(iso),
             expires_at: None,
             membership_state: "active",
         }))
     }
 
-    /// The member in the address, with the role.
-    async fn find(&self, inherited: bool) -> Result<(UserId, i64), ApiError> {
+    /// The member in the address.
+    async fn find(&self, inherited: bool) -> Result<MemberRow, ApiError> {
         let user = UserId(self.call.path.number("user_id")?);
-        let level = self.levels(inherited).await?.get(&user).copied();
-        let level = level.ok_or_else(|| ApiError::not_found("Member"))?;
-        Ok((user, level))
+        let member = self.members(inherited).await?.get(&user).copied();
+        member.ok_or_else(|| ApiError::not_found("Member"))
     }
 
     /// The role in the parameters, which is not above the asker's.
@@ -184,17 +188,11 @@ impl Place {
         }
     }
 
-    async fn store(&self, user_id: UserId, access_level: i64) -> Result<Member, ApiError> {
-        let row = MemberRow {
-            source: self.source,
-            source_id: self.id,
-            user_id,
-            access_level,
-        };
+    async fn store(&self, row: &MemberRow) -> Result<Member, ApiError> {
         let mut transaction = self.call.store().begin().await?;
-        transaction.set_member(&row).await?;
+        transaction.set_member(row).await?;
         transaction.commit().await?;
-        let entity = self.entity(user_id, access_level).await?;
+        let entity = self.entity(row).await?;
         entity.ok_or_else(|| ApiError::not_found("User"))
     }
 }
@@ -208,8 +206,8 @@ async fn list(place: Place, inherited: bool) -> Answer {
         .map(|text| text.to_lowercase());
     let ids = place.call.params.comma_list("user_ids")?;
     let mut members = Vec::new();
-    for (user, level) in place.levels(inherited).await? {
-        members.extend(place.entity(user, level).await?);
+    for member in place.members(inherited).await?.values() {
+        members.extend(place.entity(member).await?);
     }
     members.retain(|member| {
         let user = &member.user;
@@ -225,8 +223,8 @@ async fn list(place: Place, inherited: bool) -> Answer {
 }
 
 async fn show(place: Place, inherited: bool) -> Answer {
-    let (user, level) = place.find(inherited).await?;
-    let entity = place.entity(user, level).await?;
+    let member = place.find(inherited).await?;
+    let entity = place.entity(&member).await?;
     ok(entity.ok_or_else(|| ApiError::not_found("Member"))?)
 }
 
@@ -244,25 +242,35 @@ async fn add(place: Place) -> Answer {
         }
     };
     let user = user.ok_or_else(|| ApiError::not_found("User"))?;
-    if place.levels(false).await?.contains_key(&user.id) {
+    if place.members(false).await?.contains_key(&user.id) {
         return Err(ApiError::conflict("Member already exists"));
     }
-    created(place.store(user.id, level).await?)
+    let member = MemberRow {
+        source: place.source,
+        source_id: place.id,
+        user_id: user.id,
+        access_level: level,
+        created_at: Some(now()),
+    };
+    created(place.store(&member).await?)
 }
 
 async fn change(place: Place) -> Answer {
-    let (user, known) = place.find(false).await?;
-    place.require(known)?;
-    let level = place.given_level()?;
-    ok(place.store(user, level).await?)
+    let known = place.find(false).await?;
+    place.require(known.access_level)?;
+    let member = MemberRow {
+        access_level: place.given_level()?,
+        ..known
+    };
+    ok(place.store(&member).await?)
 }
 
 async fn remove(place: Place) -> Answer {
-    let (user, known) = place.find(false).await?;
-    place.require(known)?;
+    let known = place.find(false).await?;
+    place.require(known.access_level)?;
     let mut transaction = place.call.store().begin().await?;
     transaction
-        .remove_member(place.source, place.id, user)
+        .remove_member(place.source, place.id, known.user_id)
         .await?;
     transaction.commit().await?;
     no_content()

@@ -1,7 +1,7 @@
 //! GitLab's REST API, version 4.
 //!
 //! Begin with `routes`: the table of routes, each with the rule that lets a request in. `call`
-//! is what handlers get, `params` and `paging` are its parameters and lists. Every other file
+//! is what handlers get, `params` (from `request_body`) and `paging` are its parameters and lists. Every other file
 //! is one resource: its entity as GitLab writes it, and its routes.
 
 mod access_tokens;
@@ -9,15 +9,19 @@ mod artifacts;
 mod branches;
 mod call;
 mod commit;
+mod commit_statuses;
 mod commits;
+mod compare;
 mod deployments;
 mod environments;
 mod files;
 mod groups;
 mod job;
 mod jobs;
+mod lint;
 mod members;
 mod namespace;
+mod nested_names;
 mod paging;
 mod params;
 mod pipeline;
@@ -25,13 +29,16 @@ mod pipelines;
 mod project;
 mod projects;
 mod protected_refs;
+mod request_body;
 mod routes;
 mod runner;
 mod runners;
 mod schedules;
 mod serve_file;
+mod source_archives;
 mod test_reports;
 mod time;
+mod tree;
 mod triggers;
 mod user;
 mod users;
@@ -64,7 +71,12 @@ fn all() -> (Router<App>, Vec<Endpoint>) {
         members::routes,
         branches::routes,
         commits::routes,
+        commit_statuses::routes,
         files::routes,
+        tree::routes,
+        source_archives::routes,
+        compare::routes,
+        lint::routes,
     ];
     let routes = resources
         .into_iter()

@@ -63,12 +63,19 @@ impl Paging {
         }
     }
 
+    /// How many rows a page has.
+    pub(super) fn size(self) -> usize {
+        usize::try_from(self.size).unwrap_or(usize::MAX)
+    }
+
     /// The rows of the page, of all of them.
     pub(super) fn cut<T>(self, all: Vec<T>) -> (Vec<T>, i64) {
         let total = i64::try_from(all.len()).unwrap_or(i64::MAX);
         let offset = usize::try_from(self.page().offset).unwrap_or(usize::MAX);
-        let size = usize::try_from(self.size).unwrap_or(usize::MAX);
-        (all.into_iter().skip(offset).take(size).collect(), total)
+        (
+            all.into_iter().skip(offset).take(self.size()).collect(),
+            total,
+        )
     }
 
     /// A page with its headers; without a total there is a next page when this one is full.
@@ -169,7 +176,8 @@ impl Keyset {
     }
 }
 
-fn set_link(headers: &mut HeaderMap, links: &str) {
+/// Sets the header `Link`.
+pub(super) fn set_link(headers: &mut HeaderMap, links: &str) {
     if let Ok(value) = HeaderValue::try_from(links) {
         headers.insert(HeaderName::from_static("link"), value);
     }
@@ -177,7 +185,7 @@ fn set_link(headers: &mut HeaderMap, links: &str) {
 
 /// The address of this list with some parameters replaced and some left out. A token in the
 /// query is left out too: links end up in logs.
-fn link(call: &Call, replaced: &[(&str, &str)], without: &[&str]) -> String {
+pub(super) fn link(call: &Call, replaced: &[(&str, &str)], without: &[&str]) -> String {
     let secrets = ["private_token", "access_token", "job_token"];
     let kept = pairs(call.uri.query().unwrap_or_default()).filter(|(name, _)| {
         let name = name.as_str();

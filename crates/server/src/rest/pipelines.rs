@@ -218,7 +218,7 @@ async fn latest(call: ProjectCall) -> Answer {
 
 async fn create(call: ProjectCall) -> Answer {
     let name = call.params.required("ref")?;
-    let variables = given_variables(&call.params)?;
+    let variables = given_variables(&call.params, "variables")?;
     if !variables.is_empty() {
         let action = Action::SetPipelineVariables;
         call.app
@@ -236,10 +236,10 @@ async fn create(call: ProjectCall) -> Answer {
     created(entity(&call, &row).await?)
 }
 
-/// `variables` as a list of maps, each with `key` and `value`.
-fn given_variables(params: &Params) -> Result<Vec<Variable>, ApiError> {
+/// A list of maps, each with `key` and `value`.
+pub(super) fn given_variables(params: &Params, name: &str) -> Result<Vec<Variable>, ApiError> {
     let mut variables = Vec::new();
-    for given in params.objects("variables")? {
+    for given in params.objects(name)? {
         let kind: VariableType = given.name("variable_type")?.unwrap_or(VariableType::EnvVar);
         let key = given.required_short("key")?;
         super::variables::check_key(&key)?;

@@ -1,7 +1,7 @@
 //! `/projects/:id/protected_branches` and `/projects/:id/protected_tags`.
 
 use serde_json::{Value, json};
-use shipway_store::{ProtectedRefRow, RefKind};
+use shipway_store::{ProtectedRefId, ProtectedRefRow, RefKind};
 
 use super::call::{Answer, ProjectCall, created, no_content, ok};
 use super::paging::Paging;
@@ -45,14 +45,16 @@ fn levels(level: i64) -> Value {
     }])
 }
 
-/// GitLab's `ProtectedBranch` or `ProtectedTag`; they are known by their names.
+/// GitLab's `ProtectedBranch` or `ProtectedTag`.
 fn entity(row: &ProtectedRefRow) -> Value {
     match row.kind {
         RefKind::Tag => json!({
+            "id": row.id.0,
             "name": row.pattern,
             "create_access_levels": levels(row.push_level),
         }),
         RefKind::Branch => json!({
+            "id": row.id.0,
             "name": row.pattern,
             "push_access_levels": levels(row.push_level),
             "merge_access_levels": levels(row.merge_level),
@@ -113,6 +115,7 @@ async fn create(call: ProjectCall, kind: RefKind) -> Answer {
         RefKind::Tag => ("create_access_level", "create_access_level"),
     };
     let row = ProtectedRefRow {
+        id: ProtectedRefId(0),
         project_id: call.project.id,
         kind,
         push_level: level(&call, push)?,
@@ -124,7 +127,7 @@ async fn create(call: ProjectCall, kind: RefKind) -> Answer {
         return Err(ApiError::conflict(fault));
     }
     let mut transaction = call.store().begin().await?;
-    transaction.set_protected_ref(&row).await?;
+    let row = transaction.set_protected_ref(&row).await?;
     transaction.commit().await?;
     created(entity(&row))
 }

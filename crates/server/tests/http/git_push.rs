@@ -86,6 +86,7 @@ async fn protected_refs_stay_where_they_are() {
     site.member(MemberSource::Project, project.id.0, &ann, 30)
         .await;
     let tags = ProtectedRefRow {
+        id: shipway_store::ProtectedRefId(0),
         project_id: project.id,
         kind: RefKind::Tag,
         pattern: "v*".to_owned(),

@@ -136,6 +136,7 @@ impl Site {
             source_id: id,
             user_id: user.id,
             access_level: level,
+            created_at: None,
         };
         let mut transaction = self.store().begin().await.unwrap();
         transaction.set_member(&row).await.unwrap();

@@ -223,6 +223,7 @@ async fn each_sees_the_projects_of_their_visibility_and_membership() {
             source_id,
             user_id: alice,
             access_level,
+            created_at: None,
         };
         transaction.set_member(&member).await.unwrap();
     }
@@ -287,6 +288,7 @@ async fn protections_are_one_for_each_pattern() {
     let top = group(&store, "top", None).await;
     let id = project(&store, top, "top/app", Visibility::Private).await;
     let mut row = ProtectedRefRow {
+        id: shipway_store::ProtectedRefId(0),
         project_id: id,
         kind: RefKind::Branch,
         pattern: "release/*".to_owned(),
@@ -298,6 +300,7 @@ async fn protections_are_one_for_each_pattern() {
     row.push_level = 0;
     transaction.set_protected_ref(&row).await.unwrap();
     let tag = ProtectedRefRow {
+        id: shipway_store::ProtectedRefId(0),
         kind: RefKind::Tag,
         ..row.clone()
     };

@@ -274,6 +274,7 @@ async fn a_job_its_log_and_its_artifacts() {
     let erased = act("developer", "erase").await;
     assert_eq!(erased.status, StatusCode::CREATED);
     assert_eq!(erased.json()["artifacts"], json!([]));
+    assert!(erased.json()["erased_at"].is_string());
     assert_eq!(
         site.get("reporter", &format!("{base}/trace")).await.text(),
         ""

@@ -6,6 +6,8 @@ mod access;
 mod answers;
 mod fields;
 mod hostile;
+mod lint;
 mod repository;
 mod resources;
 mod site;
+mod statuses;

@@ -119,6 +119,29 @@ async fn test_reports() {
     assert_eq!(report["failed_count"], 1);
     assert_eq!(report["test_suites"][0]["name"], "compile");
     assert_eq!(report["test_suites"][0]["total_count"], 5);
+    assert_eq!(report["test_suites"][0]["test_cases"], json!([]));
+    site.junit_report(
+        &pipeline,
+        job,
+        "<testsuite><testcase classname='m' name='t' file='m.py' time='0.5'>\
+         <failure>no</failure></testcase></testsuite>",
+    )
+    .await;
+    let report = format!("{base}/test_report");
+    let report = site.get("reporter", &report).await.json();
+    assert_eq!(
+        report["test_suites"][0]["test_cases"],
+        json!([{
+            "status": "failed",
+            "name": "t",
+            "classname": "m",
+            "file": "m.py",
+            "execution_time": 0.5,
+            "system_output": "no",
+            "stack_trace": null,
+            "recent_failures": null,
+        }])
+    );
     let summary = format!("{base}/test_report_summary");
     let summary = site.get("reporter", &summary).await.json();
     assert_eq!(summary["total"]["time"], 1.5);
@@ -138,6 +161,9 @@ async fn protections() {
         let body = json!({ "name": "release/*", level: 30 });
         let made = site.post("maintainer", &base, body.clone()).await;
         assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+        let shown = site.get("maintainer", &format!("{base}/release%2F*")).await;
+        assert_eq!(shown.json()["id"], made.json()["id"]);
+        assert!(made.json()["id"].as_i64().unwrap() > 0);
         let again = site.post("maintainer", &base, body).await;
         assert_eq!(again.status, StatusCode::CONFLICT);
         for wrong in [

@@ -163,6 +163,7 @@ impl Site {
                 source_id: row.id.0,
                 user_id,
                 access_level,
+                created_at: None,
             };
             transaction.set_member(&member).await.unwrap();
         }
@@ -188,6 +189,12 @@ impl Site {
             &["fetch", "--quiet", from, "+refs/tags/*:refs/tags/*"],
         );
         sha
+    }
+
+    /// Writes a file that the next commit has; after the first commit.
+    pub(super) fn write(&self, project: &ProjectRow, name: &str, content: &str) {
+        let work = self.directory.path().join(format!("work-{}", project.id));
+        std::fs::write(work.join(name), content).unwrap();
     }
 
     /// A pipeline of the project's newest commit, by the developer.
@@ -279,6 +286,33 @@ impl Site {
         id
     }
 
+    /// Gives a job a JUnit report, as a runner uploads it.
+    pub(super) async fn junit_report(&self, pipeline: &PipelineRow, job: JobId, text: &str) {
+        use std::io::Write;
+        let file = self.directory.path().join("junit.xml.gz");
+        let packed = std::fs::File::create(&file).unwrap();
+        let mut packed = flate2::write::GzEncoder::new(packed, flate2::Compression::fast());
+        packed.write_all(text.as_bytes()).unwrap();
+        packed.finish().unwrap();
+        let blobs = self.app.store().blobs();
+        let blob = blobs.put_file(pipeline.id, job, "junit.xml.gz", &file, 1 << 20);
+        let blob = blob.await.unwrap();
+        let artifact = NewArtifact {
+            job_id: job,
+            file_type: "junit".to_owned(),
+            format: "gzip".to_owned(),
+            file_name: "junit.xml.gz".to_owned(),
+            size: i64::try_from(blob.size).unwrap(),
+            expires_at: None,
+            path: blob.path,
+            digest: None,
+            accessibility: Accessibility::Public,
+        };
+        let mut transaction = self.app.store().begin().await.unwrap();
+        transaction.insert_artifact(&artifact).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
     pub(super) async fn trigger(&self, project: &ProjectRow, owner: &str) -> String {
         let secret = token::new("glptt-");
         let new = NewTrigger {
@@ -328,6 +362,21 @@ impl Site {
             status,
             headers,
             body,
+        }
+    }
+
+    /// Somebody with a token asks for an address that is none of the API's.
+    pub(super) async fn visit(&self, who: &str, path: &str) -> Reply {
+        let request = Request::builder().uri(path);
+        let request = request.header(AUTHORIZATION, format!("Bearer {}", secret(who)));
+        let request = request.body(Body::empty()).unwrap();
+        let answer = self.router.clone().oneshot(request).await.unwrap();
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let body = to_bytes(answer.into_body(), 1 << 24).await.unwrap();
+        Reply {
+            status,
+            headers,
+            body: body.to_vec(),
         }
     }
 
