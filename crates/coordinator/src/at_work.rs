@@ -1,8 +1,10 @@
 //! What a server's runner says of a job that it has: log, heartbeat, result.
 
+use std::sync::Arc;
+
 use shipway_pipeline::{Event, JobId, Status};
 use shipway_protocol::JobUpdate;
-use shipway_store::{JobRow, LogError};
+use shipway_store::{JobRow, LogError, StoreError};
 
 use crate::claim::reason_only;
 use crate::coordinator::{Coordinator, now};
@@ -32,8 +34,15 @@ impl Coordinator {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn job_with_token(&self, job: JobId, token: &str) -> Result<Option<JobRow>, Error> {
-        let row = self.store.job(job).await?;
+    pub async fn job_with_token(
+        &self,
+        job: JobId,
+        token: &str,
+    ) -> Result<Option<Arc<JobRow>>, Error> {
+        let row = match self.kept.at_work.row(job) {
+            Some(row) => Some(row),
+            None => self.store.job(job).await?.map(Arc::new),
+        };
         Ok(row.filter(|row| {
             let stored = row.token_digest.as_deref();
             row.project_id.is_some()
@@ -64,7 +73,12 @@ impl Coordinator {
         }
         let mut transaction = self.store.begin().await?;
         transaction.job_contact(row.id, now).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        self.kept.at_work.change(row.id, |row| {
+            row.contacted_at = Some(now);
+            row.acknowledged_at = row.acknowledged_at.or(Some(now));
+        });
+        Ok(())
     }
 
     /// Appends to the log of a job, only at its very end and up to `limit` bytes of it.
@@ -126,7 +140,11 @@ impl Coordinator {
     pub async fn mark_debug_trace(&self, row: &JobRow) -> Result<(), Error> {
         let mut transaction = self.store.begin().await?;
         transaction.set_debug_trace(row.id).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        self.kept
+            .at_work
+            .change(row.id, |row| row.debug_trace = true);
+        Ok(())
     }
 
     /// Takes the result of a job at work, and returns what it is then.
@@ -134,9 +152,18 @@ impl Coordinator {
     /// # Errors
     /// [`Error::NotAtWork`] when it is over; otherwise when the store fails.
     pub async fn finish_job(&self, row: &JobRow, update: &JobUpdate) -> Result<Status, Error> {
-        self.update_job(row.id, update).await?;
-        let stored = self.store.job(row.id).await?;
-        Ok(stored.map_or(Status::Canceled, |row| row.status))
+        let events = match self.report(row.id, update).await {
+            // It was deleted since the row was read.
+            Err(Error::Store(StoreError::NotFound { .. })) => return Err(Error::NoJob(row.id)),
+            reported => reported?,
+        };
+        Ok(match events.first() {
+            Some(Event::Succeeded(_)) => Status::Success,
+            Some(Event::Failed { .. }) => Status::Failed,
+            Some(Event::Canceled(_)) => Status::Canceled,
+            // It only said that it is at work.
+            _ => row.status,
+        })
     }
 
     /// Lets a job at work fail for a reason that the runner did not give.
@@ -158,8 +185,8 @@ impl Coordinator {
         };
         let extra = [(job, reason_only(reason))];
         match self.advance(row.pipeline_id, &failed, &extra).await {
-            Err(Error::NotAtWork { .. } | Error::NoJob(_)) => Ok(()),
-            done => done,
+            Ok(_) | Err(Error::NotAtWork { .. } | Error::NoJob(_)) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
@@ -177,8 +204,8 @@ impl Coordinator {
             }
         };
         match self.advance(row.pipeline_id, &ended, &[]).await {
-            Err(Error::NotAtWork { .. } | Error::NoJob(_)) => Ok(()),
-            done => done,
+            Ok(_) | Err(Error::NotAtWork { .. } | Error::NoJob(_)) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }

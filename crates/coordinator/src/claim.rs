@@ -71,7 +71,7 @@ impl Coordinator {
         };
         let started = |live: &Live| Ok(vec![Event::Started(pending(live, job)?)]);
         match self.advance(pipeline, &started, &[(job, taken)]).await {
-            Ok(()) => {}
+            Ok(_) => {}
             Err(Error::NotPending(_) | Error::NoJob(_)) => return Ok(Claimed::Gone),
             Err(error) => return Err(error),
         }
@@ -110,7 +110,7 @@ impl Coordinator {
         };
         let extra = [(job, reason_only(reason))];
         match self.advance(ticket.pipeline, &failed, &extra).await {
-            Ok(()) => Ok(Claimed::Failed),
+            Ok(_) => Ok(Claimed::Failed),
             Err(Error::NotPending(_) | Error::NoJob(_)) => Ok(Claimed::Gone),
             Err(error) => Err(error),
         }
@@ -132,8 +132,8 @@ impl Coordinator {
         };
         match self.advance(pipeline, &returned, &[(job, extra)]).await {
             // It is not with the runner any more: cancelled or over.
-            Err(Error::NotAtWork { .. } | Error::NoJob(_)) => Ok(()),
-            done => done,
+            Ok(_) | Err(Error::NotAtWork { .. } | Error::NoJob(_)) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The coordinator: creates pipelines and moves them on, one transaction per event.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use shipway_store::{
 };
 use tokio::sync::{OwnedMutexGuard, broadcast};
 
+use crate::contacts::Contacts;
 use crate::deployments;
 use crate::error::Error;
 use crate::hosting::Hosting;
@@ -23,6 +25,9 @@ use crate::view::mean;
 /// Notices a slow watcher may be behind before it misses some.
 const NOTICES: usize = 4096;
 
+/// The topic under which a process tells others that jobs became pending.
+pub(crate) const QUEUE: &str = "queue";
+
 /// How often a step is tried again because somebody else took one in between.
 const CONFLICTS: usize = 20;
 
@@ -33,6 +38,7 @@ pub struct Coordinator {
     pub(crate) kept: Kept,
     /// What a server has besides; none in a local run.
     pub(crate) hosting: Option<Hosting>,
+    pub(crate) contacts: Contacts,
     notices: broadcast::Sender<Notice>,
     closing: AtomicBool,
 }
@@ -94,6 +100,7 @@ impl Coordinator {
             store,
             kept: Kept::default(),
             hosting,
+            contacts: Contacts::default(),
             notices: broadcast::channel(NOTICES).0,
             closing: AtomicBool::new(false),
         }
@@ -178,7 +185,7 @@ impl Coordinator {
         let mut transaction = self.store.begin().await?;
         let mut row = transaction.insert_pipeline(&new).await?;
         transaction.insert_stages(row.id, &stages).await?;
-        transaction.insert_jobs(row.id, &jobs).await?;
+        let ids = transaction.insert_jobs(row.id, &jobs).await?;
         if let Some(status) = verdict {
             let over = PipelineUpdate {
                 finished_at: status.is_completed().then_some(now),
@@ -195,18 +202,20 @@ impl Coordinator {
                 known.await?;
             }
             // Before anybody sees the pipeline: a runner that has its job fetches at once.
-            if let (Some(sha), false) = (&run.sha, jobs.is_empty()) {
+            if let (Some(sha), false) = (&run.sha, ids.is_empty()) {
                 origin.repository.pin_pipeline(row.id.0, sha).await?;
             }
         }
-        let stages = transaction.stages(row.id).await?;
-        let jobs = transaction.jobs(row.id).await?;
         let hold = match &self.hosting {
             Some(_) => None,
             None => Some(self.store.hold(row.id)?.ok_or(Error::Held(row.id.0))?),
         };
         let id = row.id;
-        let live = Live::new(hold, row, &new.variables, &stages, jobs)?;
+        let jobs = (jobs.into_iter().zip(ids))
+            .map(|(job, id)| job.stored(id, &row))
+            .collect();
+        let specs = plan.jobs.iter().map(|job| Arc::new(job.spec.clone()));
+        let live = Live::born(hold, row, shared, jobs, specs.collect(), state);
         let all = (0..live.jobs.len()).collect();
         self.tell_other_processes(&mut transaction, &live, &all);
         transaction.commit().await?;
@@ -227,13 +236,13 @@ impl Coordinator {
     ///
     /// What is kept of the pipeline may be out of date when others share the database: then
     /// it is read anew and `choose` is asked again, before anything is stored and before any
-    /// refusal is believed.
+    /// refusal is believed. Returns the events.
     pub(crate) async fn advance(
         &self,
         pipeline: PipelineId,
         choose: live::Choose<'_>,
         extra: &[(JobId, JobUpdate)],
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<Event>, Error> {
         for _ in 0..CONFLICTS {
             let (mut live, fresh) = self.load_or_keep(pipeline).await?;
             let events = match choose(&live) {
@@ -260,6 +269,7 @@ impl Coordinator {
                 now: now(),
                 extra: extra.iter().cloned().collect(),
                 told: BTreeSet::new(),
+                replaced: Vec::new(),
             };
             if !writer.is_current().await? {
                 continue;
@@ -268,6 +278,7 @@ impl Coordinator {
             let Writer {
                 mut transaction,
                 told,
+                replaced,
                 ..
             } = writer;
             self.tell_other_processes(&mut transaction, &live, &told);
@@ -275,8 +286,11 @@ impl Coordinator {
             live.stale = false;
             live.row.status = live.state.pipeline;
             live.row.version += 1;
+            for job in replaced {
+                self.kept.at_work.remove(job);
+            }
             for index in told {
-                self.kept.note(&live.jobs[index]);
+                self.kept.at_work.note(&live.jobs[index]);
                 self.publish(notice_of(&live, index));
             }
             let status = live.state.pipeline;
@@ -287,7 +301,8 @@ impl Coordinator {
             }
             // The next step of the pipeline need not wait for the disk as well.
             drop(live);
-            return Ok(committed.durably().await?);
+            committed.durably().await?;
+            return Ok(events);
         }
         Err(Error::Contended(pipeline.0))
     }
@@ -346,10 +361,10 @@ impl Coordinator {
         if self.hosting.is_none() {
             return;
         }
-        transaction.notify(format!("pipeline {}", live.id()));
+        transaction.notify_others(format!("pipeline {}", live.id()));
         let pending = |index: &usize| live.jobs[*index].status == Status::Pending;
         if told.iter().any(pending) {
-            transaction.notify("queue");
+            transaction.notify_others(QUEUE);
         }
     }
 
@@ -368,6 +383,8 @@ struct Writer<'a> {
     extra: HashMap<JobId, JobUpdate>,
     /// Jobs that watchers are told of.
     told: BTreeSet<usize>,
+    /// Attempts in whose place there are newer ones.
+    replaced: Vec<JobId>,
 }
 
 impl Writer<'_> {
@@ -436,6 +453,7 @@ impl Writer<'_> {
             reason: old.reason.clone(),
         };
         self.transaction.mark_retried(old.id).await?;
+        self.replaced.push(old.id);
         let id = self.transaction.insert_job(self.live.id(), &new).await?;
         self.live.jobs[job] = self.transaction.job(id).await?;
         Ok(())
@@ -449,8 +467,7 @@ impl Writer<'_> {
         };
         let row = &mut self.live.jobs[job];
         let mut update = self.extra.remove(&row.id).unwrap_or_default();
-        row.exit_code = update.exit_code.or(row.exit_code);
-        row.coverage = update.coverage.or(row.coverage);
+        update.status = Some(status);
         match status {
             Status::Pending => update.queued_at = Some(now),
             Status::Running => update.started_at = Some(now),
@@ -458,23 +475,15 @@ impl Writer<'_> {
                 let delay = i64::try_from(delay.unwrap_or_default()).unwrap_or(i64::MAX);
                 update.scheduled_at = Some(now.saturating_add(delay.saturating_mul(1_000_000)));
             }
-            status if status.is_completed() => update.finished_at = Some(now),
+            // A job that never ran has no end either.
+            status if status.is_completed() && row.started_at.is_some() => {
+                update.finished_at = Some(now);
+            }
             _ => {}
         }
-        row.status = status;
-        row.queued_at = update.queued_at.or(row.queued_at);
-        row.started_at = update.started_at.or(row.started_at);
-        row.scheduled_at = update.scheduled_at.or(row.scheduled_at);
-        row.finished_at = update.finished_at.or(row.finished_at);
-        if row.started_at.is_none() && status.is_completed() {
-            // A job that never ran has no end either.
-            row.finished_at = None;
-            update.finished_at = None;
-        }
+        row.update(&update);
         self.told.insert(job);
-        self.transaction
-            .set_job_status(row.id, status, update)
-            .await?;
+        self.transaction.update_job(row.id, &update).await?;
         deployments::follow(&mut self.transaction, self.live, job, now).await
     }
 

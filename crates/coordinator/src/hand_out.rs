@@ -56,7 +56,7 @@ impl Coordinator {
             };
             let started = |live: &Live| Ok(vec![Event::Started(live.current(job)?)]);
             match self.advance(pipeline, &started, &[(job, taken)]).await {
-                Ok(()) => {
+                Ok(_) => {
                     let receiver = Receiver {
                         runner: None,
                         name: runner,
@@ -169,7 +169,7 @@ impl Coordinator {
                     protected: row.protected,
                     environment: environment.as_deref(),
                 };
-                self.project_variables(project, scope).await?
+                self.project_variables(project.id, scope).await?
             }
             None => Vec::new(),
         };
@@ -235,6 +235,12 @@ impl Coordinator {
     /// # Errors
     /// When the store fails.
     pub async fn update_job(&self, job: JobId, update: &JobUpdate) -> Result<(), Error> {
+        self.report(job, update).await.map(drop)
+    }
+
+    /// As [`Self::update_job`]; returns what happened to the job, which is nothing where it goes
+    /// on.
+    pub(crate) async fn report(&self, job: JobId, update: &JobUpdate) -> Result<Vec<Event>, Error> {
         let pipeline = self.pipeline_of(job).await?;
         let (canceling, pattern, log) = {
             let live = self.load(pipeline).await?;
@@ -248,7 +254,7 @@ impl Coordinator {
             (canceling, pattern, log)
         };
         if !matches!(update.state, JobState::Success | JobState::Failed) {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let mut extra = shipway_store::JobUpdate {
             exit_code: update.exit_code.map(i64::from),
@@ -291,7 +297,7 @@ impl Coordinator {
     }
 
     pub(crate) async fn pipeline_of(&self, job: JobId) -> Result<PipelineId, Error> {
-        if let Some(pipeline) = self.kept.pipeline_of(job) {
+        if let Some(pipeline) = self.kept.at_work.pipeline_of(job) {
             return Ok(pipeline);
         }
         let row = self.store.job(job).await?;

@@ -9,6 +9,7 @@ use shipway_store::{Hold, JobRow, PipelineRow, StageRow};
 use tokio::sync::{OwnedMappedMutexGuard, OwnedMutexGuard};
 
 use crate::error::Error;
+use crate::jobs_at_work::JobsAtWork;
 use crate::payload::Shared;
 
 /// Pipelines that are kept between two events. More are read anew when they are needed.
@@ -68,6 +69,28 @@ impl Live {
             specs,
             state,
         })
+    }
+
+    /// What [`Self::new`] would make of a pipeline that was just stored.
+    pub(crate) fn born(
+        hold: Option<Hold>,
+        row: PipelineRow,
+        shared: Shared,
+        jobs: Vec<JobRow>,
+        specs: Vec<Arc<Job>>,
+        mut state: State,
+    ) -> Self {
+        // That of one without jobs is given.
+        state.pipeline = row.status;
+        Self {
+            hold,
+            stale: false,
+            row,
+            shared: Arc::new(shared),
+            jobs,
+            specs,
+            state,
+        }
     }
 
     pub(crate) fn id(&self) -> PipelineId {
@@ -136,8 +159,8 @@ type Place = Arc<tokio::sync::Mutex<Option<Live>>>;
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     places: Mutex<HashMap<PipelineId, Place>>,
-    /// The pipelines of the jobs at work.
-    at_work: Mutex<HashMap<JobId, PipelineId>>,
+    /// The jobs at work.
+    pub(crate) at_work: JobsAtWork,
 }
 
 impl Kept {
@@ -157,28 +180,13 @@ impl Kept {
     /// Forgets the pipeline, and releases it where it is held.
     pub(crate) fn remove(&self, pipeline: PipelineId) {
         lock(&self.places).remove(&pipeline);
-        lock(&self.at_work).retain(|_, of| *of != pipeline);
+        self.at_work.remove_pipeline(pipeline);
     }
 
     /// Forgets what is kept of a pipeline that is nobody's own; others may have it still, and
     /// learn from the row's version that they are late.
     pub(crate) fn forget(&self, pipeline: PipelineId) {
         lock(&self.places).remove(&pipeline);
-    }
-
-    /// Remembers where a job at work belongs.
-    pub(crate) fn note(&self, job: &JobRow) {
-        let mut at_work = lock(&self.at_work);
-        if job.status.is_executing() {
-            at_work.insert(job.id, job.pipeline_id);
-        } else {
-            at_work.remove(&job.id);
-        }
-    }
-
-    /// The pipeline of a job at work, where this process handed it out.
-    pub(crate) fn pipeline_of(&self, job: JobId) -> Option<PipelineId> {
-        lock(&self.at_work).get(&job).copied()
     }
 }
 
@@ -191,4 +199,67 @@ fn is_in_use(place: &Place) -> bool {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use shipway_config::variables::Variable;
+    use shipway_config::{Limits, NoFiles};
+    use shipway_pipeline::{Context, Source};
+    use shipway_store::Store;
+
+    use super::*;
+    use crate::coordinator::{Coordinator, NewRun};
+
+    const CONFIGURATION: &str = r#"
+stages: [build, test, deploy]
+variables: {A: x, B: {value: $A, expand: false}}
+workflow: {auto_cancel: {on_job_failure: all}}
+build:
+  stage: build
+  script: [make]
+  retry: 2
+  artifacts: {paths: [out]}
+unit: {needs: [build], script: [make test], allow_failure: {exit_codes: [3, 4]}, tags: [big]}
+slow: {script: [make slow], allow_failure: true, parallel: 2}
+later: {stage: deploy, script: [x], when: delayed, start_in: 5 minutes}
+ship:
+  stage: deploy
+  script: [make ship]
+  when: manual
+  resource_group: production
+  environment: {name: production/$A, url: "https://$CI_ENVIRONMENT_SLUG.example.org"}
+always: {stage: deploy, script: [x], when: always, inherit: {variables: [A]}}
+"#;
+
+    #[tokio::test]
+    async fn a_new_pipeline_is_kept_as_it_would_be_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).await.unwrap();
+        let coordinator = Coordinator::new(store.clone());
+        let loaded = shipway_config::load("ci.yml", CONFIGURATION, &NoFiles, &Limits::default());
+        let mut context = Context {
+            ref_name: "main".to_owned(),
+            source: Source::Push,
+            project_path: "group/app".to_owned(),
+            ..Context::default()
+        };
+        context.outer.push(Variable::new("OUTER", "1"));
+        let plan = shipway_pipeline::create(&loaded.config.unwrap(), &context, &NoFiles).unwrap();
+        assert_eq!(plan.jobs.len(), 7);
+        let run = NewRun::local(None, true);
+        let id = coordinator.create_pipeline(&plan, &context, &run).await;
+        let id = id.unwrap();
+
+        let kept = coordinator.load(id).await.unwrap();
+        let row = store.pipeline(id).await.unwrap().unwrap();
+        let variables = store.pipeline_variables(id).await.unwrap();
+        let (stages, jobs) = (store.stages(id).await, store.jobs(id).await);
+        let read = Live::new(None, row, &variables, &stages.unwrap(), jobs.unwrap()).unwrap();
+        assert_eq!(kept.row, read.row);
+        assert_eq!(kept.shared, read.shared);
+        assert_eq!(kept.jobs, read.jobs);
+        assert_eq!(kept.specs, read.specs);
+        assert_eq!(kept.state, read.state);
+    }
 }

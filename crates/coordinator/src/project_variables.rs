@@ -2,7 +2,7 @@
 //! (language inventory, 3.1).
 
 use shipway_config::variables::Variable;
-use shipway_store::{Level, ProjectRow, VariableRow, VariableType};
+use shipway_store::{ProjectId, VariableRow, VariableType};
 
 use crate::coordinator::Coordinator;
 use crate::error::Error;
@@ -24,29 +24,19 @@ impl Coordinator {
     /// When the store fails.
     pub async fn project_variables(
         &self,
-        project: &ProjectRow,
+        project: ProjectId,
         scope: VariableScope<'_>,
     ) -> Result<Vec<Variable>, Error> {
-        let store = self.store();
-        let mut levels = vec![(Level::Instance, 0)];
-        let mut groups = store.namespace_with_ancestors(project.namespace_id).await?;
-        // From the top group down: what is nearer to the project wins.
-        groups.sort_by_key(|group| group.full_path.len());
-        levels.extend(groups.iter().map(|group| (Level::Group, group.id.0)));
-        levels.push((Level::Project, project.id.0));
-        let mut variables = Vec::new();
-        for (level, id) in levels {
-            let rows = store.variables(level, id).await?;
-            variables.extend(chosen(rows, scope));
-        }
-        Ok(variables)
+        let rows = self.store().variables_for_project(project).await?;
+        let levels = rows.chunk_by(|a, b| (a.level, a.level_id) == (b.level, b.level_id));
+        Ok(levels.flat_map(|rows| chosen(rows, scope)).collect())
     }
 }
 
 /// Those of one level that the scope gets; of several of one name the one with the nearest
 /// environment scope comes last, and so wins.
-fn chosen(rows: Vec<VariableRow>, scope: VariableScope<'_>) -> Vec<Variable> {
-    let mut rows: Vec<VariableRow> = (rows.into_iter())
+fn chosen(rows: &[VariableRow], scope: VariableScope<'_>) -> Vec<Variable> {
+    let mut rows: Vec<&VariableRow> = (rows.iter())
         .filter(|row| scope.protected || !row.protected)
         .filter(|row| match scope.environment {
             Some(environment) => wildcard_matches(&row.environment_scope, environment),
@@ -57,9 +47,9 @@ fn chosen(rows: Vec<VariableRow>, scope: VariableScope<'_>) -> Vec<Variable> {
     rows.into_iter().map(variable).collect()
 }
 
-fn variable(row: VariableRow) -> Variable {
+fn variable(row: &VariableRow) -> Variable {
     Variable {
-        key: row.key,
+        key: row.key.clone(),
         value: String::from_utf8_lossy(&row.value).into_owned(),
         public: false,
         masked: row.masked,
@@ -70,7 +60,7 @@ fn variable(row: VariableRow) -> Variable {
 
 #[cfg(test)]
 mod tests {
-    use shipway_store::VariableId;
+    use shipway_store::{Level, VariableId};
 
     use super::*;
 
@@ -106,7 +96,7 @@ mod tests {
                 protected,
                 environment,
             };
-            let found = chosen(rows(), scope);
+            let found = chosen(&rows(), scope);
             let value = |key: &str| {
                 let found = found.iter().rfind(|variable| variable.key == key);
                 found.map(|variable| variable.value.clone())

@@ -25,9 +25,6 @@ const NOTE_LIMIT: usize = 1024;
 /// The least that a runner's maximum timeout may be, in seconds.
 const LEAST_TIMEOUT: i64 = 600;
 
-/// How often a runner's word is written down, in microseconds, where it says nothing new.
-const CONTACT_INTERVAL: i64 = 60 * 1_000_000;
-
 /// Why a runner is not registered.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistrationError {
@@ -90,16 +87,7 @@ impl Coordinator {
         call: &RunnerCall<'_>,
     ) -> Result<(), Error> {
         let now = now();
-        let features = serde_json::to_string(&call.info.features).unwrap_or_default();
-        let known = self.store.runner_manager(runner.id, call.system()).await?;
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        if let Some(known) = &known {
-            let fresh = now - known.contacted_at < CONTACT_INTERVAL;
-            let same = known.features == features && known.version == text(&call.info.version);
-            if fresh && same {
-                return Ok(());
-            }
-        }
         let row = RunnerManagerRow {
             runner_id: runner.id,
             system_id: call.system().to_owned(),
@@ -109,13 +97,22 @@ impl Coordinator {
             architecture: text(&call.info.architecture),
             executor: text(&call.info.executor),
             ip: call.ip.map(str::to_owned),
-            features,
+            features: serde_json::to_string(&call.info.features).unwrap_or_default(),
             created_at: now,
             contacted_at: now,
         };
+        if self.contacts.cover(&row) {
+            return Ok(());
+        }
+        let stored = self.store.runner_manager(runner.id, call.system()).await?;
+        if stored.is_some_and(|stored| self.contacts.cover_stored(&stored, &row)) {
+            return Ok(());
+        }
         let mut transaction = self.store.begin().await?;
         transaction.runner_contact(&row).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        self.contacts.note(&row);
+        Ok(())
     }
 
     /// Makes a runner of whoever has a registration token, and returns its own token.
@@ -197,7 +194,9 @@ impl Coordinator {
     pub async fn delete_runner(&self, runner: RunnerId) -> Result<(), Error> {
         let mut transaction = self.store.begin().await?;
         transaction.delete_runner(runner).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        self.contacts.forget(runner);
+        Ok(())
     }
 
     /// Forgets one of a runner's machines; `false` when there is none of this name.
@@ -212,6 +211,7 @@ impl Coordinator {
         let mut transaction = self.store.begin().await?;
         let found = transaction.delete_runner_manager(runner, system_id).await?;
         transaction.commit().await?;
+        self.contacts.forget(runner);
         Ok(found)
     }
 }

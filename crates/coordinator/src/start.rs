@@ -208,7 +208,7 @@ impl Coordinator {
             protected,
             environment: None,
         };
-        let mut outer = self.project_variables(project, scope).await?;
+        let mut outer = self.project_variables(project.id, scope).await?;
         outer.extend(request.variables.iter().cloned());
         Ok((context_of(facts, &occasion, &identity, outer), protected))
     }

@@ -2,10 +2,10 @@
 //! way.
 
 use shipway_pipeline::{Candidate, Status, Wanted, why_stuck};
-use shipway_store::{JobRow, ProjectId, RunnerKind, RunnerRow};
+use shipway_store::{JobRow, ProjectId, RunnerRow};
 
+use crate::candidate::candidate;
 use crate::coordinator::{Coordinator, now};
-use crate::dispatch::candidate;
 use crate::error::Error;
 use crate::settings::ProjectSettings;
 
@@ -71,18 +71,5 @@ impl Coordinator {
             no_group_runners: !settings.group_runners_enabled,
             ..Wanted::default()
         }))
-    }
-
-    /// A runner with the projects that it is assigned to.
-    pub(crate) async fn candidate(
-        &self,
-        runner: &RunnerRow,
-        online: bool,
-    ) -> Result<Candidate, Error> {
-        let projects = match runner.kind {
-            RunnerKind::Project => self.store.runner_projects(runner.id).await?,
-            RunnerKind::Instance | RunnerKind::Group => Vec::new(),
-        };
-        Ok(candidate(runner, &projects, online))
     }
 }

@@ -18,7 +18,7 @@ impl Coordinator {
     /// When the store fails.
     pub async fn cancel_pipeline(&self, pipeline: PipelineId) -> Result<(), Error> {
         let cancel = |_: &Live| Ok(vec![Event::CancelPipeline]);
-        self.advance(pipeline, &cancel, &[]).await
+        self.advance(pipeline, &cancel, &[]).await.map(drop)
     }
 
     /// Cancels a job that is not finished.
@@ -58,7 +58,8 @@ impl Coordinator {
         transaction.set_job_variables(job, &json).await?;
         transaction.commit().await?;
         let play = |live: &Live| Ok(vec![Event::Play(live.current(job)?)]);
-        self.advance(pipeline, &play, &[]).await
+        self.advance(pipeline, &play, &[]).await?;
+        Ok(())
     }
 
     /// Stops the timer of a delayed job: it is manual then.
@@ -88,13 +89,13 @@ impl Coordinator {
     /// When the store fails.
     pub async fn retry_pipeline(&self, pipeline: PipelineId) -> Result<(), Error> {
         let retry = |_: &Live| Ok(vec![Event::RetryPipeline]);
-        self.advance(pipeline, &retry, &[]).await
+        self.advance(pipeline, &retry, &[]).await.map(drop)
     }
 
     async fn wish(&self, job: JobId, event: fn(usize) -> Event) -> Result<(), Error> {
         let pipeline = self.pipeline_of(job).await?;
         let events = |live: &Live| Ok(vec![event(live.current(job)?)]);
-        self.advance(pipeline, &events, &[]).await
+        self.advance(pipeline, &events, &[]).await.map(drop)
     }
 
     /// Cancels the older pipelines of a ref that a newer one makes redundant, each as its own
@@ -113,7 +114,7 @@ impl Coordinator {
             let redundant = |live: &Live| redundant(live);
             match self.advance(row.id, &redundant, &[]).await {
                 // It ended, or was deleted, in the meantime.
-                Ok(()) | Err(Error::Illegal(_) | Error::Store(_)) => {}
+                Ok(_) | Err(Error::Illegal(_) | Error::Store(_)) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -179,7 +180,7 @@ impl Coordinator {
                 Ok(events)
             };
             match self.advance(row.id, &ended, &[]).await {
-                Ok(()) => recovered.push(row.id),
+                Ok(_) => recovered.push(row.id),
                 Err(Error::Held(_)) => {}
                 Err(error) => return Err(error),
             }

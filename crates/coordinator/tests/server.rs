@@ -4,10 +4,13 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use shipway_config::variables::Variable;
-use shipway_coordinator::{NoPipeline, ProjectSettings, Started};
+use shipway_coordinator::{Answer, Asker, Dispatch, NoPipeline, ProjectSettings, Started};
 use shipway_pipeline::{Source, Status};
-use shipway_protocol::{JobState, JobUpdate};
+use shipway_protocol::{JobState, JobUpdate, RunnerFeatures};
 use shipway_store::{
     DeploymentStatus, Level, NewVariable, Page, ProtectedRefRow, RefKind, VariableType,
 };
@@ -419,4 +422,34 @@ async fn expired_artifacts_go_but_for_the_latest() {
             .len()
     };
     assert_eq!((left(0).await, left(1).await), (0, 1));
+}
+
+#[tokio::test]
+async fn what_another_server_does_with_a_job_is_known_within_seconds() {
+    let site = Site::new().await;
+    let row = site.push("job: {script: x}\n").await;
+    let dispatch = Dispatch::start(Arc::clone(&site.coordinator)).await;
+    let dispatch = dispatch.unwrap();
+    let asker = Asker {
+        runner: site.runner().await,
+        system_id: "s_1".to_owned(),
+        features: RunnerFeatures::default(),
+    };
+    let asked = dispatch.request_job(asker, None, Duration::ZERO).await;
+    let Answer::Job(job) = asked.unwrap() else {
+        panic!("no job");
+    };
+    let (id, token) = (job.id.into_job(), job.token);
+    let here = async |token: &str| {
+        let found = site.coordinator.job_with_token(id, token).await.unwrap();
+        found.map(|row| row.status)
+    };
+    assert_eq!(here(&token).await, Some(Status::Running));
+    assert_eq!(here("another").await, None);
+    site.another().await.cancel_pipeline(row.id).await.unwrap();
+    let start = Instant::now();
+    while here(&token).await == Some(Status::Running) {
+        assert!(start.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

@@ -308,6 +308,7 @@ impl NewJob {
             acknowledged_at: None,
             contacted_at: None,
             debug_trace: false,
+            erased_at: None,
         }
     }
 }

@@ -8,9 +8,9 @@ use shipway_coordinator::{
 };
 use shipway_git::hosting::Repositories;
 use shipway_pipeline::{Source, Status};
-use shipway_store::{JobRow, PipelineRow, ProjectRow, Store, UserRow};
+use shipway_store::{JobRow, PipelineRow, ProjectRow, RunnerRow, Store, UserRow};
 use shipway_testing::repository::Repository;
-use shipway_testing::rows::dev_and_app;
+use shipway_testing::rows::{self, dev_and_app};
 use tempfile::TempDir;
 
 /// A project on a server of its own.
@@ -58,6 +58,15 @@ impl Site {
         };
         let store = Store::open(&top.join("state")).await.unwrap();
         Coordinator::for_server(store, hosting)
+    }
+
+    /// A runner of the instance that takes every job.
+    pub(crate) async fn runner(&self) -> RunnerRow {
+        let new = rows::runner(vec![1; 32]);
+        let mut transaction = self.store().begin().await.unwrap();
+        let row = transaction.insert_runner(&new).await.unwrap();
+        transaction.commit().await.unwrap();
+        row
     }
 
     pub(crate) async fn set(&mut self, settings: &ProjectSettings) {

@@ -1,5 +1,7 @@
 //! Who calls: a runner by its token, or a job by its own.
 
+use std::sync::Arc;
+
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use shipway_pipeline::JobId;
@@ -43,7 +45,7 @@ pub(super) async fn job(
     id: &str,
     given: &str,
     headers: &HeaderMap,
-) -> Result<JobRow, ApiError> {
+) -> Result<Arc<JobRow>, ApiError> {
     let token = job_token(given, headers);
     let id = id.parse().map(JobId).map_err(|_| ApiError::forbidden())?;
     let found = app.coordinator().job_with_token(id, token).await?;
@@ -56,7 +58,7 @@ pub(super) async fn job_at_work(
     id: &str,
     given: &str,
     headers: &HeaderMap,
-) -> Result<JobRow, Response> {
+) -> Result<Arc<JobRow>, Response> {
     let job = job(app, id, given, headers).await;
     let job = job.map_err(IntoResponse::into_response)?;
     match job.status {
