@@ -1,6 +1,7 @@
 //! The coordinator: creates pipelines and moves them on, one transaction per event.
 
 use std::collections::{BTreeSet, HashMap};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -70,6 +71,10 @@ impl NewRun {
     }
 }
 
+/// A future behind a pointer. The work behind it is compiled once, in this crate: a plain
+/// `async fn` is compiled where it is awaited, in every crate above this one again.
+pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
 /// Where a server's pipeline comes from.
 #[derive(Debug, Clone)]
 pub(crate) struct Origin {
@@ -129,7 +134,16 @@ impl Coordinator {
     ///
     /// # Errors
     /// When the store does not take it.
-    pub async fn create_pipeline(
+    pub fn create_pipeline<'a>(
+        &'a self,
+        plan: &'a Plan,
+        context: &'a Context,
+        run: &'a NewRun,
+    ) -> Boxed<'a, Result<PipelineId, Error>> {
+        Box::pin(self.create(plan, context, run))
+    }
+
+    async fn create(
         &self,
         plan: &Plan,
         context: &Context,
@@ -237,7 +251,16 @@ impl Coordinator {
     /// What is kept of the pipeline may be out of date when others share the database: then
     /// it is read anew and `choose` is asked again, before anything is stored and before any
     /// refusal is believed. Returns the events.
-    pub(crate) async fn advance(
+    pub(crate) fn advance<'a>(
+        &'a self,
+        pipeline: PipelineId,
+        choose: live::Choose<'a>,
+        extra: &'a [(JobId, JobUpdate)],
+    ) -> Boxed<'a, Result<Vec<Event>, Error>> {
+        Box::pin(self.step(pipeline, choose, extra))
+    }
+
+    async fn step(
         &self,
         pipeline: PipelineId,
         choose: live::Choose<'_>,
@@ -318,8 +341,8 @@ impl Coordinator {
     }
 
     /// The pipeline, for nobody else until it is dropped.
-    pub(crate) async fn load(&self, pipeline: PipelineId) -> Result<Loaded, Error> {
-        self.load_or_keep(pipeline).await.map(|(live, _)| live)
+    pub(crate) fn load(&self, pipeline: PipelineId) -> Boxed<'_, Result<Loaded, Error>> {
+        Box::pin(async move { self.load_or_keep(pipeline).await.map(|(live, _)| live) })
     }
 
     /// The pipeline, and whether it was read just now.

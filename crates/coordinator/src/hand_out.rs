@@ -10,7 +10,7 @@ use shipway_protocol::{ArtifactsFile, Dependency, JobPayload, JobState, JobUpdat
 use shipway_store::{ArtifactRow, JobRow, ProjectId, RunnerRow};
 
 use crate::at_work::at_work;
-use crate::coordinator::{Coordinator, iso, now};
+use crate::coordinator::{Boxed, Coordinator, iso, now};
 use crate::error::Error;
 use crate::live::Live;
 use crate::notice::Notice;
@@ -83,7 +83,16 @@ impl Coordinator {
     }
 
     /// Everything that the receiver needs to run the job, which is its own by now.
-    pub(crate) async fn payload(
+    pub(crate) fn payload<'a>(
+        &'a self,
+        pipeline: PipelineId,
+        job: JobId,
+        receiver: &'a Receiver<'_>,
+    ) -> Boxed<'a, Result<JobPayload, Error>> {
+        Box::pin(self.make_payload(pipeline, job, receiver))
+    }
+
+    async fn make_payload(
         &self,
         pipeline: PipelineId,
         job: JobId,

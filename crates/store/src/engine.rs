@@ -5,14 +5,15 @@
 use std::path::Path;
 
 use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{Sqlite, SqliteConnection, SqlitePool};
 #[cfg(feature = "postgres")]
 use sqlx::{PgConnection, PgPool, Postgres};
+use sqlx_sqlite::{Sqlite, SqliteConnection, SqlitePool};
 
 use crate::error::StoreError;
 #[cfg(feature = "postgres")]
 use crate::group_flush::{GroupFlush, Line};
 use crate::group_sync::GroupSync;
+use crate::sql::Boxed;
 
 /// An open database.
 #[derive(Debug, Clone)]
@@ -36,45 +37,51 @@ pub(crate) enum Engine {
 
 impl Engine {
     /// A connection to read with.
-    pub(crate) async fn reader(&self) -> sqlx::Result<Reader> {
-        Ok(match self {
-            Self::Sqlite { readers, .. } => Reader::Sqlite(readers.acquire().await?),
-            #[cfg(feature = "postgres")]
-            Self::Postgres { pool, .. } => Reader::Postgres(pool.acquire().await?),
+    pub(crate) fn reader(&self) -> Boxed<'_, sqlx::Result<Reader>> {
+        Box::pin(async {
+            Ok(match self {
+                Self::Sqlite { readers, .. } => Reader::Sqlite(readers.acquire().await?),
+                #[cfg(feature = "postgres")]
+                Self::Postgres { pool, .. } => Reader::Postgres(pool.acquire().await?),
+            })
         })
     }
 
     /// Begins to write.
-    pub(crate) async fn begin(&self) -> sqlx::Result<Writer> {
-        Ok(match self {
-            // A plain BEGIN would fail at once, without waiting, when another process wrote
-            // between our first read and our first write.
-            Self::Sqlite { writer, log, .. } => {
-                let transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
-                Writer::Sqlite(transaction, log.clone())
-            }
-            #[cfg(feature = "postgres")]
-            Self::Postgres { pool, flush } => {
-                let line = flush.line().await?;
-                Writer::Postgres(pool.begin().await?, flush.clone(), line)
-            }
+    pub(crate) fn begin(&self) -> Boxed<'_, sqlx::Result<Writer>> {
+        Box::pin(async {
+            Ok(match self {
+                // A plain BEGIN would fail at once, without waiting, when another process wrote
+                // between our first read and our first write.
+                Self::Sqlite { writer, log, .. } => {
+                    let transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+                    Writer::Sqlite(transaction, log.clone())
+                }
+                #[cfg(feature = "postgres")]
+                Self::Postgres { pool, flush } => {
+                    let line = flush.line().await?;
+                    Writer::Postgres(pool.begin().await?, flush.clone(), line)
+                }
+            })
         })
     }
 
-    pub(crate) async fn close(&self) {
-        match self {
-            Self::Sqlite {
-                writer, readers, ..
-            } => {
-                readers.close().await;
-                writer.close().await;
+    pub(crate) fn close(&self) -> Boxed<'_, ()> {
+        Box::pin(async {
+            match self {
+                Self::Sqlite {
+                    writer, readers, ..
+                } => {
+                    readers.close().await;
+                    writer.close().await;
+                }
+                #[cfg(feature = "postgres")]
+                Self::Postgres { pool, flush } => {
+                    flush.close().await;
+                    pool.close().await;
+                }
             }
-            #[cfg(feature = "postgres")]
-            Self::Postgres { pool, flush } => {
-                flush.close().await;
-                pool.close().await;
-            }
-        }
+        })
     }
 }
 
@@ -117,27 +124,29 @@ impl Writer {
 
     /// Returns when others see it. On PostgreSQL other processes are told of the topics along
     /// with the wait for the disk.
-    pub(crate) async fn commit(
+    pub(crate) fn commit<'a>(
         self,
-        path: &Path,
-        topics: impl IntoIterator<Item = String>,
-    ) -> Result<Committed, StoreError> {
-        let fault = |error| StoreError::classify(path, error);
-        match self {
-            Self::Sqlite(transaction, log) => {
-                // From now on the next may write, while this one waits for the disk. Another
-                // process has nobody to be told by.
-                drop(topics);
-                transaction.commit().await.map_err(fault)?;
-                Ok(Committed(Pending::Sqlite(log)))
+        path: &'a Path,
+        topics: impl IntoIterator<Item = String, IntoIter: Send> + Send + 'a,
+    ) -> Boxed<'a, Result<Committed, StoreError>> {
+        Box::pin(async move {
+            let fault = |error| StoreError::classify(path, error);
+            match self {
+                Self::Sqlite(transaction, log) => {
+                    // From now on the next may write, while this one waits for the disk. Another
+                    // process has nobody to be told by.
+                    drop(topics);
+                    transaction.commit().await.map_err(fault)?;
+                    Ok(Committed(Pending::Sqlite(log)))
+                }
+                #[cfg(feature = "postgres")]
+                Self::Postgres(transaction, flush, line) => {
+                    transaction.commit().await.map_err(fault)?;
+                    flush.tell(topics);
+                    Ok(Committed(Pending::Postgres(flush, line)))
+                }
             }
-            #[cfg(feature = "postgres")]
-            Self::Postgres(transaction, flush, line) => {
-                transaction.commit().await.map_err(fault)?;
-                flush.tell(topics);
-                Ok(Committed(Pending::Postgres(flush, line)))
-            }
-        }
+        })
     }
 }
 

@@ -259,8 +259,8 @@ fn holders(path: &Path) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
     use sqlx::{ConnectOptions, Connection};
+    use sqlx_sqlite::{SqliteConnectOptions, SqliteConnection};
 
     use super::*;
 

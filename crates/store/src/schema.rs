@@ -5,7 +5,8 @@
 
 #[cfg(feature = "postgres")]
 use sqlx::ConnectOptions;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::Connection;
+use sqlx_sqlite::SqliteConnection;
 
 /// One script for each schema version, in order; a database at version `n` has seen the first
 /// `n`. A published script is never edited: a change is a new script.

@@ -3,11 +3,13 @@
 //! Statements are constants of common SQL with `$1`, `$2`, …; only the schema differs between
 //! engines.
 
+use std::pin::Pin;
+
 use sqlx::encode::Encode;
 #[cfg(feature = "postgres")]
-use sqlx::postgres::{PgRow, Postgres};
-use sqlx::sqlite::{Sqlite, SqliteRow};
+use sqlx::postgres::{PgConnection, PgRow, Postgres};
 use sqlx::{Arguments, AssertSqlSafe, Database, FromRow, SqlSafeStr, SqlStr, Type};
+use sqlx_sqlite::{Sqlite, SqliteConnection, SqliteRow};
 
 use crate::engine::Connection;
 
@@ -248,17 +250,13 @@ impl<'q> Query<'q> {
     pub(crate) async fn all<T: Row>(self, on: Connection<'_>) -> sqlx::Result<Vec<T>> {
         match on {
             Connection::Sqlite(on) => {
-                sqlx::query_as_with(self.sqlite_text(), arguments::<Sqlite>(&self.values)?)
-                    .persistent(self.constant)
-                    .fetch_all(on)
-                    .await
+                let rows = self.sqlite_rows(on).await?;
+                rows.iter().map(T::from_row).collect()
             }
             #[cfg(feature = "postgres")]
             Connection::Postgres(on) => {
-                sqlx::query_as_with(self.postgres_text(), arguments::<Postgres>(&self.values)?)
-                    .persistent(self.constant)
-                    .fetch_all(on)
-                    .await
+                let rows = self.postgres_rows(on).await?;
+                rows.iter().map(T::from_row).collect()
             }
         }
     }
@@ -267,42 +265,103 @@ impl<'q> Query<'q> {
     pub(crate) async fn optional<T: Row>(self, on: Connection<'_>) -> sqlx::Result<Option<T>> {
         match on {
             Connection::Sqlite(on) => {
-                sqlx::query_as_with(self.sqlite_text(), arguments::<Sqlite>(&self.values)?)
-                    .persistent(self.constant)
-                    .fetch_optional(on)
-                    .await
+                let row = self.sqlite_row(on).await?;
+                row.as_ref().map(T::from_row).transpose()
             }
             #[cfg(feature = "postgres")]
             Connection::Postgres(on) => {
-                sqlx::query_as_with(self.postgres_text(), arguments::<Postgres>(&self.values)?)
-                    .persistent(self.constant)
-                    .fetch_optional(on)
-                    .await
+                let row = self.postgres_row(on).await?;
+                row.as_ref().map(T::from_row).transpose()
             }
         }
     }
 
     /// Returns the number of rows that changed.
-    pub(crate) async fn execute(self, on: Connection<'_>) -> sqlx::Result<u64> {
-        match on {
-            Connection::Sqlite(on) => {
-                sqlx::query_with(self.sqlite_text(), arguments::<Sqlite>(&self.values)?)
-                    .persistent(self.constant)
-                    .execute(on)
-                    .await
-                    .map(|done| done.rows_affected())
+    pub(crate) fn execute<'c>(self, on: Connection<'c>) -> Boxed<'c, sqlx::Result<u64>>
+    where
+        'q: 'c,
+    {
+        Box::pin(async move {
+            match on {
+                Connection::Sqlite(on) => {
+                    sqlx::query_with(self.sqlite_text(), arguments::<Sqlite>(&self.values)?)
+                        .persistent(self.constant)
+                        .execute(on)
+                        .await
+                        .map(|done| done.rows_affected())
+                }
+                #[cfg(feature = "postgres")]
+                Connection::Postgres(on) => {
+                    sqlx::query_with(self.postgres_text(), arguments::<Postgres>(&self.values)?)
+                        .persistent(self.constant)
+                        .execute(on)
+                        .await
+                        .map(|done| done.rows_affected())
+                }
             }
-            #[cfg(feature = "postgres")]
-            Connection::Postgres(on) => {
-                sqlx::query_with(self.postgres_text(), arguments::<Postgres>(&self.values)?)
-                    .persistent(self.constant)
-                    .execute(on)
-                    .await
-                    .map(|done| done.rows_affected())
-            }
-        }
+        })
+    }
+
+    fn sqlite_rows<'c>(
+        self,
+        on: &'c mut SqliteConnection,
+    ) -> Boxed<'c, sqlx::Result<Vec<SqliteRow>>>
+    where
+        'q: 'c,
+    {
+        Box::pin(async move {
+            sqlx::query_with(self.sqlite_text(), arguments::<Sqlite>(&self.values)?)
+                .persistent(self.constant)
+                .fetch_all(on)
+                .await
+        })
+    }
+
+    fn sqlite_row<'c>(
+        self,
+        on: &'c mut SqliteConnection,
+    ) -> Boxed<'c, sqlx::Result<Option<SqliteRow>>>
+    where
+        'q: 'c,
+    {
+        Box::pin(async move {
+            sqlx::query_with(self.sqlite_text(), arguments::<Sqlite>(&self.values)?)
+                .persistent(self.constant)
+                .fetch_optional(on)
+                .await
+        })
+    }
+
+    #[cfg(feature = "postgres")]
+    fn postgres_rows<'c>(self, on: &'c mut PgConnection) -> Boxed<'c, sqlx::Result<Vec<PgRow>>>
+    where
+        'q: 'c,
+    {
+        Box::pin(async move {
+            sqlx::query_with(self.postgres_text(), arguments::<Postgres>(&self.values)?)
+                .persistent(self.constant)
+                .fetch_all(on)
+                .await
+        })
+    }
+
+    #[cfg(feature = "postgres")]
+    fn postgres_row<'c>(self, on: &'c mut PgConnection) -> Boxed<'c, sqlx::Result<Option<PgRow>>>
+    where
+        'q: 'c,
+    {
+        Box::pin(async move {
+            sqlx::query_with(self.postgres_text(), arguments::<Postgres>(&self.values)?)
+                .persistent(self.constant)
+                .fetch_optional(on)
+                .await
+        })
     }
 }
+
+/// A future behind a pointer. What sqlx does for a statement is compiled once, in this crate:
+/// a plain `async fn` is compiled where it is awaited, in every crate above this one again.
+pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 fn push_list<'q>(
     text: &mut String,

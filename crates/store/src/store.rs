@@ -11,7 +11,7 @@ use std::time::Duration;
 use sqlx::ConnectOptions;
 #[cfg(feature = "postgres")]
 use sqlx::Connection;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
+use sqlx_sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::blobs::{Blobs, Objects};
 use crate::changes::Changed;
@@ -25,7 +25,7 @@ use crate::group_sync::GroupSync;
 use crate::logs::Logs;
 use crate::schema;
 use crate::secrets::SecretKeys;
-use crate::sql::{Query, Row};
+use crate::sql::{Boxed, Query, Row};
 use crate::transaction::Transaction;
 
 /// How long a statement waits for another process that writes.
@@ -101,6 +101,18 @@ impl Store {
         directory: &Path,
         options: Options,
     ) -> Result<Self, StoreError> {
+        Self::open_boxed(url, directory, options).await
+    }
+
+    fn open_boxed<'a>(
+        url: &'a str,
+        directory: &'a Path,
+        options: Options,
+    ) -> Boxed<'a, Result<Self, StoreError>> {
+        Box::pin(Self::open_now(url, directory, options))
+    }
+
+    async fn open_now(url: &str, directory: &Path, options: Options) -> Result<Self, StoreError> {
         let fault = |source| StoreError::Directory {
             path: directory.to_owned(),
             source,

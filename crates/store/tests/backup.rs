@@ -226,10 +226,12 @@ async fn a_row_whose_pipeline_is_gone_is_told() {
     let (_directory, store) = store().await;
     let id = stored(&store, Status::Success, &[job("a")]).await;
     assert_eq!(store.check_database().await.unwrap(), [""; 0]);
-    let options = sqlx::sqlite::SqliteConnectOptions::new()
+    let options = sqlx_sqlite::SqliteConnectOptions::new()
         .filename(store.directory().join("shipway.db"))
         .foreign_keys(false);
-    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let pool = sqlx_sqlite::SqlitePool::connect_with(options)
+        .await
+        .unwrap();
     sqlx::query("DELETE FROM pipelines WHERE id = $1")
         .bind(id.0)
         .execute(&pool)

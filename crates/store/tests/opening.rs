@@ -171,8 +171,10 @@ async fn damage_inside_the_database_is_found_when_it_is_read() {
     let id = stored(&store, Status::Success, &[job("a")]).await;
     store.close().await;
     let database = directory.path().join("state/shipway.db");
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&database);
-    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let options = sqlx_sqlite::SqliteConnectOptions::new().filename(&database);
+    let pool = sqlx_sqlite::SqlitePool::connect_with(options)
+        .await
+        .unwrap();
     let page: i64 =
         sqlx::query_scalar("SELECT rootpage FROM sqlite_schema WHERE name = 'pipelines'")
             .fetch_one(&pool)
@@ -192,8 +194,8 @@ async fn damage_inside_the_database_is_found_when_it_is_read() {
 /// Runs one statement on a store's database from outside.
 async fn meddle(store: &Store, statement: &'static str) {
     let options =
-        sqlx::sqlite::SqliteConnectOptions::new().filename(store.directory().join("shipway.db"));
-    let pool = sqlx::SqlitePool::connect_with(options)
+        sqlx_sqlite::SqliteConnectOptions::new().filename(store.directory().join("shipway.db"));
+    let pool = sqlx_sqlite::SqlitePool::connect_with(options)
         .await
         .expect("meddle");
     sqlx::raw_sql(statement)
@@ -218,10 +220,12 @@ const FIRST_VERSION: &str = concat!(
 #[tokio::test]
 async fn an_older_schema_is_brought_up_to_date() {
     let directory = tempfile::tempdir().unwrap();
-    let options = sqlx::sqlite::SqliteConnectOptions::new()
+    let options = sqlx_sqlite::SqliteConnectOptions::new()
         .filename(directory.path().join("shipway.db"))
         .create_if_missing(true);
-    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let pool = sqlx_sqlite::SqlitePool::connect_with(options)
+        .await
+        .unwrap();
     sqlx::raw_sql(FIRST_VERSION).execute(&pool).await.unwrap();
     pool.close().await;
 
@@ -248,9 +252,9 @@ async fn variables_of_older_pipelines_leave_the_context_and_are_sealed() {
     );
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("shipway.db");
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file);
+    let options = sqlx_sqlite::SqliteConnectOptions::new().filename(&file);
     let connect = options.create_if_missing(true);
-    let pool = sqlx::SqlitePool::connect_with(connect.clone()).await;
+    let pool = sqlx_sqlite::SqlitePool::connect_with(connect.clone()).await;
     let pool = pool.unwrap();
     sqlx::raw_sql(OLDER).execute(&pool).await.unwrap();
     sqlx::raw_sql(OLDER_PIPELINES).execute(&pool).await.unwrap();
@@ -262,7 +266,7 @@ async fn variables_of_older_pipelines_leave_the_context_and_are_sealed() {
     let store = Store::open_with(directory.path(), options).await.unwrap();
     check_older_pipelines(&store).await;
     store.close().await;
-    let pool = sqlx::SqlitePool::connect_with(connect).await.unwrap();
+    let pool = sqlx_sqlite::SqlitePool::connect_with(connect).await.unwrap();
     let stored: Vec<Vec<u8>> = sqlx::query_scalar("SELECT variables FROM pipeline_variables")
         .fetch_all(&pool)
         .await

@@ -128,8 +128,10 @@ async fn stored(directory: &TempDir) -> Vec<Vec<u8>> {
         return sqlx::query_scalar(SECRETS).fetch_all(&pool).await.unwrap();
     }
     let path = directory.path().join("state/shipway.db");
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let options = sqlx_sqlite::SqliteConnectOptions::new().filename(path);
+    let pool = sqlx_sqlite::SqlitePool::connect_with(options)
+        .await
+        .unwrap();
     sqlx::query_scalar(SECRETS).fetch_all(&pool).await.unwrap()
 }
 
@@ -222,8 +224,10 @@ async fn a_secret_moved_to_another_row_is_not_read() {
         }
         _ => {
             let path = directory.path().join("state/shipway.db");
-            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-            let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+            let options = sqlx_sqlite::SqliteConnectOptions::new().filename(path);
+            let pool = sqlx_sqlite::SqlitePool::connect_with(options)
+                .await
+                .unwrap();
             let moved = sqlx::query(MOVE).bind(first.0).bind(other.id.0);
             moved.execute(&pool).await.unwrap();
         }
