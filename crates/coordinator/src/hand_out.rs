@@ -202,10 +202,11 @@ impl Coordinator {
         pipeline: PipelineId,
         own: &JobRow,
     ) -> Result<Vec<Variable>, Error> {
-        match self.store.job_variables(pipeline, &own.name).await? {
-            Some(json) => serde_json::from_str(&json).map_err(Error::stored("variables", own.id)),
-            None => Ok(Vec::new()),
+        let json = self.store.job_variables(pipeline, &own.name).await?;
+        if json.is_empty() {
+            return Ok(Vec::new());
         }
+        serde_json::from_slice(&json).map_err(Error::stored("variables", own.id))
     }
 
     async fn read_dotenv(&self, report: &ArtifactRow) -> Result<Vec<(String, String)>, Error> {

@@ -53,9 +53,9 @@ impl Coordinator {
         if !matches!(row.status, Status::Manual | Status::Scheduled) {
             return Err(Error::NoJob(job));
         }
-        let json = serde_json::to_string(variables).map_err(Error::stored("variables", job))?;
+        let json = serde_json::to_vec(variables).map_err(Error::stored("variables", job))?;
         let mut transaction = self.store.begin().await?;
-        transaction.set_job_variables(job, &json).await?;
+        transaction.set_job_variables(job, json).await?;
         transaction.commit().await?;
         let play = |live: &Live| Ok(vec![Event::Play(live.current(job)?)]);
         self.advance(pipeline, &play, &[]).await?;

@@ -1,6 +1,7 @@
 //! The columns that are secret, and bringing all of them under the newest key.
 
 use crate::error::StoreError;
+use crate::job_variables::JobVariablesRow;
 use crate::pipeline_variables::PipelineVariablesRow;
 use crate::registration_tokens::RegistrationTokenRow;
 use crate::schedules::ScheduleRow;
@@ -103,12 +104,25 @@ impl Secret for PipelineVariablesRow {
     }
 }
 
+impl Secret for JobVariablesRow {
+    fn with_secret<T>(&mut self, work: impl FnOnce(&mut Vec<u8>, &Record<'_>) -> T) -> T {
+        let id = self.job_id.0.to_string();
+        let record = Record {
+            table: "job_variables",
+            identity: &[&id],
+        };
+        work(&mut self.variables, &record)
+    }
+}
+
 /// The different beginnings of secrets that begin with `$1`.
 const HEADS: &str = "SELECT DISTINCT substr(value, 1, CAST($2 AS INTEGER)) FROM variables \
         WHERE substr(value, 1, 1) = $1 \
     UNION SELECT DISTINCT substr(variables, 1, CAST($2 AS INTEGER)) FROM schedules \
         WHERE substr(variables, 1, 1) = $1 \
     UNION SELECT DISTINCT substr(variables, 1, CAST($2 AS INTEGER)) FROM pipeline_variables \
+        WHERE substr(variables, 1, 1) = $1 \
+    UNION SELECT DISTINCT substr(variables, 1, CAST($2 AS INTEGER)) FROM job_variables \
         WHERE substr(variables, 1, 1) = $1 \
     UNION SELECT DISTINCT substr(token, 1, CAST($2 AS INTEGER)) FROM registration_tokens \
         WHERE substr(token, 1, 1) = $1";
@@ -120,6 +134,9 @@ const SCHEDULES: &str =
 
 const OF_PIPELINES: &str =
     "SELECT * FROM pipeline_variables WHERE substr(variables, 1, CAST($2 AS INTEGER)) <> $1";
+
+const OF_JOBS: &str =
+    "SELECT * FROM job_variables WHERE substr(variables, 1, CAST($2 AS INTEGER)) <> $1";
 
 const TOKENS: &str =
     "SELECT * FROM registration_tokens WHERE substr(token, 1, CAST($2 AS INTEGER)) <> $1";
@@ -167,8 +184,10 @@ impl Store {
         let variables: Vec<VariableRow> = transaction.all(others(VARIABLES)).await?;
         let schedules: Vec<ScheduleRow> = transaction.all(others(SCHEDULES)).await?;
         let of_pipelines: Vec<PipelineVariablesRow> = transaction.all(others(OF_PIPELINES)).await?;
+        let of_jobs: Vec<JobVariablesRow> = transaction.all(others(OF_JOBS)).await?;
         let tokens: Vec<RegistrationTokenRow> = transaction.all(others(TOKENS)).await?;
-        let count = variables.len() + schedules.len() + of_pipelines.len() + tokens.len();
+        let for_pipelines = of_pipelines.len() + of_jobs.len();
+        let count = variables.len() + schedules.len() + for_pipelines + tokens.len();
         for row in variables {
             let row = row.opened(self.keys())?;
             transaction.update_variable(&row).await?;
@@ -180,6 +199,10 @@ impl Store {
         for row in of_pipelines {
             let row = row.opened(self.keys())?;
             transaction.set_pipeline_variables(&row).await?;
+        }
+        for row in of_jobs {
+            let row = row.opened(self.keys())?;
+            transaction.store_job_variables(&row).await?;
         }
         for row in tokens {
             let row = row.opened(self.keys())?;

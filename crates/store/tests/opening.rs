@@ -266,7 +266,9 @@ async fn variables_of_older_pipelines_leave_the_context_and_are_sealed() {
     let store = Store::open_with(directory.path(), options).await.unwrap();
     check_older_pipelines(&store).await;
     store.close().await;
-    let pool = sqlx_sqlite::SqlitePool::connect_with(connect).await.unwrap();
+    let pool = sqlx_sqlite::SqlitePool::connect_with(connect)
+        .await
+        .unwrap();
     let stored: Vec<Vec<u8>> = sqlx::query_scalar("SELECT variables FROM pipeline_variables")
         .fetch_all(&pool)
         .await

@@ -22,7 +22,7 @@ ALTER TABLE numbered_protected_refs RENAME TO protected_refs;
 
 CREATE TABLE job_variables (
     job_id BIGINT NOT NULL PRIMARY KEY REFERENCES jobs (id) ON DELETE CASCADE,
-    variables TEXT NOT NULL
+    variables BLOB NOT NULL
 );
 
 CREATE TABLE commit_statuses (

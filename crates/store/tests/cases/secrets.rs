@@ -5,7 +5,7 @@
 use std::error::Error;
 
 use crate::support::server::{group, project, user};
-use crate::support::{opened, pipeline, store};
+use crate::support::{job, opened, pipeline, store};
 use shipway_pipeline::PipelineId;
 use shipway_store::{
     Level, NewPipeline, NewSchedule, NewVariable, Options, ProjectId, RegistrationTokenRow,
@@ -88,6 +88,9 @@ async fn fill(store: &Store) -> Filled {
     let of_pipeline = transaction.insert_pipeline(&new).await.unwrap();
     let found = transaction.pipeline_variables(of_pipeline.id).await;
     assert_eq!(found.unwrap(), SECRET);
+    let of_job = transaction.insert_job(of_pipeline.id, &job("deploy")).await;
+    let set = transaction.set_job_variables(of_job.unwrap(), SECRET.to_vec());
+    set.await.unwrap();
     transaction.commit().await.unwrap();
     (variable.id, schedule.id, of_pipeline.id)
 }
@@ -115,13 +118,18 @@ async fn check(store: &Store, (variable, schedule, pipeline): Filled) {
     assert_eq!(of_pipeline, SECRET);
     let of_none = store.pipeline_variables(PipelineId(999)).await.unwrap();
     assert_eq!(of_none, b"");
+    let of_job = store.job_variables(pipeline, "deploy").await.unwrap();
+    assert_eq!(of_job, SECRET);
+    let of_other = store.job_variables(pipeline, "test").await.unwrap();
+    assert_eq!(of_other, b"");
 }
 
 /// What is stored of the secrets.
 async fn stored(directory: &TempDir) -> Vec<Vec<u8>> {
     const SECRETS: &str = "SELECT value FROM variables UNION ALL \
         SELECT variables FROM schedules UNION ALL SELECT token FROM registration_tokens \
-        UNION ALL SELECT variables FROM pipeline_variables";
+        UNION ALL SELECT variables FROM pipeline_variables \
+        UNION ALL SELECT variables FROM job_variables";
     #[cfg(feature = "postgres")]
     if let Ok(url) = std::fs::read_to_string(directory.path().join("url")) {
         let pool = sqlx::PgPool::connect(&url).await.unwrap();
@@ -149,7 +157,7 @@ async fn with_a_key_no_secret_is_in_the_database() {
     let filled = fill(&store).await;
     check(&store, filled).await;
     let (variable, schedule, _) = filled;
-    assert_eq!(are_plain(&directory).await, [false; 4]);
+    assert_eq!(are_plain(&directory).await, [false; 5]);
     // Nor after a change, which may be of what tells the variable apart.
     let mut row = store.variable(variable).await.unwrap().unwrap();
     row.key = "OTHER".to_owned();
@@ -159,7 +167,7 @@ async fn with_a_key_no_secret_is_in_the_database() {
     transaction.update_schedule(&due).await.unwrap();
     transaction.commit().await.unwrap();
     assert_eq!(store.variable(variable).await.unwrap(), Some(row));
-    assert_eq!(are_plain(&directory).await, [false; 4]);
+    assert_eq!(are_plain(&directory).await, [false; 5]);
 }
 
 #[tokio::test]
@@ -184,17 +192,17 @@ async fn keys_are_changed_one_after_the_other() {
     let (directory, plain) = store().await;
     let filled = fill(&plain).await;
     check(&plain, filled).await;
-    assert_eq!(are_plain(&directory).await, [true; 4]);
+    assert_eq!(are_plain(&directory).await, [true; 5]);
     // A first key seals what is there.
     let first = open(&directory, &[1]).await.unwrap();
     check(&first, filled).await;
-    assert_eq!(are_plain(&directory).await, [false; 4]);
+    assert_eq!(are_plain(&directory).await, [false; 5]);
     let sealed = stored(&directory).await;
     // The old one reads as long as there are secrets of it.
     let both = open(&directory, &[1, 2]).await.unwrap();
     check(&both, filled).await;
     assert_eq!(stored(&directory).await, sealed);
-    assert_eq!(both.reseal().await.unwrap(), 4);
+    assert_eq!(both.reseal().await.unwrap(), 5);
     assert_eq!(both.reseal().await.unwrap(), 0);
     let second = open(&directory, &[2]).await.unwrap();
     check(&second, filled).await;
