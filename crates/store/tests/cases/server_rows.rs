@@ -296,16 +296,19 @@ async fn protections_are_one_for_each_pattern() {
         merge_level: 30,
     };
     let mut transaction = store.begin().await.unwrap();
-    transaction.set_protected_ref(&row).await.unwrap();
+    let first = transaction.set_protected_ref(&row).await.unwrap();
     row.push_level = 0;
-    transaction.set_protected_ref(&row).await.unwrap();
+    let row = transaction.set_protected_ref(&row).await.unwrap();
+    assert_eq!(row.id, first.id, "a change keeps the number");
     let tag = ProtectedRefRow {
         id: shipway_store::ProtectedRefId(0),
         kind: RefKind::Tag,
         ..row.clone()
     };
-    transaction.set_protected_ref(&tag).await.unwrap();
+    let tag = transaction.set_protected_ref(&tag).await.unwrap();
     transaction.commit().await.unwrap();
+    assert_ne!(tag.id, row.id);
+    assert_eq!((row.push_level, tag.kind), (0, RefKind::Tag));
     assert_eq!(store.protected_refs(id).await.unwrap(), [row, tag]);
     let mut transaction = store.begin().await.unwrap();
     for expected in [true, false] {
