@@ -189,8 +189,11 @@ mod tests {
     use crate::{FileId, Limits, yaml};
 
     fn parse(text: &str) -> Node {
-        let parsed = yaml::parse(text, FileId(0), &Limits::default()).unwrap();
-        parsed.documents.into_iter().next().unwrap()
+        let (file, limits) = (FileId(0), Limits::default());
+        let parts = yaml::parts(text, file, &limits).unwrap();
+        let part = parts.into_iter().next().unwrap();
+        let document = part.read(file, &limits, &mut Vec::new()).unwrap();
+        document.into_iter().next().unwrap()
     }
 
     /// Without places.

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection};
+use sqlx_sqlite::{SqliteConnectOptions, SqliteConnection};
 
 /// What says only that somebody was here.
 const VISITS: [&str; 3] = ["last_used_at", "contacted_at", "sessions"];

@@ -1,5 +1,7 @@
 //! Pipelines as the third schema had them: with their own variables in the context.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
+
 use shipway_pipeline::PipelineId;
 use shipway_store::{Accessibility, Store};
 
