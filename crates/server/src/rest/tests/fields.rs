@@ -51,6 +51,11 @@ fn told(route: &str) -> Option<Value> {
         "POST /projects" => with(project(), "namespace_id", json!(1)),
         "PUT /projects/{id}" => with(project(), "default_branch", json!("main")),
         "POST /projects/{id}/environments/{environment_id}/stop" => json!({ "force": true }),
+        "POST /projects/{id}/ci/lint" => json!({ "content": "a: { script: b }", "ref": "main",
+            "dry_run": false, "include_jobs": false }),
+        "POST /projects/{id}/statuses/{sha}" => json!({ "state": "success", "name": "n",
+            "ref": "main", "target_url": "https://example.com", "description": "d",
+            "coverage": 1, "pipeline_id": 1 }),
         "POST /projects/{id}/jobs/{job_id}/play" => json!({ "job_variables_attributes": [] }),
         "POST /projects/{id}/pipeline" => json!({ "ref": "main", "variables": [] }),
         "POST /projects/{id}/pipeline_schedules"
@@ -173,6 +178,7 @@ impl World {
             ("{reference}", "main".to_owned()),
             ("{runner_id}", runner),
             ("{schedule_id}", schedule),
+            ("{sha}", pipeline.sha.unwrap()),
             ("{trigger_id}", trigger),
             ("{user_id}", user.to_string()),
         ];
@@ -212,6 +218,10 @@ async fn every_field_of_every_route_that_writes() {
             for poison in &poisons {
                 // An object is the right shape of an object.
                 if poison.is_object() && fields[field].is_object() {
+                    continue;
+                }
+                // Any text may be checked; the answer says what is wrong with it.
+                if field == "content" && poison.is_string() {
                     continue;
                 }
                 let body = with(fields.clone(), field, poison.clone()).to_string();
