@@ -186,7 +186,19 @@ END
 test_nothing_acknowledged_is_lost_in_fifty_kills() {
   mkdir "$SANDBOX/kills"
   python3 "$SUPPORT/kills.py" "$SHIPWAY" "$SANDBOX/kills" --kills 50 ||
-    { tail -50 "$SANDBOX/kills/"server*.log; fail "see above"; }
+    { tail -n 50 "$SANDBOX/kills/"server*.log; fail "see above"; }
+}
+
+test_two_servers_on_one_postgresql_lose_nothing_in_fifty_kills() {
+  compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || command -v initdb >/dev/null ||
+    skip "PostgreSQL is not installed"
+  # Where the user of PostgreSQL may go; the sandbox and its TMPDIR are not.
+  local directory
+  directory=$(mktemp -d -p /tmp)
+  at_exit "rm -rf '$directory'"
+  chmod 755 "$directory"
+  python3 "$SUPPORT/kills.py" "$SHIPWAY" "$directory" --kills 50 --servers 2 --postgres ||
+    { tail -n 50 "$directory/"server*.log "$directory/postgres/log"; fail "see above"; }
 }
 
 run_e2e "$@"

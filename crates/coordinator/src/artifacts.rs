@@ -72,6 +72,8 @@ impl Coordinator {
     ) -> Result<Accepted, Error> {
         let stored = self.store.artifacts_of(job.id).await?;
         if let Some(known) = compared(&stored, spec, digest) {
+            // Whoever stored it may have died before it was durable, and is not asked again.
+            self.store.begin().await?.commit().await?;
             return Ok(known);
         }
         let tests = read(spec, file_name, file).await?;
@@ -86,7 +88,8 @@ impl Coordinator {
             ..new_artifact(job.id, spec, file_name, blob, self.expiry())
         };
         let accepted = self.insert_accepted(&new, spec, digest, tests).await;
-        if !matches!(accepted, Ok(Accepted::Stored)) {
+        // Of a commit that failed nobody knows whether the row is there, and it needs its file.
+        if let Ok(Accepted::Same | Accepted::Other) | Err(Error::NotAtWork { .. }) = accepted {
             blobs.delete(&path).await?;
         }
         accepted
@@ -113,6 +116,7 @@ impl Coordinator {
         }
         let stored = transaction.artifacts_of(job.id).await?;
         if let Some(known) = compared(&stored, spec, digest) {
+            transaction.commit().await?;
             return Ok(known);
         }
         transaction.insert_artifact(new).await?;

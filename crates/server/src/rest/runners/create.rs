@@ -1,22 +1,16 @@
 //! New runners.
 
 use serde_json::json;
-use shipway_store::{NamespaceId, NamespaceKind, NewRunner, ProjectId, RunnerKind};
+use shipway_coordinator::{plain_runner, runner_token};
+use shipway_store::{NamespaceId, NamespaceKind, ProjectId, RunnerKind};
 
 use super::settings::apply;
-use crate::clock::now;
 use crate::error::ApiError;
-use crate::identity::{Scope, token};
+use crate::identity::Scope;
 use crate::permission::{Action, Role};
 use crate::rest::call::{Answer, Call, created};
 use crate::rest::groups;
 use crate::rest::routes::{Routes, Who};
-
-/// What runners' tokens begin with that are made here, as GitLab's do.
-const TOKEN: &str = "glrt-";
-
-/// Characters of a token that are kept for people.
-const SHOWN: usize = 8;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes.post("/user/runners", Who::Scoped(&[Scope::CreateRunner]), create)
@@ -60,38 +54,9 @@ async fn create(call: Call) -> Answer {
             ));
         }
     };
-    let secret = token::new(TOKEN);
-    let mut new = NewRunner {
-        token_digest: token::digest(&secret),
-        token_prefix: secret.chars().take(TOKEN.len() + SHOWN).collect(),
-        token_expires_at: None,
-        kind,
-        owner_id,
-        description: String::new(),
-        maintenance_note: None,
-        tags: "[]".to_owned(),
-        run_untagged: true,
-        locked: false,
-        protected_only: false,
-        paused: false,
-        maximum_timeout: None,
-        version: None,
-        revision: None,
-        platform: None,
-        architecture: None,
-        executor: None,
-        ip: None,
-        contacted_at: None,
-        created_at: now(),
-    };
+    let mut new = plain_runner(kind, owner_id);
     apply(params, &mut new)?;
-    let mut transaction = call.store().begin().await?;
-    let row = transaction.insert_runner(&new).await?;
-    if let (RunnerKind::Project, Some(project)) = (kind, owner_id) {
-        transaction
-            .assign_runner(row.id, ProjectId(project))
-            .await?;
-    }
-    transaction.commit().await?;
+    let secret = runner_token()?;
+    let row = call.app.coordinator().make_runner(new, &secret).await?;
     created(json!({ "id": row.id.0, "token": secret, "token_expires_at": null }))
 }
