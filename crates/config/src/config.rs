@@ -5,7 +5,7 @@ use crate::keywords::report::Report;
 use crate::yaml::Map;
 use crate::{
     Diagnostic, Files, Input, Job, Limits, LoadContext, PrefilledVariable, Source, Span, Variables,
-    Workflow, checks, extends, keywords, merged, origin, parallel, references,
+    Workflow, checks, extends, keywords, merged, origin, parallel, references, size,
 };
 use indexmap::IndexMap;
 use std::sync::Arc;
@@ -106,9 +106,24 @@ pub fn load_for(
         return loaded;
     }
 
+    let sizes = match size::of_jobs(&root, limits) {
+        Ok(sizes) => sizes,
+        Err(fault) => {
+            loaded.diagnostics.push(*fault);
+            return loaded;
+        }
+    };
     let report = Report::new(limits);
     let read = keywords::read(&root, limits, &report);
-    let jobs = parallel::expand(read.jobs, &root, &report);
+    let fits = size::of_instances(&read.jobs, &sizes, &root, limits);
+    let jobs = match fits.and_then(|()| parallel::expand(read.jobs, &root, limits, &report)) {
+        Ok(jobs) => jobs,
+        Err(fault) => {
+            loaded.diagnostics.extend(report.into_diagnostics());
+            loaded.diagnostics.push(*fault);
+            return loaded;
+        }
+    };
     checks::check(&jobs, &read.stages, &root, limits, &report);
     if !report.has_errors() {
         loaded.config = Some(Config {

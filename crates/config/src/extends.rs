@@ -1,8 +1,8 @@
 //! `extends`: a job takes over the keys of other jobs, later parents win over earlier ones
 //! and the job over all of them.
 
-use crate::merge::merge_map;
-use crate::yaml::{Key, Map, Node, Value, get};
+use crate::merge::merge_shared;
+use crate::yaml::{Entry, Key, Map, Node, Value, get};
 use crate::{Diagnostic, Limits};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,10 +12,18 @@ pub(crate) fn resolve(root: &mut Map, limits: &Limits, diagnostics: &mut Vec<Dia
     let mut resolver = Resolver {
         root,
         levels: limits.extends_levels,
+        limit: limits.expanded_bytes,
+        left: limits.expanded_bytes / size_of::<(Key, Entry)>(),
+        exhausted: false,
+        compared: 0,
         done: HashMap::new(),
     };
     let mut results = Vec::new();
+    let before = diagnostics.len();
     for (key, entry) in resolver.root {
+        if resolver.exhausted || diagnostics.len() - before >= limits.diagnostics {
+            break;
+        }
         if !has_extends(&entry.node) {
             continue;
         }
@@ -36,9 +44,20 @@ pub(crate) fn resolve(root: &mut Map, limits: &Limits, diagnostics: &mut Vec<Dia
     }
 }
 
+/// Names that are compared with wrong ones before hints are left out.
+const COMPARED: usize = 200_000;
+
 struct Resolver<'r> {
     root: &'r Map,
     levels: usize,
+    /// Bytes that all copies may take.
+    limit: usize,
+    /// Entries that may still be copied.
+    left: usize,
+    /// More were asked for: whatever follows would only take time.
+    exhausted: bool,
+    /// Names that were compared with wrong ones.
+    compared: usize,
     done: HashMap<&'r str, Extended>,
 }
 
@@ -106,7 +125,9 @@ impl<'r> Resolver<'r> {
                 format!("unknown keys in `extends` ({})", names.join(", ")),
                 at,
             );
-            let known = root.keys().map(|key| key.as_str());
+            self.compared += root.len();
+            let few = self.compared <= COMPARED.max(root.len());
+            let known = root.keys().map(|key| key.as_str()).filter(|_| few);
             return Err(Box::new(match crate::suggest(first, known) {
                 Some(near) => fault.hint(format!("did you mean `{near}`?")),
                 None => fault.hint("define it in this file or in one that is included"),
@@ -144,7 +165,7 @@ impl<'r> Resolver<'r> {
         }
 
         let mut merged: Option<Arc<Map>> = None;
-        let mut height = 0;
+        let (mut height, mut copied) = (0, 0);
         ancestors.push(name);
         for (base, _) in &bases {
             // The name in the root lives as long as the root.
@@ -155,12 +176,20 @@ impl<'r> Resolver<'r> {
             height = height.max(parent.height);
             match &mut merged {
                 None => merged = Some(parent.map),
-                Some(merged) => merge_map(Arc::make_mut(merged), &parent.map),
+                Some(merged) => copied += merge_shared(merged, &parent.map),
             }
         }
         ancestors.pop();
         let mut map = merged.unwrap_or_default();
-        merge_map(Arc::make_mut(&mut map), own);
+        copied += merge_shared(&mut map, own);
+        self.exhausted = copied > self.left;
+        if self.exhausted {
+            let text = format!("What `extends` copies is larger than {} bytes", self.limit);
+            return Err(Box::new(fault(text, extends).hint(
+                "a map that many jobs extend and add to is copied for each of them",
+            )));
+        }
+        self.left -= copied;
         Ok(Extended {
             map,
             height: height + 1,

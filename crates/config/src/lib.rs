@@ -18,6 +18,8 @@
 mod config;
 mod context;
 mod limits;
+#[cfg(test)]
+mod oracle;
 
 // From text to nodes.
 mod files;
@@ -46,6 +48,7 @@ mod keywords;
 mod model;
 mod origin;
 mod parallel;
+mod size;
 
 // What is wrong, and where.
 mod diagnostic;

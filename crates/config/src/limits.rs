@@ -9,6 +9,10 @@ pub struct Limits {
     pub depth: usize,
     /// Values of one file after aliases and merge keys are expanded.
     pub expanded_nodes: usize,
+    /// Bytes of all jobs with what they extend, inherit and repeat, roughly.
+    pub expanded_bytes: usize,
+    /// Jobs, parallel ones as often as they run.
+    pub jobs: usize,
     /// Included files, nested ones and repetitions counted.
     pub include_files: usize,
     /// How many entries with `extends` may follow each other.
@@ -17,6 +21,8 @@ pub struct Limits {
     pub reference_levels: usize,
     /// Entries of one job's `needs`.
     pub needs: usize,
+    /// Entries of the `needs` of all jobs, with the instances of parallel jobs that they mean.
+    pub all_needs: usize,
     /// Instances of one `parallel` job.
     pub parallel: u32,
     /// A job has fewer tags than this.
@@ -33,10 +39,13 @@ impl Default for Limits {
             yaml_bytes: 2 * 1024 * 1024,
             depth: 100,
             expanded_nodes: 1_000_000,
+            expanded_bytes: 512 * 1024 * 1024,
+            jobs: 200_000,
             include_files: 150,
             extends_levels: 11,
             reference_levels: 10,
             needs: 50,
+            all_needs: 2_000_000,
             parallel: 200,
             tags: 50,
             caches: 4,

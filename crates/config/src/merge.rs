@@ -4,29 +4,42 @@
 use crate::yaml::{Map, Node, Value};
 use std::sync::Arc;
 
-/// Puts `over` on top of `base`. A key that exists keeps its position.
-pub(crate) fn merge_map(base: &mut Map, over: &Map) {
+/// Puts `over` on top of `base`. A key that exists keeps its position. Returns how many entries
+/// were written or copied.
+pub(crate) fn merge_map(base: &mut Map, over: &Map) -> usize {
+    let mut written = over.len();
     for (key, entry) in over {
         match base.get_mut(key) {
             Some(existing) => {
                 existing.key_span = entry.key_span;
-                merge_node(&mut existing.node, &entry.node);
+                written += merge_node(&mut existing.node, &entry.node);
             }
             None => {
                 base.insert(key.clone(), entry.clone());
             }
         }
     }
+    written
 }
 
-fn merge_node(base: &mut Node, over: &Node) {
+/// The same for a map that others may have too; only then is it copied. Its values stay shared.
+pub(crate) fn merge_shared(base: &mut Arc<Map>, over: &Map) -> usize {
+    let copied = match Arc::get_mut(base) {
+        Some(_) => 0,
+        None => base.len(),
+    };
+    copied + merge_map(Arc::make_mut(base), over)
+}
+
+fn merge_node(base: &mut Node, over: &Node) -> usize {
+    let mut written = 0;
     if let (Value::Map(below), Value::Map(above)) = (&mut base.value, &over.value) {
         if !above.is_empty() {
-            // Copies the map only where it is shared; its values stay shared.
-            merge_map(Arc::make_mut(below), above);
+            written = merge_shared(below, above);
             base.span = over.span;
         }
     } else {
         *base = over.clone();
     }
+    written
 }

@@ -3,9 +3,9 @@
 
 use crate::keywords::place::Place;
 use crate::keywords::report::Report;
-use crate::keywords::{Matrix, Parallel, ReadJob};
+use crate::keywords::{Matrix, Parallel, ReadJob, instance_count};
 use crate::yaml::{Map, get};
-use crate::{Job, Need, ParallelInstance, VariableValue};
+use crate::{Diagnostic, Job, Limits, Need, ParallelInstance, Span, VariableValue};
 use indexmap::{IndexMap, IndexSet};
 use std::collections::HashMap;
 
@@ -17,7 +17,15 @@ const MAX_NEEDS: usize = 1000;
 type Combination = Vec<(String, String)>;
 
 /// All jobs with their instances in place, in file order.
-pub(crate) fn expand(jobs: Vec<ReadJob>, root: &Map, report: &Report) -> IndexMap<String, Job> {
+///
+/// # Errors
+/// When the jobs need each other more often than allowed.
+pub(crate) fn expand(
+    jobs: Vec<ReadJob>,
+    root: &Map,
+    limits: &Limits,
+    report: &Report,
+) -> Result<IndexMap<String, Job>, Box<Diagnostic>> {
     let names: HashMap<String, Vec<String>> = jobs
         .iter()
         .filter_map(|read| {
@@ -29,8 +37,24 @@ pub(crate) fn expand(jobs: Vec<ReadJob>, root: &Map, report: &Report) -> IndexMa
         })
         .collect();
     let mut expanded = IndexMap::with_capacity(jobs.len());
+    let mut needs = 0;
     for ReadJob { job, parallel } in jobs {
         let mut unknown = IndexSet::new();
+        let repeated = parallel.as_ref().map_or(1, instance_count);
+        needs += needs_of(&job, &names).saturating_mul(repeated);
+        if needs > limits.all_needs {
+            let text = format!(
+                "The `needs` and `dependencies` of all jobs come to more than {} with the \
+                 instances of parallel jobs",
+                limits.all_needs
+            );
+            return Err(Box::new(
+                Diagnostic::error(text, place_of(&job.key, "needs", root))
+                    .job(&job.key)
+                    .keyword("needs")
+                    .hint("let one job stand between two parallel ones"),
+            ));
+        }
         let Some(parallel) = parallel else {
             let job = finished(job, &names, &mut unknown);
             tell(&unknown, &job, root, report);
@@ -55,7 +79,34 @@ pub(crate) fn expand(jobs: Vec<ReadJob>, root: &Map, report: &Report) -> IndexMa
         }
         tell(&unknown, &job, root, report);
     }
-    expanded
+    Ok(expanded)
+}
+
+/// How many jobs one instance will need, at most.
+fn needs_of(job: &Job, names: &HashMap<String, Vec<String>>) -> usize {
+    let of_rules = job
+        .rules
+        .iter()
+        .flatten()
+        .filter_map(|rule| rule.needs.as_ref());
+    let needs = of_rules.chain(job.needs.as_ref()).flatten();
+    let needed = needs.map(|need| &need.job);
+    needed
+        .chain(job.dependencies.iter().flatten())
+        .map(|name| names.get(name).map_or(1, Vec::len))
+        .fold(0, usize::saturating_add)
+}
+
+/// Where a keyword of a job is written, or the job.
+fn place_of(job: &str, keyword: &str, root: &Map) -> Span {
+    get(root, job)
+        .map(|entry| {
+            entry
+                .node
+                .get(keyword)
+                .map_or(entry.key_span, |node| node.span)
+        })
+        .unwrap_or_default()
 }
 
 /// The names of a job's instances with what each has of the matrix.
@@ -196,14 +247,7 @@ fn with_matrix<'v>(
 fn tell(unknown: &IndexSet<String>, job: &Job, root: &Map, report: &Report) {
     let place = Place::job(&job.key, report);
     let at = place.key("needs");
-    let span = get(root, &job.key)
-        .map(|entry| {
-            entry
-                .node
-                .get("needs")
-                .map_or(entry.key_span, |node| node.span)
-        })
-        .unwrap_or_default();
+    let span = place_of(&job.key, "needs", root);
     for name in unknown {
         let text = format!(
             "{} job: '{name}' does not exist in matrix configuration",

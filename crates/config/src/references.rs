@@ -2,6 +2,7 @@
 
 use crate::yaml::{Map, Node, Value, get};
 use crate::{Diagnostic, Limits};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Resolves every reference of the configuration.
@@ -12,8 +13,15 @@ pub(crate) fn resolve(root: &mut Map, limits: &Limits, diagnostics: &mut Vec<Dia
         levels: limits.reference_levels,
         budget: limits.expanded_nodes,
         chain: Vec::new(),
+        done: HashMap::new(),
+        deepest: 0,
+        compared: 0,
     };
+    let before = diagnostics.len();
     for (key, entry) in root.iter_mut() {
+        if diagnostics.len() - before >= limits.diagnostics {
+            break;
+        }
         match resolver.node(&entry.node) {
             Ok(None) => {}
             Ok(Some(node)) => entry.node = node,
@@ -26,6 +34,9 @@ pub(crate) fn resolve(root: &mut Map, limits: &Limits, diagnostics: &mut Vec<Dia
     }
 }
 
+/// Names that are compared with wrong ones before hints are left out.
+const COMPARED: usize = 200_000;
+
 struct Resolver<'r> {
     root: &'r Map,
     levels: usize,
@@ -33,6 +44,14 @@ struct Resolver<'r> {
     budget: usize,
     /// The paths of the references being followed.
     chain: Vec<String>,
+    /// What was resolved before, by path. Many jobs refer to one value, and to look for
+    /// references in it takes time.
+    /// Beside it is how many references followed each other there.
+    done: HashMap<String, (Node, usize)>,
+    /// How long the chain was at most since the reference being followed began.
+    deepest: usize,
+    /// Names that were compared with wrong ones.
+    compared: usize,
 }
 
 impl Resolver<'_> {
@@ -95,7 +114,15 @@ impl Resolver<'_> {
             return Err(Diagnostic::error("The configuration is too big", node.span)
                 .label("too many references of references"));
         }
+        // What is known but too deep from here is followed again, to name what is too deep.
+        if let Some((done, height)) = self.done.get(&name)
+            && self.chain.len() + height <= self.levels
+        {
+            self.deepest = self.deepest.max(self.chain.len() + height);
+            return Ok(done.clone());
+        }
         self.chain.push(name.clone());
+        let outside = std::mem::replace(&mut self.deepest, self.chain.len());
         let found = self.find(&keys)?;
         let resolved = match found {
             Some(found) => match self.node(&found)? {
@@ -103,7 +130,9 @@ impl Resolver<'_> {
                 None => found,
             },
             None => {
-                let known = self.root.keys().map(|key| key.as_str());
+                self.compared += self.root.len();
+                let few = self.compared <= COMPARED.max(self.root.len());
+                let known = self.root.keys().map(|key| key.as_str()).filter(|_| few);
                 let fault = Diagnostic::error(format!("{name} could not be found"), node.span);
                 let exists = get(self.root, keys[0]).is_some();
                 return Err(match crate::suggest(keys[0], known) {
@@ -117,6 +146,9 @@ impl Resolver<'_> {
             }
         };
         self.chain.pop();
+        let height = self.deepest - self.chain.len();
+        self.deepest = self.deepest.max(outside);
+        self.done.insert(name, (resolved.clone(), height));
         Ok(resolved)
     }
 

@@ -301,7 +301,9 @@ impl<'l> Loader<'l> {
         let mut complete = true;
         for node in entry::entries(&include.node) {
             match self.included(node) {
-                Some(maps) => maps.iter().for_each(|map| merge_map(&mut merged, map)),
+                Some(maps) => maps.iter().for_each(|map| {
+                    merge_map(&mut merged, map);
+                }),
                 None => complete = false,
             }
         }

@@ -31,14 +31,7 @@ pub(crate) fn matrix(node: &Node, at: &Place<'_>, most: usize) -> Option<Matrix>
     let place = at.key("variables");
     let entries: Option<Matrix> = list.iter().map(|node| entry(node, &place)).collect();
     let entries = entries?;
-    let total = entries
-        .iter()
-        .map(|entry| {
-            (entry.values()).fold(1_usize, |product, values| {
-                product.saturating_mul(values.len())
-            })
-        })
-        .fold(0_usize, usize::saturating_add);
+    let total = combination_count(&entries);
     if total > most {
         at.config(
             node,
@@ -48,6 +41,25 @@ pub(crate) fn matrix(node: &Node, at: &Place<'_>, most: usize) -> Option<Matrix>
         return None;
     }
     Some(entries)
+}
+
+/// How many instances a job has.
+pub(crate) fn instance_count(parallel: &Parallel) -> usize {
+    match parallel {
+        Parallel::Number(total) => *total as usize,
+        Parallel::Matrix(matrix) => combination_count(matrix),
+    }
+}
+
+fn combination_count(matrix: &Matrix) -> usize {
+    matrix
+        .iter()
+        .map(|entry| {
+            (entry.values()).fold(1_usize, |product, values| {
+                product.saturating_mul(values.len())
+            })
+        })
+        .fold(0_usize, usize::saturating_add)
 }
 
 fn entry(node: &Node, at: &Place<'_>) -> Option<IndexMap<String, Vec<String>>> {

@@ -44,7 +44,7 @@ use values::value;
 
 pub(crate) use default::TOP_LEVEL as TOP_LEVEL_DEFAULTS;
 pub(crate) use job::Read as ReadJob;
-pub(crate) use matrix::{Matrix, Parallel};
+pub(crate) use matrix::{Matrix, Parallel, instance_count};
 pub(crate) use rules::IncludeRule;
 
 /// The keywords of the top level; every other key there is a job.
