@@ -118,7 +118,7 @@ fn table() -> Vec<(&'static str, String, &'static str)> {
         ),
         (
             "extends of one long script",
-            long_script.clone() + &lines(0..30_000, |i| format!("j{i}: {{extends: .t}}")),
+            long_script + &lines(0..30_000, |i| format!("j{i}: {{extends: .t}}")),
             "larger than 536870912 bytes",
         ),
         (
