@@ -22,7 +22,7 @@ fuzz/artifacts/TARGET; the exit code is 0 when there are none.
 Examples:
   fuzz/run.sh --seconds 1200
   fuzz/run.sh expression -- -runs=100000
-  fuzz/run.sh configuration -- artifacts/configuration/crash-1234   # run one input again
+  fuzz/run.sh configuration -- artifacts/configuration/crash-1234   # one input again
 END
 }
 
