@@ -59,6 +59,7 @@ impl Live {
                 .collect(),
             cancel_on_job_failure: shared.cancel_on_job_failure,
             keep_going: shared.keep_going,
+            shared_groups: false,
         };
         Ok(Self {
             hold,
@@ -141,6 +142,7 @@ fn job_state(row: &JobRow, spec: &Job) -> JobState {
         triggered: row.triggered,
         retry: spec.retry.clone(),
         resource_group: spec.resource_group.clone(),
+        bridge: spec.trigger.is_some(),
         retries: u32::try_from(row.attempt - 1).unwrap_or_default(),
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shipway_config::variables::Variable;
-use shipway_pipeline::{Event, JobId, PipelineId, Status};
+use shipway_pipeline::{Event, Interruptible, JobId, PipelineId, Status, make_way};
 use shipway_store::ProjectRow;
 
 use crate::coordinator::{Coordinator, now};
@@ -111,7 +111,7 @@ impl Coordinator {
             if row.id.0 >= newer.0 {
                 continue;
             }
-            let redundant = |live: &Live| redundant(live);
+            let redundant = |live: &Live| Ok(redundant(live));
             match self.advance(row.id, &redundant, &[]).await {
                 // It ended, or was deleted, in the meantime.
                 Ok(_) | Err(Error::Illegal(_) | Error::Store(_)) => {}
@@ -191,23 +191,13 @@ impl Coordinator {
 }
 
 /// What cancels an older pipeline when its ref has a newer one.
-fn redundant(live: &Live) -> Result<Vec<Event>, Error> {
-    let mut interruptible = Vec::new();
-    let mut fixed_has_started = false;
-    for (index, job) in live.jobs.iter().enumerate() {
-        if live.spec(index).interruptible == Some(true) {
-            interruptible.push(index);
-        } else if job.started_at.is_some() {
-            fixed_has_started = true;
-        }
-    }
-    Ok(match live.shared.on_new_commit.as_deref() {
-        Some("none") => Vec::new(),
-        Some("interruptible") => (interruptible.into_iter())
-            .filter(|index| live.jobs[*index].status.is_cancelable())
-            .map(Event::Cancel)
-            .collect(),
-        _ if fixed_has_started => Vec::new(),
-        _ => vec![Event::CancelPipeline],
-    })
+fn redundant(live: &Live) -> Vec<Event> {
+    let jobs: Vec<Interruptible> = (live.jobs.iter().enumerate())
+        .map(|(index, row)| Interruptible {
+            interruptible: live.spec(index).interruptible == Some(true),
+            status: row.status,
+            started: row.started_at.is_some(),
+        })
+        .collect();
+    make_way(live.shared.on_new_commit.as_deref(), &jobs)
 }

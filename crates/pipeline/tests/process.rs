@@ -1,7 +1,7 @@
 //! Scenarios of the state machine, written as small scripts.
 //!
 //! A line `name: stage options` declares a job (`manual`, `delayed`, `always`, `on_failure`,
-//! `may_fail`, `must_succeed`, `group=name`, `needs=a+b`, `retry=N`, `codes=1+2`). A line `> event jobs`
+//! `may_fail`, `must_succeed`, `group=name`, `trigger`, `needs=a+b`, `retry=N`, `codes=1+2`). A line `> event jobs`
 //! lets something happen. A line `= pipeline | stage … | job …` is the whole expected state.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -34,6 +34,7 @@ fn job(line: &str, stages: &mut Vec<StageState>) -> JobState {
         retry: None,
         retries: 0,
         resource_group: None,
+        bridge: false,
     };
     let list = |text: &str| -> Vec<String> {
         let items = text.split('+').filter(|item| !item.is_empty());
@@ -50,6 +51,7 @@ fn job(line: &str, stages: &mut Vec<StageState>) -> JobState {
             ("on_failure", _) => job.when = When::OnFailure,
             ("may_fail", _) => job.allow_failure = AllowFailure::Always(true),
             ("must_succeed", _) => job.allow_failure = AllowFailure::Always(false),
+            ("trigger", _) => job.bridge = true,
             ("group", name) => job.resource_group = Some(name.to_owned()),
             ("needs", names) => job.needs = Some(list(names)),
             ("retry", max) => {
@@ -93,6 +95,7 @@ fn events(line: &str, state: &State) -> Vec<Event> {
         reason: "script_failure".to_owned(),
         exit_code,
     };
+    let followed = |job, status| Event::Followed { job, status };
     match event {
         "cancel_pipeline" => vec![Event::CancelPipeline],
         "retry_pipeline" => vec![Event::RetryPipeline],
@@ -107,6 +110,11 @@ fn events(line: &str, state: &State) -> Vec<Event> {
                 "play" => Event::Play(job),
                 "retry" => Event::Retry(job),
                 "due" => Event::Due(job),
+                "assigned" => Event::Assigned(job),
+                "follow_running" => followed(job, Status::Running),
+                "follow_manual" => followed(job, Status::Manual),
+                "follow_success" => followed(job, Status::Success),
+                "follow_failed" => followed(job, Status::Failed),
                 "unschedule" => Event::Unschedule(job),
                 other => panic!("unknown event {other}"),
             })
@@ -133,6 +141,7 @@ fn scenario(script: &str) {
                     jobs: jobs.clone(),
                     cancel_on_job_failure,
                     keep_going: script.contains("keep_going"),
+                    shared_groups: script.contains("shared_groups"),
                 };
                 state.apply(&[Event::Process]).unwrap();
                 state
@@ -144,7 +153,10 @@ fn scenario(script: &str) {
             let state = state.as_mut().expect("a state before an event");
             let events = events(event, state);
             state.apply(&events).unwrap();
-        } else if !matches!(line, "cancel_on_job_failure" | "keep_going") {
+        } else if !matches!(
+            line,
+            "cancel_on_job_failure" | "keep_going" | "shared_groups"
+        ) {
             jobs.push(job(line, &mut stages));
         }
     }
@@ -398,6 +410,92 @@ fn jobs_of_a_resource_group_take_turns() {
 }
 
 #[test]
+fn a_shared_resource_is_given_from_outside() {
+    scenario(
+        "
+        shared_groups
+        a: deploy group=production
+        b: deploy group=production
+        c: deploy
+        = running | deploy running | a waiting_for_resource, b waiting_for_resource, c pending
+        > assigned a
+        = running | deploy running | a pending, b waiting_for_resource, c pending
+        > success a c
+        = waiting_for_resource | deploy waiting_for_resource | a success, b waiting_for_resource, c success
+        > cancel b
+        = canceled | deploy canceled | a success, b canceled, c success
+        ",
+    );
+}
+
+#[test]
+fn a_trigger_job_goes_as_the_other_pipeline_does() {
+    scenario(
+        "
+        child: build trigger
+        after: test
+        cleanup: test on_failure
+        = pending | build pending, test created | child pending, after created, cleanup created
+        > follow_running child
+        = running | build running, test created | child running, after created, cleanup created
+        > follow_manual child
+        = manual | build manual, test created | child manual, after created, cleanup created
+        > follow_success child
+        = running | build success, test pending | child success, after pending, cleanup skipped
+        ",
+    );
+}
+
+#[test]
+fn a_downstream_pipeline_that_goes_on_revives_its_trigger_job() {
+    scenario(
+        "
+        child: build trigger
+        after: test
+        = pending | build pending, test created | child pending, after created
+        > follow_failed child
+        = failed | build failed, test skipped | child failed, after skipped
+        > follow_running child
+        = running | build running, test skipped | child running, after created
+        > follow_success child
+        = running | build success, test pending | child success, after pending
+        ",
+    );
+}
+
+#[test]
+fn a_trigger_job_is_canceled_at_once_and_retried_like_any() {
+    scenario(
+        "
+        child: build trigger
+        = pending | build pending | child pending
+        > follow_running child
+        = running | build running | child running
+        > cancel child
+        = canceled | build canceled | child canceled
+        > retry child
+        = running | build pending | child pending
+        ",
+    );
+}
+
+#[test]
+fn a_failed_child_can_cancel_the_rest_of_its_parent() {
+    scenario(
+        "
+        cancel_on_job_failure
+        child: build trigger
+        other: build
+        = pending | build pending | child pending, other pending
+        > follow_running child
+        = running | build running | child running, other pending
+        > follow_failed child
+        = failed | build failed | child failed, other canceled
+        ",
+    );
+}
+
+#[test]
 fn changes_come_in_an_order_that_can_be_stored() {
     let mut stages = Vec::new();
     let jobs = vec![
@@ -410,6 +508,7 @@ fn changes_come_in_an_order_that_can_be_stored() {
         jobs,
         cancel_on_job_failure: false,
         keep_going: false,
+        shared_groups: false,
     };
     state
         .apply(&[Event::Process, Event::Started(0)])
@@ -452,6 +551,7 @@ fn an_impossible_event_changes_nothing_and_says_why() {
         jobs,
         cancel_on_job_failure: false,
         keep_going: false,
+        shared_groups: false,
     };
     state.apply(&[Event::Process]).unwrap();
     let before = state.clone();

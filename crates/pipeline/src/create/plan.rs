@@ -272,6 +272,7 @@ impl Plan {
             jobs: self.jobs.iter().map(PlannedJob::state).collect(),
             cancel_on_job_failure: self.cancel_on_job_failure,
             keep_going: false,
+            shared_groups: false,
         }
     }
 }
@@ -291,6 +292,7 @@ impl PlannedJob {
             retry: self.spec.retry.clone(),
             retries: 0,
             resource_group: self.spec.resource_group.clone(),
+            bridge: self.spec.trigger.is_some(),
         }
     }
 }

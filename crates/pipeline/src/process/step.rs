@@ -1,203 +1,21 @@
-//! What happens next: a pipeline's state and some events make a list of changes.
-//!
-//! The local run, the server, `simulate` and the recovery after a crash all call
-//! [`State::apply`]. The rules are GitLab's (language inventory, 5.2 and 5.4).
+//! One step of a pipeline: events happen, then everything that follows from them.
 
 use std::collections::HashMap;
 
-use shipway_config::{AllowFailure, Retry, When};
+use shipway_config::{AllowFailure, When};
 
+use super::order::Order;
+use super::{Change, Event, IllegalTransition, JobIndex, JobState, State};
 use crate::composite::StatusSet;
 use crate::{Status, retry};
 
-/// A pipeline as far as its future depends on it. Only the newest attempt of a job is in it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct State {
-    /// The pipeline's status.
-    pub pipeline: Status,
-    /// The stages that have jobs, in order.
-    pub stages: Vec<StageState>,
-    /// The newest attempts.
-    pub jobs: Vec<JobState>,
-    /// `workflow:auto_cancel:on_job_failure: all`.
-    pub cancel_on_job_failure: bool,
-    /// A failure does not keep jobs of later stages from starting. GitLab has no such thing;
-    /// it is `shipway run --keep-going`.
-    pub keep_going: bool,
-}
-
-/// A stage of a [`State`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StageState {
-    /// Its name.
-    pub name: String,
-    /// Its status.
-    pub status: Status,
-}
-
-/// A job of a [`State`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct JobState {
-    /// Its name, unique in the pipeline.
-    pub name: String,
-    /// Index of its stage.
-    pub stage: usize,
-    /// Its status.
-    pub status: Status,
-    /// When it starts.
-    pub when: When,
-    /// Whether its failure, its cancellation or its waiting for a person is overlooked.
-    pub allow_failure: AllowFailure,
-    /// Names of needed jobs; `None` for a job ordered by its stage.
-    pub needs: Option<Vec<String>>,
-    /// A manual or delayed job that a person set off: it does not wait again.
-    pub triggered: bool,
-    /// `retry`.
-    pub retry: Option<Retry>,
-    /// How many attempts came before this one.
-    pub retries: u32,
-    /// Jobs of one group never run together.
-    pub resource_group: Option<String>,
-}
-
-impl JobState {
-    fn overlooked(&self) -> bool {
-        self.allow_failure == AllowFailure::Always(true)
-    }
-}
-
-/// Index of a job in [`State::jobs`].
-pub type JobIndex = usize;
-
-/// Something that happened, or that somebody wants.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// The pipeline was created, or should be looked at again.
-    Process,
-    /// A runner took the job.
-    Started(JobIndex),
-    /// The runner that took the job never began with it: the job waits again.
-    Returned(JobIndex),
-    /// The job ended well.
-    Succeeded(JobIndex),
-    /// The job failed.
-    Failed {
-        /// Which one.
-        job: JobIndex,
-        /// GitLab's name of the failure reason.
-        reason: String,
-        /// The script's exit code.
-        exit_code: Option<i32>,
-    },
-    /// The runner ended a job whose cancellation had been asked for.
-    Canceled(JobIndex),
-    /// Somebody cancels the job.
-    Cancel(JobIndex),
-    /// Somebody cancels the pipeline.
-    CancelPipeline,
-    /// Somebody plays a manual or delayed job.
-    Play(JobIndex),
-    /// Somebody stops the timer of a delayed job.
-    Unschedule(JobIndex),
-    /// The delay of a job is over.
-    Due(JobIndex),
-    /// Somebody retries a finished job.
-    Retry(JobIndex),
-    /// Somebody retries all that failed or was cancelled.
-    RetryPipeline,
-}
-
-/// One difference between the state before and after.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// A new attempt takes the job's place; it is `created`. Later changes mean the new one.
-    Attempt {
-        /// Which one.
-        job: JobIndex,
-        /// It is already set off by a person.
-        triggered: bool,
-    },
-    /// The job has a new status.
-    Job {
-        /// Which one.
-        job: JobIndex,
-        /// The new status.
-        status: Status,
-    },
-    /// The job's failure turned out to be an allowed one.
-    FailureAllowed {
-        /// Which one.
-        job: JobIndex,
-    },
-    /// The stage has a new status.
-    Stage {
-        /// Index in [`State::stages`].
-        stage: usize,
-        /// The new status.
-        status: Status,
-    },
-    /// The pipeline has a new status.
-    Pipeline {
-        /// The new status.
-        status: Status,
-    },
-}
-
-/// An event that makes no sense in the job's present status.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("job `{job}` is {status}, so it cannot be {wish}")]
-pub struct IllegalTransition {
-    /// The job's name.
-    pub job: String,
-    /// Its status.
-    pub status: Status,
-    /// What was asked: `started`, `retried` and the like.
-    pub wish: &'static str,
-}
-
-impl State {
-    /// Lets the events happen, then everything that follows from them, and says what changed.
-    ///
-    /// # Errors
-    /// The first event that is not possible; the state is then as before.
-    pub fn apply(&mut self, events: &[Event]) -> Result<Vec<Change>, IllegalTransition> {
-        let before = Before::of(self);
-        let mut step = Step {
-            state: self,
-            changes: Vec::new(),
-        };
-        let possible = events.iter().try_for_each(|event| step.event(event));
-        if let Err(fault) = possible {
-            before.restore(self);
-            return Err(fault);
-        }
-        step.process();
-        Ok(step.changes)
-    }
-
-    /// Index of the job of this name.
-    pub fn job(&self, name: &str) -> Option<JobIndex> {
-        self.jobs.iter().position(|job| job.name == name)
-    }
-
-    /// Whether some job failed or was cancelled and was allowed to.
-    pub fn has_warnings(&self) -> bool {
-        self.set(|_| true).has_warnings()
-    }
-
-    fn set(&self, filter: impl Fn(&JobState) -> bool) -> StatusSet {
-        let jobs = self.jobs.iter().filter(|job| filter(job));
-        jobs.map(|job| (job.status, job.overlooked())).collect()
-    }
-}
-
 /// What events can change before one of them turns out to be impossible.
-struct Before {
+pub(super) struct Before {
     jobs: Vec<(Status, bool, u32, AllowFailure)>,
 }
 
 impl Before {
-    fn of(state: &State) -> Self {
+    pub(super) fn of(state: &State) -> Self {
         let jobs = state.jobs.iter().map(|job| {
             let allow_failure = job.allow_failure.clone();
             (job.status, job.triggered, job.retries, allow_failure)
@@ -207,7 +25,7 @@ impl Before {
         }
     }
 
-    fn restore(self, state: &mut State) {
+    pub(super) fn restore(self, state: &mut State) {
         for (job, saved) in state.jobs.iter_mut().zip(self.jobs) {
             (job.status, job.triggered, job.retries, job.allow_failure) = saved;
         }
@@ -215,13 +33,13 @@ impl Before {
 }
 
 /// A state under way, with what changed so far.
-struct Step<'a> {
-    state: &'a mut State,
-    changes: Vec<Change>,
+pub(super) struct Step<'a> {
+    pub(super) state: &'a mut State,
+    pub(super) changes: Vec<Change>,
 }
 
 impl Step<'_> {
-    fn event(&mut self, event: &Event) -> Result<(), IllegalTransition> {
+    pub(super) fn event(&mut self, event: &Event) -> Result<(), IllegalTransition> {
         match event {
             Event::Process => {}
             Event::Started(job) => {
@@ -247,6 +65,18 @@ impl Step<'_> {
             Event::Canceled(job) => {
                 self.expect(*job, "canceled", |status| !status.is_completed())?;
                 self.set_job(*job, Status::Canceled);
+            }
+            Event::Assigned(job) => {
+                self.expect(*job, "given its resource", |status| {
+                    status == Status::WaitingForResource
+                })?;
+                self.set_job(*job, Status::Pending);
+            }
+            Event::Followed { job, status } => {
+                self.expect(*job, "led by another pipeline", |status| {
+                    !matches!(status, Status::Created | Status::Skipped)
+                })?;
+                self.follow(*job, *status);
             }
             Event::Cancel(job) => {
                 self.expect(*job, "canceled", Status::is_cancelable)?;
@@ -303,6 +133,9 @@ impl Step<'_> {
     /// Puts a job into the queue, or lets it wait while another of its group has the resource.
     fn enqueue(&mut self, job: JobIndex) {
         let group = &self.state.jobs[job].resource_group;
+        if group.is_some() && self.state.shared_groups {
+            return self.set_job(job, Status::WaitingForResource);
+        }
         let holds = |other: &JobState| {
             other.resource_group == *group
                 && (other.status == Status::Pending || other.status.is_executing())
@@ -334,9 +167,23 @@ impl Step<'_> {
         }
     }
 
+    /// A downstream pipeline that goes on after its end brings a trigger job back to life.
+    fn follow(&mut self, job: JobIndex, status: Status) {
+        let before = self.state.jobs[job].status;
+        if status == Status::Failed && before != Status::Failed {
+            return self.fail(job, "unknown_failure", None);
+        }
+        self.set_job(job, status);
+        if before.is_completed() && !status.is_completed() {
+            self.revive_dependents(job);
+        }
+    }
+
+    /// A runner is asked to stop and says when it has; a trigger job has none.
     fn cancel(&mut self, job: JobIndex) {
-        let status = match self.state.jobs[job].status {
-            Status::Running => Status::Canceling,
+        let state = &self.state.jobs[job];
+        let status = match state.status {
+            Status::Running if !state.bridge => Status::Canceling,
             _ => Status::Canceled,
         };
         self.set_job(job, status);
@@ -411,7 +258,7 @@ impl Step<'_> {
     }
 
     /// Judges every created job, stage after stage, until nothing moves any more.
-    fn process(&mut self) {
+    pub(super) fn process(&mut self) {
         let order = Order::of(self.state);
         loop {
             let before = self.changes.len();
@@ -500,46 +347,6 @@ impl Step<'_> {
             self.state.pipeline = status;
             self.changes.push(Change::Pipeline { status });
         }
-    }
-}
-
-/// Jobs by stage, needed ones before those that need them, and where the needed ones are.
-struct Order {
-    stages: Vec<Vec<JobIndex>>,
-    /// Needs that are in the pipeline; `None` for a job ordered by its stage.
-    needs: Vec<Option<Vec<JobIndex>>>,
-}
-
-impl Order {
-    fn of(state: &State) -> Self {
-        let names: HashMap<&str, JobIndex> = (state.jobs.iter().enumerate())
-            .map(|(index, job)| (job.name.as_str(), index))
-            .collect();
-        let found = |needs: &Vec<String>| -> Vec<JobIndex> {
-            let indices = needs.iter().filter_map(|need| names.get(need.as_str()));
-            indices.copied().collect()
-        };
-        let mut order = Self {
-            stages: vec![Vec::new(); state.stages.len()],
-            needs: (state.jobs.iter())
-                .map(|job| job.needs.as_ref().map(found))
-                .collect(),
-        };
-        let mut seen = vec![false; state.jobs.len()];
-        let mut stack = Vec::new();
-        for start in 0..state.jobs.len() {
-            stack.push((start, false));
-            while let Some((job, needs_done)) = stack.pop() {
-                if needs_done {
-                    order.stages[state.jobs[job].stage].push(job);
-                } else if !std::mem::replace(&mut seen[job], true) {
-                    stack.push((job, true));
-                    let needs = order.needs[job].iter().flatten();
-                    stack.extend(needs.map(|&need| (need, false)));
-                }
-            }
-        }
-        order
     }
 }
 
