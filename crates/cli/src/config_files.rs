@@ -1,16 +1,18 @@
 //! The configuration and its includes, read from the disk.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use shipway_config::{Config, FileId, Files, Limits, LoadContext, Loaded, Source, SourceError};
 
+use shipway_coordinator::PipelineFiles;
 use shipway_git::{GitError, Repository};
 
 use crate::error::Fault;
 use crate::project::DEFAULT_FILE;
 
 /// Files of a project on the disk, for `include: local`.
+#[derive(Clone)]
 pub(crate) struct ProjectFiles {
     root: PathBuf,
     limit: u64,
@@ -18,6 +20,7 @@ pub(crate) struct ProjectFiles {
 }
 
 /// What the files are compared with for `changes`.
+#[derive(Clone)]
 pub(crate) struct History {
     /// The repository of the project.
     pub(crate) repository: Repository,
@@ -61,6 +64,17 @@ impl ProjectFiles {
             });
         }
         String::from_utf8(bytes).map_err(|_| SourceError::NotText)
+    }
+}
+
+impl PipelineFiles for ProjectFiles {
+    fn open(&self, path: &str, limit: u64) -> io::Result<Option<Box<dyn Read>>> {
+        match std::fs::File::open(self.root.join(path)) {
+            Ok(file) if file.metadata()?.is_file() => Ok(Some(Box::new(file.take(limit)))),
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use shipway_config::{Limits, LoadContext};
 use shipway_coordinator::{Occasion, context};
 use shipway_git::Facts;
-use shipway_pipeline::{Context, Plan, PlanError};
+use shipway_pipeline::{Context, Host, Plan, PlanError};
 
 use crate::args::{ContextArgs, variable};
 use crate::config_files::{self, Checked, History, ProjectFiles};
@@ -73,8 +73,7 @@ pub(crate) fn plan(
         format!("the commit {}", facts.ref_name)
     };
     let context = context(facts, occasion);
-    let files = ProjectFiles::new(root, &Limits::default())
-        .with_history(history(root, project, facts, occasion));
+    let files = files(root, project, facts, occasion);
     let load = LoadContext {
         variables: context.known_to_includes(),
         ..LoadContext::default()
@@ -88,6 +87,17 @@ pub(crate) fn plan(
         context,
         checked,
     })
+}
+
+/// The files that the pipeline is made of.
+pub(crate) fn files(
+    root: &Path,
+    project: &Project,
+    facts: &Facts,
+    occasion: &Occasion,
+) -> ProjectFiles {
+    let history = history(root, project, facts, occasion);
+    ProjectFiles::new(root, &Limits::default()).with_history(history)
 }
 
 /// What `changes` compares with. The latest commit counts as pushed, after its first parent;
@@ -112,7 +122,7 @@ fn history(root: &Path, project: &Project, facts: &Facts, occasion: &Occasion) -
 /// Refuses a plan with keywords that nothing can carry out yet, each with its place.
 pub(crate) fn refuse_unsupported(plan: &Plan, checked: &Checked) -> Result<(), Fault> {
     let faults: Vec<String> = plan
-        .unsupported()
+        .unsupported(Host::Local)
         .iter()
         .map(|fault| {
             let keyword = fault.keyword.split(':').next().unwrap_or_default();

@@ -169,10 +169,9 @@ impl Coordinator {
     }
 }
 
-/// Whether a job at work may fetch the archive of another by its token: of all jobs only those
-/// of its own pipeline can be among its dependencies. (What people and scripts may read is
+/// Whether a job at work may fetch the archive of another of its own pipeline. (What people and scripts may read is
 /// another question, and the API's.)
-pub fn may_fetch(asking: &JobRow, wanted: &JobRow) -> bool {
+pub(crate) fn may_fetch(asking: &JobRow, wanted: &JobRow) -> bool {
     asking.project_id == wanted.project_id && asking.pipeline_id == wanted.pipeline_id
 }
 

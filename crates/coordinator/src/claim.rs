@@ -78,6 +78,10 @@ impl Coordinator {
         let receiver = Receiver::of(&asker.runner, &token);
         match self.payload(pipeline, job, &receiver).await {
             Ok(payload) => Ok(Claimed::Job(Box::new(payload))),
+            Err(error @ Error::MissingDependency { .. }) => {
+                self.lacks_dependency(pipeline, job, &error).await?;
+                Ok(Claimed::Failed)
+            }
             Err(error) => {
                 tracing::error!(%job, %error, "job.payload.failed");
                 let failed = |live: &Live| {

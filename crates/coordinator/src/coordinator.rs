@@ -16,11 +16,14 @@ use tokio::sync::{OwnedMutexGuard, broadcast};
 
 use crate::contacts::Contacts;
 use crate::deployments;
+use crate::downstream::Link;
 use crate::error::Error;
 use crate::hosting::Hosting;
 use crate::live::{self, Kept, Live, Loaded};
 use crate::notice::{JobNotice, Notice};
+use crate::nudges::Nudges;
 use crate::payload::Shared;
+use crate::start::MakeFiles;
 use crate::view::mean;
 
 /// Notices a slow watcher may be behind before it misses some.
@@ -33,13 +36,16 @@ pub(crate) const QUEUE: &str = "queue";
 const CONFLICTS: usize = 20;
 
 /// The owner of every decision about what happens next.
-#[derive(Debug)]
 pub struct Coordinator {
     pub(crate) store: Store,
     pub(crate) kept: Kept,
     /// What a server has besides; none in a local run.
     pub(crate) hosting: Option<Hosting>,
     pub(crate) contacts: Contacts,
+    /// The files of a local run, for its child pipelines.
+    pub(crate) files: Option<MakeFiles>,
+    /// Pipelines of which something may follow in others.
+    pub(crate) nudges: Nudges,
     notices: broadcast::Sender<Notice>,
     closing: AtomicBool,
 }
@@ -57,6 +63,8 @@ pub struct NewRun {
     pub(crate) on_new_commit: Option<String>,
     /// The status of a pipeline that is over at birth, without jobs, and why.
     pub(crate) verdict: Option<(Status, Option<String>)>,
+    /// The job that starts it.
+    pub(crate) upstream: Option<Link>,
 }
 
 impl NewRun {
@@ -89,6 +97,14 @@ pub(crate) struct Origin {
     pub(crate) repository: BareRepository,
 }
 
+impl std::fmt::Debug for Coordinator {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Coordinator")
+            .finish_non_exhaustive()
+    }
+}
+
 impl Coordinator {
     /// A coordinator of local runs over a store.
     pub fn new(store: Store) -> Self {
@@ -106,9 +122,18 @@ impl Coordinator {
             kept: Kept::default(),
             hosting,
             contacts: Contacts::default(),
+            files: None,
+            nudges: Nudges::default(),
             notices: broadcast::channel(NOTICES).0,
             closing: AtomicBool::new(false),
         }
+    }
+
+    /// With the files of a local run, from which child pipelines are made.
+    #[must_use]
+    pub fn with_files(mut self, files: MakeFiles) -> Self {
+        self.files = Some(files);
+        self
     }
 
     /// Where it keeps everything.
@@ -151,6 +176,7 @@ impl Coordinator {
     ) -> Result<PipelineId, Error> {
         let mut state = plan.state();
         state.keep_going = run.keep_going;
+        state.shared_groups = self.hosting.is_some();
         state.apply(&[Event::Process])?;
         let (verdict, yaml_errors) = run.verdict.clone().unzip();
         let origin = run.origin.as_ref();
@@ -165,6 +191,7 @@ impl Coordinator {
             keep_going: run.keep_going,
             cancel_on_job_failure: plan.cancel_on_job_failure,
             on_new_commit: run.on_new_commit.clone(),
+            upstream: run.upstream.map(|link| link.upstream.0),
         };
         let now = now();
         let new = NewPipeline {
@@ -200,6 +227,22 @@ impl Coordinator {
         let mut row = transaction.insert_pipeline(&new).await?;
         transaction.insert_stages(row.id, &stages).await?;
         let ids = transaction.insert_jobs(row.id, &jobs).await?;
+        let bridges = (ids.iter().zip(&state.jobs))
+            .filter(|(_, job)| job.bridge)
+            .map(|(id, _)| *id);
+        let bridges: Vec<JobId> = bridges.collect();
+        transaction.insert_bridges(row.id, &bridges).await?;
+        for (id, job) in ids.iter().zip(&state.jobs) {
+            if let (Some(group), Some(origin), false) =
+                (&job.resource_group, origin, job.status.is_completed())
+            {
+                let join = transaction.join_resource_group(*id, origin.project, group, now);
+                join.await?;
+            }
+        }
+        if let Some(link) = run.upstream {
+            transaction.insert_downstream(&link.row(row.id)).await?;
+        }
         if let Some(status) = verdict {
             let over = PipelineUpdate {
                 finished_at: status.is_completed().then_some(now),
@@ -229,12 +272,14 @@ impl Coordinator {
             .map(|(job, id)| job.stored(id, &row))
             .collect();
         let specs = plan.jobs.iter().map(|job| Arc::new(job.spec.clone()));
-        let live = Live::born(hold, row, shared, jobs, specs.collect(), state);
+        let mut live = Live::born(hold, row, shared, jobs, specs.collect(), state);
+        live.state.shared_groups = self.hosting.is_some();
         let all = (0..live.jobs.len()).collect();
         self.tell_other_processes(&mut transaction, &live, &all);
         transaction.commit().await?;
         let notices: Vec<Notice> = all.iter().map(|index| notice_of(&live, *index)).collect();
         let status = live.row.status;
+        self.nudge(&live);
         *self.kept.place(id).await = Some(live);
         for notice in notices {
             self.publish(notice);
@@ -322,6 +367,7 @@ impl Coordinator {
             if status.is_completed() && live.hold.is_none() {
                 self.kept.forget(pipeline);
             }
+            self.nudge(&live);
             // The next step of the pipeline need not wait for the disk as well.
             drop(live);
             committed.durably().await?;
@@ -362,7 +408,9 @@ impl Coordinator {
             let stages = transaction.stages(pipeline).await?;
             let jobs = transaction.jobs(pipeline).await?;
             drop(transaction);
-            *place = Some(Live::new(hold, row, &variables, &stages, jobs)?);
+            let mut live = Live::new(hold, row, &variables, &stages, jobs)?;
+            live.state.shared_groups = self.hosting.is_some();
+            *place = Some(live);
         }
         let live = OwnedMutexGuard::try_map(place, Option::as_mut);
         Ok((live.map_err(|_| Error::Held(pipeline.0))?, fresh))
@@ -458,6 +506,7 @@ impl Writer<'_> {
     }
 
     async fn attempt(&mut self, job: usize, triggered: bool) -> Result<(), Error> {
+        self.take_turns(job, Status::Success).await?;
         let old = &self.live.jobs[job];
         let new = NewJob {
             stage: old.stage,
@@ -479,6 +528,29 @@ impl Writer<'_> {
         self.replaced.push(old.id);
         let id = self.transaction.insert_job(self.live.id(), &new).await?;
         self.live.jobs[job] = self.transaction.job(id).await?;
+        if self.live.state.jobs[job].bridge {
+            let pipeline = self.live.id();
+            self.transaction.insert_bridges(pipeline, &[id]).await?;
+        }
+        self.take_turns(job, Status::Created).await
+    }
+
+    /// A job of a resource group is among those that take turns until it is over.
+    async fn take_turns(&mut self, job: usize, status: Status) -> Result<(), Error> {
+        let (Some(group), Some(project)) = (
+            &self.live.state.jobs[job].resource_group,
+            self.live.row.project_id,
+        ) else {
+            return Ok(());
+        };
+        let id = self.live.jobs[job].id;
+        match status.is_completed() {
+            true => self.transaction.leave_resource_group(id).await?,
+            false => {
+                let join = (self.transaction).join_resource_group(id, project, group, self.now);
+                join.await?;
+            }
+        }
         Ok(())
     }
 
@@ -507,6 +579,7 @@ impl Writer<'_> {
         row.update(&update);
         self.told.insert(job);
         self.transaction.update_job(row.id, &update).await?;
+        self.take_turns(job, status).await?;
         deployments::follow(&mut self.transaction, self.live, job, now).await
     }
 

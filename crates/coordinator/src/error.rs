@@ -72,6 +72,14 @@ pub enum Error {
     /// The job has no archive.
     #[error("job {0} has no archive")]
     NoArchive(JobId),
+    /// A job needs what another pipeline has not made.
+    #[error("job {job} needs the artifacts of {what}, which are not there; run that first")]
+    MissingDependency {
+        /// The job.
+        job: String,
+        /// Whose artifacts.
+        what: String,
+    },
     /// A server's use case was asked of a local run's coordinator.
     #[error("there are no hosted projects here")]
     NoRepositories,

@@ -10,6 +10,7 @@ use shipway_protocol::{ArtifactsFile, Dependency, JobPayload, JobState, JobUpdat
 use shipway_store::{ArtifactRow, JobRow, ProjectId, RunnerRow};
 
 use crate::at_work::at_work;
+use crate::claim::reason_only;
 use crate::coordinator::{Boxed, Coordinator, iso, now};
 use crate::error::Error;
 use crate::live::Live;
@@ -42,8 +43,11 @@ impl Coordinator {
         loop {
             let next = {
                 let live = self.load(pipeline).await?;
-                let pending = live.jobs.iter().filter(|job| job.status == Status::Pending);
+                let jobs = live.jobs.iter().zip(&live.state.jobs);
+                let pending =
+                    jobs.filter(|(job, state)| job.status == Status::Pending && !state.bridge);
                 pending
+                    .map(|(job, _)| job)
                     .min_by_key(|job| (job.stage, job.id))
                     .map(|job| job.id)
             };
@@ -62,13 +66,41 @@ impl Coordinator {
                         name: runner,
                         token: LOCAL_TOKEN,
                     };
-                    return self.payload(pipeline, job, &receiver).await.map(Some);
+                    match self.payload(pipeline, job, &receiver).await {
+                        Err(error @ Error::MissingDependency { .. }) => {
+                            self.lacks_dependency(pipeline, job, &error).await?;
+                        }
+                        payload => return payload.map(Some),
+                    }
                 }
                 // Somebody else was quicker; what is kept here is up to date now.
                 Err(Error::Illegal(_) | Error::NoJob(_)) => {}
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Lets a job fail that was handed out and builds on what is not there.
+    pub(crate) async fn lacks_dependency(
+        &self,
+        pipeline: PipelineId,
+        job: JobId,
+        why: &Error,
+    ) -> Result<(), Error> {
+        let reason = "missing_dependency_failure";
+        let text = format!("{why}\n");
+        self.store
+            .logs()
+            .append(pipeline, job, 0, text.as_bytes())?;
+        let failed = |live: &Live| {
+            Ok(vec![Event::Failed {
+                job: live.current(job)?,
+                reason: reason.to_owned(),
+                exit_code: None,
+            }])
+        };
+        let extra = [(job, reason_only(reason))];
+        self.advance(pipeline, &failed, &extra).await.map(drop)
     }
 
     /// The stored files of jobs of one pipeline.
@@ -153,23 +185,18 @@ impl Coordinator {
                 .filter(fresh)
                 .find(|file| file.job_id == row.id && file.file_type == kind)
         };
-        let mut variables = Vec::new();
-        for (row, _) in &sources {
-            if let Some(report) = of(row, "dotenv") {
-                variables.extend(self.read_dotenv(report).await?);
-            }
-        }
-        let dependencies = (sources.iter())
-            .filter_map(|(row, _)| Some((row, of(row, "archive")?)))
-            .map(|(row, archive)| Dependency {
-                id: row.id.0,
-                name: row.name.clone(),
-                token: token.to_owned(),
-                artifacts_file: Some(ArtifactsFile {
-                    filename: archive.file_name.clone(),
-                    size: u64::try_from(archive.size).unwrap_or_default(),
-                }),
-            })
+        let variables = self.dotenv_reports(&sources, &artifacts).await?;
+        let dependency = |row: &JobRow, archive: &ArtifactRow| Dependency {
+            id: row.id.0,
+            name: row.name.clone(),
+            token: token.to_owned(),
+            artifacts_file: Some(ArtifactsFile {
+                filename: archive.file_name.clone(),
+                size: u64::try_from(archive.size).unwrap_or_default(),
+            }),
+        };
+        let dependencies: Vec<Dependency> = (sources.iter())
+            .filter_map(|(row, _)| Some(dependency(row, of(row, "archive")?)))
             .collect();
         let outer = match &project {
             Some(project) => {
@@ -188,6 +215,10 @@ impl Coordinator {
             false => Vec::new(),
         };
         let variables = payload::variables(&spec, &shared, variables, outer, given, &hand_out);
+        let mut dependencies = dependencies;
+        for (row, archive) in self.cross_needed(&row, &spec, &variables).await? {
+            dependencies.push(dependency(&row, &archive));
+        }
         let mut payload = payload::payload(&spec, variables, dependencies, &shared, &hand_out);
         if let (Some(project), Some(settings)) = (&project, &settings) {
             let waited = own.queued_at.map_or(0, |since| started_at - since);
@@ -207,6 +238,38 @@ impl Coordinator {
             return Ok(Vec::new());
         }
         serde_json::from_slice(&json).map_err(Error::stored("variables", own.id))
+    }
+
+    /// The variables of the reports that a job gets from those it builds on.
+    pub(crate) async fn dotenv_of(
+        &self,
+        pipeline: PipelineId,
+        job: JobId,
+    ) -> Result<Vec<(String, String)>, Error> {
+        let sources = {
+            let live = self.load(pipeline).await?;
+            upstream(&live, live.current(job)?)
+        };
+        let artifacts = self.artifacts_for(&sources).await?;
+        self.dotenv_reports(&sources, &artifacts).await
+    }
+
+    async fn dotenv_reports(
+        &self,
+        sources: &[Source],
+        artifacts: &[ArtifactRow],
+    ) -> Result<Vec<(String, String)>, Error> {
+        let now = now();
+        let mut variables = Vec::new();
+        for (row, _) in sources {
+            let fresh = |file: &&ArtifactRow| file.expires_at.is_none_or(|at| at > now);
+            let mut files = artifacts.iter().filter(fresh);
+            let report = files.find(|file| file.job_id == row.id && file.file_type == "dotenv");
+            if let Some(report) = report {
+                variables.extend(self.read_dotenv(report).await?);
+            }
+        }
+        Ok(variables)
     }
 
     async fn read_dotenv(&self, report: &ArtifactRow) -> Result<Vec<(String, String)>, Error> {
@@ -330,6 +393,15 @@ impl<'a> Receiver<'a> {
             runner: Some(runner),
             name: &runner.description,
             token,
+        }
+    }
+
+    /// For a job that no runner takes.
+    pub(crate) fn nobody() -> Self {
+        Self {
+            runner: None,
+            name: "",
+            token: LOCAL_TOKEN,
         }
     }
 

@@ -31,6 +31,9 @@ pub(crate) struct Shared {
     /// `workflow:auto_cancel:on_new_commit`.
     #[serde(default)]
     pub(crate) on_new_commit: Option<String>,
+    /// The pipeline whose job started this one.
+    #[serde(default)]
+    pub(crate) upstream: Option<i64>,
 }
 
 impl Shared {

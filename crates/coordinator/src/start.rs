@@ -1,9 +1,10 @@
 //! A pipeline of a server's project: from a commit to stored jobs.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use shipway_config::variables::Variable;
-use shipway_config::{Limits, LoadContext, SourceError};
+use shipway_config::{InputValues, Limits, LoadContext, SourceError};
 use shipway_git::Facts;
 use shipway_git::hosting::{BareRepository, QueryError, skips_ci};
 use shipway_pipeline::{Context, PipelineId, Plan, PlanError, Source, Status};
@@ -12,6 +13,7 @@ use tokio::runtime::Handle;
 
 use crate::cache_key::resolve_with;
 use crate::coordinator::{Coordinator, NewRun, Origin};
+use crate::downstream::Link;
 use crate::error::Error;
 use crate::hosting::Hosting;
 use crate::predefined::{Identity, Occasion, context_of};
@@ -70,6 +72,27 @@ pub enum Started {
     None(NoPipeline),
 }
 
+/// What started a pipeline besides its request.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StartedBy {
+    /// The trigger job.
+    pub(crate) link: Option<Link>,
+    /// Values for the inputs of the configuration.
+    pub(crate) inputs: InputValues,
+}
+
+/// The files that a pipeline is made of.
+pub trait PipelineFiles: shipway_config::Source + Send {
+    /// Opens a file whatever it holds, up to `limit` bytes; none where there is no such file.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn open(&self, path: &str, limit: u64) -> io::Result<Option<Box<dyn Read>>>;
+}
+
+/// Gives the files of a local run, on any thread.
+pub type MakeFiles = Arc<dyn Fn() -> Box<dyn PipelineFiles> + Send + Sync>;
+
 impl Coordinator {
     /// Creates the pipeline of a commit, and cancels older ones of its ref that it makes
     /// redundant. A configuration that is wrong makes a failed pipeline that says why.
@@ -77,13 +100,22 @@ impl Coordinator {
     /// # Errors
     /// [`Error::NoCommit`]; otherwise when the repository or the store fails.
     pub async fn start_pipeline(&self, request: &PipelineRequest) -> Result<Started, Error> {
+        self.start_for(request, &StartedBy::default()).await
+    }
+
+    /// As [`Self::start_pipeline`], for a trigger job or not.
+    pub(crate) async fn start_for(
+        &self,
+        request: &PipelineRequest,
+        by: &StartedBy,
+    ) -> Result<Started, Error> {
         let hosting = self.hosting.as_ref().ok_or(Error::NoRepositories)?;
         let settings = ProjectSettings::of(&request.project);
         let birth = self.birth(hosting, request, &settings).await?;
         let by_push = matches!(request.source, Source::Push | Source::MergeRequestEvent);
         let started = if by_push && (request.skip || skips_ci(&birth.facts.message)) {
             let id = self
-                .store_without_jobs(&birth, Status::Skipped, None)
+                .store_without_jobs(&birth, Status::Skipped, None, by.link)
                 .await?;
             return self.started(id).await;
         } else {
@@ -94,7 +126,11 @@ impl Coordinator {
                 handle: Handle::current(),
             };
             let (path, context) = (settings.config_path().to_owned(), birth.context.clone());
-            let planning = tokio::task::spawn_blocking(move || plan(&commit, &path, &context));
+            let inputs = by.inputs.clone();
+            let planning = tokio::task::spawn_blocking(move || {
+                let text = read(&commit, path, &context, inputs)?;
+                plan(&commit, &text, &context)
+            });
             planning
                 .await
                 .map_err(|error| Error::Panicked(error.to_string()))?
@@ -108,6 +144,7 @@ impl Coordinator {
                     sha: birth.facts.sha.clone(),
                     origin: Some(birth.origin()),
                     on_new_commit,
+                    upstream: by.link,
                     ..NewRun::default()
                 };
                 self.create_pipeline(&plan, &birth.context, &run).await?
@@ -115,13 +152,14 @@ impl Coordinator {
             Err(Unplanned::None(reason)) => return Ok(Started::None(reason)),
             Err(Unplanned::Wrong(errors)) => {
                 let errors = Some(errors.join("\n"));
-                self.store_without_jobs(&birth, Status::Failed, errors)
+                self.store_without_jobs(&birth, Status::Failed, errors, by.link)
                     .await?
             }
             Err(Unplanned::Unreadable(error)) => return Err(error),
         };
         if settings.auto_cancel_pending_pipelines && by_push {
-            self.cancel_redundant(&request.project, &birth.facts.ref_name, id)
+            let (name, sha) = (&birth.facts.ref_name, birth.facts.sha.as_deref());
+            self.cancel_redundant(&request.project, name, id, sha)
                 .await?;
         }
         self.started(id).await
@@ -222,7 +260,7 @@ impl Coordinator {
         let hosting = self.hosting.as_ref().ok_or(Error::NoRepositories)?;
         let settings = ProjectSettings::of(&request.project);
         let birth = self.birth(hosting, request, &settings).await?;
-        self.store_without_jobs(&birth, status, None).await
+        self.store_without_jobs(&birth, status, None, None).await
     }
 
     /// A pipeline that has no jobs, with the reason.
@@ -231,11 +269,13 @@ impl Coordinator {
         birth: &Birth,
         status: Status,
         yaml_errors: Option<String>,
+        upstream: Option<Link>,
     ) -> Result<PipelineId, Error> {
         let run = NewRun {
             sha: birth.facts.sha.clone(),
             origin: Some(birth.origin()),
             verdict: Some((status, yaml_errors)),
+            upstream,
             ..NewRun::default()
         };
         self.create_pipeline(&Plan::default(), &birth.context, &run)
@@ -268,31 +308,56 @@ impl Birth {
     }
 }
 
-struct Planned {
-    plan: Plan,
-    on_new_commit: Option<String>,
+/// A plan, and what it says of newer commits.
+pub(crate) struct Planned {
+    pub(crate) plan: Plan,
+    pub(crate) on_new_commit: Option<String>,
 }
 
-enum Unplanned {
+/// Why there is no plan.
+pub(crate) enum Unplanned {
     None(NoPipeline),
     Wrong(Vec<String>),
     Unreadable(Error),
 }
 
-/// From the files of a commit to the plan. Blocks.
-fn plan(files: &CommitFiles, path: &str, context: &Context) -> Result<Planned, Unplanned> {
+/// A configuration to be read.
+pub(crate) struct Text {
+    /// What faults call the file.
+    pub(crate) path: String,
+    pub(crate) text: String,
+    pub(crate) load: LoadContext,
+}
+
+/// The configuration of a commit. Blocks.
+fn read(
+    files: &CommitFiles,
+    path: String,
+    context: &Context,
+    inputs: InputValues,
+) -> Result<Text, Unplanned> {
     use shipway_config::Source as _;
-    let limits = Limits::default();
-    let text = match files.local(path) {
+    let text = match files.local(&path) {
         Ok(text) => text,
         Err(SourceError::NotFound) => return Err(Unplanned::None(NoPipeline::NoConfiguration)),
         Err(error) => return Err(Unplanned::Wrong(vec![format!("{path}: {error}")])),
     };
     let load = LoadContext {
         variables: context.known_to_includes(),
-        ..LoadContext::default()
+        inputs,
     };
-    let loaded = shipway_config::load_for(path, &text, files, &limits, &load);
+    Ok(Text { path, text, load })
+}
+
+/// From a configuration to the plan. Blocks.
+pub(crate) fn plan(
+    files: &dyn PipelineFiles,
+    text: &Text,
+    context: &Context,
+) -> Result<Planned, Unplanned> {
+    let limits = Limits::default();
+    let Text { path, text, load } = text;
+    let loaded = shipway_config::load_for(path, text, files, &limits, load);
     let errors: Vec<String> = (loaded.errors())
         .map(|fault| match fault.span {
             Some(span) => {
@@ -306,7 +371,7 @@ fn plan(files: &CommitFiles, path: &str, context: &Context) -> Result<Planned, U
         return Err(Unplanned::Wrong(errors));
     };
     let mut plan = shipway_pipeline::create(&config, context, files).map_err(refusal)?;
-    let unsupported = plan.unsupported();
+    let unsupported = plan.unsupported(shipway_pipeline::Host::Server);
     if !unsupported.is_empty() {
         let told = unsupported.iter().map(ToString::to_string);
         return Err(Unplanned::Wrong(told.collect()));
@@ -357,13 +422,6 @@ impl CommitFiles {
         Ok(self.handle.block_on(read)?)
     }
 
-    fn open(&self, path: &str, limit: u64) -> io::Result<Option<Box<dyn Read>>> {
-        let content = self.read(path, limit).map_err(io::Error::other)?;
-        Ok(content.map(|bytes| Box::new(io::Cursor::new(bytes)) as Box<dyn Read>))
-    }
-}
-
-impl CommitFiles {
     fn changed(&self, compare_to: Option<&str>) -> Result<Option<Vec<String>>, QueryError> {
         let repository = &self.repository;
         let base = match compare_to {
@@ -380,6 +438,13 @@ impl CommitFiles {
         };
         let changed = repository.changed_paths(&base, &self.commit, LISTED_FILES);
         Ok(self.handle.block_on(changed)?.map(|list| list.paths))
+    }
+}
+
+impl PipelineFiles for CommitFiles {
+    fn open(&self, path: &str, limit: u64) -> io::Result<Option<Box<dyn Read>>> {
+        let content = self.read(path, limit).map_err(io::Error::other)?;
+        Ok(content.map(|bytes| Box::new(io::Cursor::new(bytes)) as Box<dyn Read>))
     }
 }
 

@@ -18,7 +18,8 @@ impl Coordinator {
     /// When the store fails.
     pub async fn cancel_pipeline(&self, pipeline: PipelineId) -> Result<(), Error> {
         let cancel = |_: &Live| Ok(vec![Event::CancelPipeline]);
-        self.advance(pipeline, &cancel, &[]).await.map(drop)
+        self.advance(pipeline, &cancel, &[]).await?;
+        self.cancel_children(pipeline).await
     }
 
     /// Cancels a job that is not finished.
@@ -105,10 +106,12 @@ impl Coordinator {
         project: &ProjectRow,
         ref_name: &str,
         newer: PipelineId,
+        sha: Option<&str>,
     ) -> Result<(), Error> {
         let older = self.store.unfinished_pipelines_of(project.id, ref_name);
         for row in older.await? {
-            if row.id.0 >= newer.0 {
+            // Another pipeline of the same commit makes none redundant.
+            if row.id.0 >= newer.0 || row.sha.as_deref() == sha {
                 continue;
             }
             let redundant = |live: &Live| Ok(redundant(live));
@@ -143,7 +146,7 @@ impl Coordinator {
             let live = self.load(pipeline).await?;
             let scheduled = live.jobs.iter().enumerate();
             scheduled
-                .filter(|(_, row)| row.status == Status::Scheduled)
+                .filter(|(index, _)| has_timer(&live, *index))
                 .filter(|(_, row)| row.scheduled_at.is_none_or(|at| at <= now))
                 .map(|(index, _)| index)
                 .collect()
@@ -153,9 +156,9 @@ impl Coordinator {
             self.advance(pipeline, &events, &[]).await?;
         }
         let live = self.load(pipeline).await?;
-        let next = (live.jobs.iter())
-            .filter(|row| row.status == Status::Scheduled)
-            .filter_map(|row| row.scheduled_at)
+        let next = (live.jobs.iter().enumerate())
+            .filter(|(index, _)| has_timer(&live, *index))
+            .filter_map(|(_, row)| row.scheduled_at)
             .min();
         Ok(next.map(|at| Duration::from_micros(u64::try_from(at - now).unwrap_or_default())))
     }
@@ -190,13 +193,20 @@ impl Coordinator {
     }
 }
 
+/// A delayed job, and not one that mirrors a pipeline in which another is delayed.
+fn has_timer(live: &Live, index: usize) -> bool {
+    let job = &live.state.jobs[index];
+    job.status == Status::Scheduled && !job.bridge
+}
+
 /// What cancels an older pipeline when its ref has a newer one.
 fn redundant(live: &Live) -> Vec<Event> {
     let jobs: Vec<Interruptible> = (live.jobs.iter().enumerate())
         .map(|(index, row)| Interruptible {
             interruptible: live.spec(index).interruptible == Some(true),
             status: row.status,
-            started: row.started_at.is_some(),
+            // No runner works on a trigger job; its pipeline is judged by its own jobs.
+            started: row.started_at.is_some() && !live.state.jobs[index].bridge,
         })
         .collect();
     make_way(live.shared.on_new_commit.as_deref(), &jobs)

@@ -57,7 +57,7 @@ mod tests {
                 all.clone(),
                 vec![Event::Cancel(2)],
             ),
-            (&[(yes, Created, no)], all.clone(), vec![Event::Cancel(0)]),
+            (&[(yes, Created, no)], all, vec![Event::Cancel(0)]),
         ];
         for (jobs, conservative, interruptible) in table {
             let facts: Vec<Interruptible> = (jobs.iter())

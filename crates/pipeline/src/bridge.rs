@@ -104,7 +104,8 @@ mod tests {
         let depth = Some("reached_max_descendant_pipelines_depth");
         let size = Some("reached_max_pipeline_hierarchy_size");
         let cycle = Some("pipeline_loop_detected");
-        let table: [(Downstream, &[(i64, Source)], i64, Option<&str>); 10] = [
+        type Row<'a> = (Downstream, &'a [(i64, Source)], i64, Option<&'a str>);
+        let table: [Row<'_>; 10] = [
             (Child, &[(1, Push)], 1, None),
             (Child, &[(1, ParentPipeline), (1, Push)], 2, None),
             (

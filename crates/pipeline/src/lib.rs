@@ -17,7 +17,7 @@ pub use auto_cancel::{Interruptible, make_way};
 pub use bridge::{Ancestor, Downstream, MAX_CHILD_DEPTH, MAX_HIERARCHY, follow, refuse};
 pub use composite::StatusSet;
 pub use create::{
-    Context, Excluded, Plan, PlanError, PlannedJob, Reason, RefKind, SelectError, Selection,
+    Context, Excluded, Host, Plan, PlanError, PlannedJob, Reason, RefKind, SelectError, Selection,
     SkippedJob, Source, UnknownSource, Unsupported, create,
 };
 pub use id::{JobId, PipelineId};

@@ -5,7 +5,7 @@
 use shipway_config::conditions::OtherProjectError;
 use shipway_config::variables::{Collection, Variable};
 use shipway_config::{Config, Limits, NoFiles, Source, SourceError};
-use shipway_pipeline::{Context, Plan, create};
+use shipway_pipeline::{Context, Host, Plan, create};
 
 /// A project with files, of which some changed.
 #[derive(Default)]
@@ -322,24 +322,35 @@ fn keywords_that_cannot_be_carried_out_are_named() {
         ("script: m, identity: google_cloud", "identity"),
         ("script: m, inputs: {a: {default: b}}", "inputs"),
         ("script: m, dast_configuration: {}", "dast_configuration"),
-        ("script: m, needs: [{pipeline: $P, job: a}]", "needs"),
+        (
+            "script: m, needs: [{project: g/p, ref: r, job: a, artifacts: true}]",
+            "needs:project",
+        ),
+        ("needs: {pipeline: g/p}", "needs:pipeline"),
         (
             "script: m, cache: {key: {files_commits: [a]}}",
             "cache:key:files_commits",
         ),
-        ("trigger: g/p", "trigger"),
+        ("trigger: g/p", "trigger:project"),
         ("run: [{name: a, script: b}]", "run"),
     ] {
         let config = config(&format!("x: {{{keys}}}"));
         let plan = create(&config, &Context::default(), &NoFiles).unwrap();
-        let found = plan.unsupported();
+        let found = plan.unsupported(Host::Local);
         assert_eq!(found.len(), 1, "{keys}");
         assert_eq!(
             found[0].to_string(),
             format!("job `x` uses `{expected}`, which is not supported by shipway yet")
         );
     }
-    let fine = config("x: {script: m, hooks: {pre_get_sources_script: [a]}, pages: true}");
+    let fine = config(
+        "x: {script: m, hooks: {pre_get_sources_script: [a]}, pages: true}
+y: {trigger: {include: a.yml}}
+z: {script: m, needs: [{pipeline: $P, job: a}]}",
+    );
     let plan = create(&fine, &Context::default(), &NoFiles).unwrap();
-    assert_eq!(plan.unsupported(), []);
+    assert_eq!(plan.unsupported(Host::Local), []);
+    let elsewhere = config("x: {trigger: g/p}\ny: {needs: {pipeline: g/p}}");
+    let plan = create(&elsewhere, &Context::default(), &NoFiles).unwrap();
+    assert_eq!(plan.unsupported(Host::Server), []);
 }

@@ -27,6 +27,7 @@ mod project_address;
 mod projects;
 mod proxies;
 mod reconcile;
+mod related;
 mod rest;
 mod router;
 mod runner_api;

@@ -14,7 +14,7 @@ use crate::error::chain;
 /// Between two looks at delayed jobs and schedules.
 const OFTEN: Duration = Duration::from_secs(1);
 
-/// Between two looks at expired artifacts. (Lost runners are the dispatcher's.)
+/// Between two looks at expired artifacts, and at all jobs that follow other pipelines. (Lost runners are the dispatcher's.)
 const NOW_AND_THEN: Duration = Duration::from_secs(20);
 
 /// Between two looks at what nobody waits for: expired sessions, repositories to tidy up.
@@ -79,9 +79,19 @@ pub(crate) async fn run(app: App) {
             housekeep(&app).await;
         }
     };
+    let downstream = async {
+        let mut ticks = interval(NOW_AND_THEN);
+        loop {
+            let coordinator = app.coordinator();
+            tokio::select! {
+                () = coordinator.nudged() => report("downstream", coordinator.settle().await),
+                _ = ticks.tick() => report("downstream", coordinator.settle_all().await),
+            }
+        }
+    };
     tokio::select! {
         () = closing.cancelled() => {}
-        () = async { tokio::join!(often, now_and_then, seldom); } => {}
+        () = async { tokio::join!(often, now_and_then, seldom, downstream); } => {}
     }
 }
 

@@ -22,6 +22,11 @@ const FIND: &str = "SELECT * FROM jobs WHERE id = $1";
 
 const OF_PIPELINE: &str = "SELECT * FROM jobs WHERE pipeline_id = $1 ORDER BY id";
 
+const NEWEST_SUCCESS: &str = "SELECT jobs.* FROM jobs \
+    JOIN pipelines ON pipelines.id = jobs.pipeline_id \
+    WHERE pipelines.project_id = $1 AND pipelines.ref_name = $2 AND jobs.name = $3 \
+    AND jobs.status = 'success' AND NOT jobs.retried ORDER BY jobs.id DESC LIMIT 1";
+
 const PAGE: &str = "SELECT * FROM jobs WHERE project_id = $1 AND ($2 IS NULL OR status = $2) \
     ORDER BY id DESC LIMIT $3 OFFSET $4";
 
@@ -77,6 +82,20 @@ impl Store {
     /// When the database does not answer.
     pub async fn jobs(&self, pipeline: PipelineId) -> Result<Vec<JobRow>, StoreError> {
         self.all(query(OF_PIPELINE).bind(pipeline.0)).await
+    }
+
+    /// The newest job of this name on a project's branch or tag that succeeded.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn newest_success(
+        &self,
+        project: ProjectId,
+        ref_name: &str,
+        name: &str,
+    ) -> Result<Option<JobRow>, StoreError> {
+        let find = query(NEWEST_SUCCESS).bind(project).bind(ref_name);
+        self.optional(find.bind(name)).await
     }
 
     /// A project's jobs, newest first, in one status where it is given.

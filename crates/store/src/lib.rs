@@ -21,6 +21,7 @@ mod check;
 mod commit_statuses;
 mod credentials;
 mod disk;
+mod downstream;
 mod engine;
 mod environments;
 mod error;
@@ -47,6 +48,7 @@ mod protected_refs;
 mod prune;
 mod queue;
 mod registration_tokens;
+mod resource_groups;
 mod rounds;
 mod rows;
 mod runners;
@@ -67,6 +69,7 @@ pub use changes::{Change, Changes};
 pub use check::{CheckDepth, CheckError, Fault};
 pub use commit_statuses::{CommitStatusRow, NewCommitStatus};
 pub use credentials::{AccessTokenRow, NewAccessToken, SessionRow};
+pub use downstream::{BridgeRow, DownstreamRow};
 pub use engine::Committed;
 pub use environments::{DeploymentRow, EnvironmentRow, NewDeployment, NewEnvironment};
 pub use error::StoreError;
@@ -93,6 +96,7 @@ pub use protected_refs::ProtectedRefRow;
 pub use prune::{PruneError, Pruned, Usage, tree_size};
 pub use queue::{BusyProject, Claim, QueuedJob};
 pub use registration_tokens::RegistrationTokenRow;
+pub use resource_groups::{ClaimantRow, ResourceGroupRow};
 pub use rows::{
     ArtifactRow, JobRow, JobUpdate, NewArtifact, NewJob, NewPipeline, NewStage, PipelineRow,
     PipelineUpdate, StageRow,

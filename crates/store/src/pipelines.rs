@@ -20,7 +20,7 @@ pub struct PipelineFilter {
     pub sha: Option<String>,
     /// In this status.
     pub status: Option<Status>,
-    /// Set off by this.
+    /// Set off by this; when not given, child pipelines are left out, as on GitLab.
     pub source: Option<String>,
 }
 
@@ -39,7 +39,7 @@ const BY_IID: &str = "SELECT * FROM pipelines WHERE project_id = $1 AND iid = $2
 const NEWEST: &str = "SELECT * FROM pipelines ORDER BY id DESC LIMIT $1";
 
 const NEWEST_OF_REF: &str = "SELECT * FROM pipelines WHERE project_id = $1 AND ref_name = $2 \
-    ORDER BY id DESC LIMIT 1";
+    AND source <> 'parent_pipeline' ORDER BY id DESC LIMIT 1";
 
 macro_rules! of_project {
     ($what:literal, $end:literal) => {
@@ -48,7 +48,7 @@ macro_rules! of_project {
             $what,
             " FROM pipelines WHERE project_id = $1 AND ($2 IS NULL OR ref_name = $2) \
             AND ($3 IS NULL OR sha = $3) AND ($4 IS NULL OR status = $4) \
-            AND ($5 IS NULL OR source = $5) ",
+            AND (source = $5 OR ($5 IS NULL AND source <> 'parent_pipeline')) ",
             $end
         )
     };
@@ -115,7 +115,7 @@ impl Store {
         self.all(query(NEWEST).bind(i64::from(limit))).await
     }
 
-    /// The newest pipeline of a project's branch or tag.
+    /// The newest pipeline of a project's branch or tag that is no child of another.
     ///
     /// # Errors
     /// When the database does not answer.

@@ -60,7 +60,7 @@ pub struct BusyProject {
 
 const PENDING: &str = "SELECT id, pipeline_id, project_id, name, tags, protected, queued_at \
     FROM jobs WHERE status = 'pending' AND project_id IS NOT NULL \
-    ORDER BY queued_at, id LIMIT $1";
+    AND NOT EXISTS (SELECT 1 FROM bridges WHERE bridges.job_id = jobs.id) ORDER BY queued_at, id LIMIT $1";
 
 macro_rules! claim {
     ($which:literal) => {
@@ -75,7 +75,8 @@ macro_rules! claim {
 }
 
 const PENDING_OF: &str = "SELECT id, pipeline_id, project_id, name, tags, protected, queued_at \
-    FROM jobs WHERE status = 'pending' AND project_id IS NOT NULL AND id IN";
+    FROM jobs WHERE status = 'pending' AND project_id IS NOT NULL \
+    AND NOT EXISTS (SELECT 1 FROM bridges WHERE bridges.job_id = jobs.id) AND id IN";
 
 /// Jobs of one SELECT.
 const IDS_PER_SELECT: usize = 1000;

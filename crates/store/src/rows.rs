@@ -44,6 +44,19 @@ impl From<StatusText> for Status {
     }
 }
 
+/// A status that may be missing.
+#[derive(Type)]
+#[sqlx(transparent)]
+pub(crate) struct OptionalStatus(Option<String>);
+
+impl TryFrom<OptionalStatus> for Option<Status> {
+    type Error = <Status as std::str::FromStr>::Err;
+
+    fn try_from(text: OptionalStatus) -> Result<Self, Self::Error> {
+        text.0.as_deref().map(str::parse).transpose()
+    }
+}
+
 /// A pipeline to be stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewPipeline {

@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/4_pipeline_variables.sql"),
     include_str!("schema/5_accessibility.sql"),
     include_str!("schema/6_api.sql"),
+    include_str!("schema/7_downstream.sql"),
 ];
 
 /// The schema version that this program writes.

@@ -22,6 +22,8 @@ enum Order {
     Job(Box<JobNotice>, PathBuf),
     /// More of a job's log is there.
     Log(JobId),
+    /// So many more jobs belong to the run.
+    More(usize),
     /// A question, asked without the live view.
     Ask(Question, oneshot::Sender<io::Result<bool>>),
 }
@@ -73,6 +75,11 @@ impl Display {
             return Ok(());
         }
         self.order(Order::Job(Box::new(job.clone()), log))
+    }
+
+    /// Notes that more jobs belong to the run.
+    pub(super) fn more(&mut self, jobs: usize) -> Result<(), Fault> {
+        self.order(Order::More(jobs))
     }
 
     /// Shows what is new in a job's log.
@@ -132,6 +139,10 @@ fn show_all<W: Write>(
             Order::Note(text) => progress.note(&text),
             Order::Job(job, log) => progress.job(&job, log),
             Order::Log(job) => progress.log(job),
+            Order::More(jobs) => {
+                progress.more(jobs);
+                Ok(())
+            }
             Order::Ask(question, answer) => {
                 let _ = answer.send(progress.suspend(question));
                 Ok(())

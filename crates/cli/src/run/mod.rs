@@ -22,7 +22,7 @@ use shipway_runner::{ExecutorChoice, ExtractLimits, Runner, RunnerConfig, Source
 use shipway_store::Store;
 
 use crate::args::{Executor, RunArgs};
-use crate::config_files::Checked;
+use crate::config_files::{Checked, ProjectFiles};
 use crate::error::Fault;
 use crate::output;
 use crate::pipeline::{self, Planned};
@@ -67,6 +67,8 @@ struct Prepared {
     plan: Plan,
     context: Context,
     snapshot: Sandbox,
+    /// The files of the snapshot, for child pipelines.
+    files: ProjectFiles,
 }
 
 fn prepare(args: &RunArgs, project: &Project, builds: &Path) -> Result<Prepared, Fault> {
@@ -101,7 +103,9 @@ fn prepare(args: &RunArgs, project: &Project, builds: &Path) -> Result<Prepared,
     shipway_coordinator::resolve_cache_keys(&mut plan, snapshot.path()).map_err(|cause| {
         Fault::usage_text(format!("cannot read a file of `cache:key:files`: {cause}"))
     })?;
+    let files = pipeline::files(snapshot.path(), project, &facts, &occasion);
     Ok(Prepared {
+        files,
         facts,
         plan,
         context,
@@ -121,11 +125,13 @@ async fn execute(
         plan,
         context,
         snapshot,
+        files,
     } = prepared;
     let interrupts = interrupt::listen()?;
     let mode = mode(args);
 
-    let coordinator = Arc::new(Coordinator::new(store));
+    let coordinator = Coordinator::new(store).with_files(Arc::new(move || Box::new(files.clone())));
+    let coordinator = Arc::new(coordinator);
     let lost = coordinator.recover().await.map_err(Fault::other)?;
 
     let width = plan.jobs.iter().map(|job| job.spec.name.chars().count());
@@ -161,12 +167,24 @@ async fn execute(
     drop(snapshot);
 
     let view = coordinator.view(pipeline).await.map_err(Fault::other)?;
-    output::print(|out| summary::print(out, &view))?;
+    let children = worker.children().await?;
+    let mut below = Vec::new();
+    for child in &children {
+        let view = coordinator.view(child.pipeline).await;
+        below.push((child.name.clone(), view.map_err(Fault::other)?));
+    }
+    output::print(|out| summary::print(out, &view, &below))?;
     if let Some(path) = &args.report {
-        report::write(path, &view)?;
+        report::write(path, &view, &below)?;
     }
     if let Some(directory) = &args.artifacts {
         copy_artifacts(directory, &view)?;
+        for (name, view) in &below {
+            copy_artifacts(&directory.join(name.replace('/', "-")), view)?;
+        }
+    }
+    for child in &children {
+        coordinator.release(child.pipeline);
     }
     coordinator.release(pipeline);
     coordinator.store().close().await;

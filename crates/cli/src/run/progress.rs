@@ -87,6 +87,14 @@ impl<W: Write> Progress<W> {
         }
     }
 
+    /// Counts more jobs: a pipeline was started by one of the run.
+    pub(super) fn more(&mut self, jobs: usize) {
+        self.total += jobs;
+        if let Some(overall) = &self.overall {
+            overall.set_length(self.total as u64);
+        }
+    }
+
     /// Prints a line that is about the run as a whole.
     pub(super) fn note(&mut self, text: &str) -> io::Result<()> {
         match self.mode {

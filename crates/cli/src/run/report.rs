@@ -20,6 +20,17 @@ struct Report<'a> {
     duration_s: f64,
     coverage: Option<f64>,
     jobs: Vec<JobReport<'a>>,
+    /// The child pipelines, theirs among them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    downstream: Vec<Downstream<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Downstream<'a> {
+    /// Names of the jobs above, the topmost first.
+    trigger_job: &'a str,
+    #[serde(flatten)]
+    pipeline: Report<'a>,
 }
 
 #[derive(Debug, Serialize)]
@@ -42,8 +53,30 @@ struct JobReport<'a> {
 }
 
 /// Writes the report.
-pub(super) fn write(path: &std::path::Path, pipeline: &PipelineView) -> Result<(), Fault> {
-    let report = Report {
+pub(super) fn write(
+    path: &std::path::Path,
+    pipeline: &PipelineView,
+    children: &[(String, PipelineView)],
+) -> Result<(), Fault> {
+    let mut whole = report(pipeline);
+    whole.downstream = (children.iter())
+        .map(|(name, child)| Downstream {
+            trigger_job: name,
+            pipeline: report(child),
+        })
+        .collect();
+    let mut text = serde_json::to_string_pretty(&whole).map_err(Fault::other)?;
+    text.push('\n');
+    std::fs::write(path, text).map_err(|cause| {
+        Fault::usage_text(format!(
+            "cannot write the report {}: {cause}",
+            path.display()
+        ))
+    })
+}
+
+fn report(pipeline: &PipelineView) -> Report<'_> {
+    Report {
         id: pipeline.id.0,
         status: pipeline.status,
         ref_name: &pipeline.ref_name,
@@ -53,15 +86,8 @@ pub(super) fn write(path: &std::path::Path, pipeline: &PipelineView) -> Result<(
         jobs: (pipeline.jobs.iter())
             .map(|job| job_report(job, &pipeline.stages[job.stage].0))
             .collect(),
-    };
-    let mut text = serde_json::to_string_pretty(&report).map_err(Fault::other)?;
-    text.push('\n');
-    std::fs::write(path, text).map_err(|cause| {
-        Fault::usage_text(format!(
-            "cannot write the report {}: {cause}",
-            path.display()
-        ))
-    })
+        downstream: Vec::new(),
+    }
 }
 
 fn job_report<'a>(job: &'a JobView, stage: &'a str) -> JobReport<'a> {

@@ -18,16 +18,40 @@ const TAIL_LINES: usize = 20;
 /// Bytes of log that are read for them.
 const TAIL_BYTES: u64 = 64 * 1024;
 
+/// Stands between the name of a trigger job and that of a job of its pipeline.
+pub(super) const CHILD: &str = " › ";
+
 /// How the heading of the script's section begins.
 const SCRIPT_HEADING: &str = "Executing";
 
 /// Prints the summary.
-pub(super) fn print(out: &mut dyn Write, pipeline: &PipelineView) -> io::Result<()> {
+///
+/// `children` are the child pipelines, each with the names of the jobs above it.
+pub(super) fn print(
+    out: &mut dyn Write,
+    pipeline: &PipelineView,
+    children: &[(String, PipelineView)],
+) -> io::Result<()> {
+    for (name, child) in children {
+        for job in child.jobs.iter().filter(|job| job.failed()) {
+            let job = JobView {
+                name: format!("{name}{CHILD}{}", job.name),
+                ..job.clone()
+            };
+            failure(out, &job)?;
+        }
+    }
     for job in pipeline.jobs.iter().filter(|job| job.failed()) {
         failure(out, job)?;
     }
     writeln!(out)?;
     writeln!(out, "{}", table(pipeline).trim_fmt())?;
+    for (name, child) in children {
+        let title = format!("Child pipeline {} of {name}: {}", child.id, child.status);
+        writeln!(out)?;
+        writeln!(out, "{}", paint(style::of(child.status), title))?;
+        writeln!(out, "{}", table(child).trim_fmt())?;
+    }
     writeln!(out)?;
     writeln!(out, "{}", verdict(pipeline))?;
     for advice in advice(pipeline) {

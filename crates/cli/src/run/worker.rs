@@ -5,8 +5,9 @@ use std::future::pending;
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 
-use shipway_coordinator::{Coordinator, JobView, Notice};
+use shipway_coordinator::{Child, Coordinator, JobNotice, JobView, Notice};
 use shipway_pipeline::{JobId, PipelineId, Status};
+use shipway_protocol::JobPayload;
 use shipway_runner::{Canceller, Runner, Sources, control};
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinSet;
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 
 use super::display::Display;
 use super::source::InProcess;
+use super::summary::CHILD;
 use crate::error::Fault;
 use crate::style::{self, paint};
 
@@ -43,25 +45,26 @@ impl Worker {
         let mut running: HashMap<JobId, Running> = HashMap::new();
         let mut interrupted = 0_u32;
         let mut declined = Vec::new();
+        let mut children = Vec::new();
         let mut until_due = None;
         // Whether what can be started may have changed. Most notices are about logs.
         let mut changed = true;
         loop {
             if changed || tasks.is_empty() {
-                let due = match interrupted {
-                    0 => self.coordinator.start_due(self.pipeline).await,
-                    _ => Ok(None),
+                self.settle(display, &mut notices, &mut children).await?;
+                until_due = match interrupted {
+                    0 => self.start_due(&children).await?,
+                    _ => None,
                 };
-                until_due = due.map_err(Fault::other)?.map(|time| Instant::now() + time);
-                self.fill(&mut tasks, &mut running).await?;
+                self.fill(&mut tasks, &mut running, &children).await?;
             }
             changed = true;
             if tasks.is_empty() && until_due.is_none() {
-                self.drain(display, &mut notices)?;
+                self.drain(display, &mut notices, &children)?;
                 if interrupted > 0 {
                     break;
                 }
-                match self.next_manual(display, &mut declined).await? {
+                match self.next_manual(display, &mut declined, &children).await? {
                     Some(job) => self.coordinator.play(job).await.map_err(Fault::other)?,
                     None => break,
                 }
@@ -76,7 +79,7 @@ impl Worker {
                     Ok(notice) => {
                         changed = !matches!(notice, Notice::Trace { .. });
                         pass_on(&notice, &running);
-                        self.show(display, &notice)?;
+                        self.show(display, &notice, &children)?;
                     }
                     // Logs are read from their files, so what was missed comes with the rest.
                     Err(broadcast::error::RecvError::Lagged(_)) => {}
@@ -89,8 +92,64 @@ impl Worker {
                 () = sleep_until(until_due) => {}
             }
         }
-        self.drain(display, &mut notices)?;
+        self.drain(display, &mut notices, &children)?;
         Ok(interrupted > 0)
+    }
+
+    /// The child pipelines, and theirs.
+    pub(super) async fn children(&self) -> Result<Vec<Child>, Fault> {
+        let children = self.coordinator.children(self.pipeline, CHILD).await;
+        children.map_err(Fault::other)
+    }
+
+    /// Starts the child pipelines whose turn it is, and lets their trigger jobs follow them.
+    async fn settle(
+        &self,
+        display: &mut Display,
+        notices: &mut broadcast::Receiver<Notice>,
+        children: &mut Vec<Child>,
+    ) -> Result<(), Fault> {
+        if !self.coordinator.settle().await.map_err(Fault::other)? {
+            return Ok(());
+        }
+        let known = children.len();
+        *children = self.children().await?;
+        for child in children.iter().skip(known) {
+            display.more(child.jobs)?;
+        }
+        self.drain(display, notices, children)
+    }
+
+    /// Starts the delayed jobs whose time has come; when that of the next one comes.
+    async fn start_due(&self, children: &[Child]) -> Result<Option<Instant>, Fault> {
+        let mut next = None;
+        for pipeline in self.family(children) {
+            let due = self.coordinator.start_due(pipeline).await;
+            let due = due.map_err(Fault::other)?.map(|time| Instant::now() + time);
+            next = match (next, due) {
+                (Some(one), Some(other)) => Some(std::cmp::min(one, other)),
+                (one, other) => one.or(other),
+            };
+        }
+        Ok(next)
+    }
+
+    /// All pipelines of the run, the parent first.
+    fn family(&self, children: &[Child]) -> impl Iterator<Item = PipelineId> {
+        let children: Vec<_> = children.iter().map(|child| child.pipeline).collect();
+        std::iter::once(self.pipeline).chain(children)
+    }
+
+    /// The next pending job of any of the pipelines.
+    async fn take(&self, children: &[Child]) -> Result<Option<JobPayload>, Fault> {
+        for pipeline in self.family(children) {
+            let taken = self.coordinator.take_job(pipeline, RUNNER).await;
+            let taken = taken.map_err(Fault::other)?;
+            if taken.is_some() {
+                return Ok(taken);
+            }
+        }
+        Ok(None)
     }
 
     /// Starts jobs while there are free slots and pending jobs.
@@ -98,10 +157,10 @@ impl Worker {
         &self,
         tasks: &mut JoinSet<JobId>,
         running: &mut HashMap<JobId, Running>,
+        children: &[Child],
     ) -> Result<(), Fault> {
         while tasks.len() < self.parallel as usize {
-            let taken = self.coordinator.take_job(self.pipeline, RUNNER).await;
-            let Some(payload) = taken.map_err(Fault::other)? else {
+            let Some(payload) = self.take(children).await? else {
                 return Ok(());
             };
             let job = JobId(payload.id);
@@ -145,21 +204,37 @@ impl Worker {
         &self,
         display: &mut Display,
         notices: &mut broadcast::Receiver<Notice>,
+        children: &[Child],
     ) -> Result<(), Fault> {
         loop {
             match notices.try_recv() {
-                Ok(notice) => self.show(display, &notice)?,
+                Ok(notice) => self.show(display, &notice, children)?,
                 Err(broadcast::error::TryRecvError::Lagged(_)) => {}
                 Err(_) => return Ok(()),
             }
         }
     }
 
-    fn show(&self, display: &mut Display, notice: &Notice) -> Result<(), Fault> {
+    fn show(
+        &self,
+        display: &mut Display,
+        notice: &Notice,
+        children: &[Child],
+    ) -> Result<(), Fault> {
         match notice {
             Notice::Job(job) if job.pipeline == self.pipeline => {
                 let log = self.coordinator.store().logs().path(job.pipeline, job.id);
                 display.job(job, log)
+            }
+            Notice::Job(job) => {
+                let child = children.iter().find(|child| child.pipeline == job.pipeline);
+                let Some(child) = child else { return Ok(()) };
+                let log = self.coordinator.store().logs().path(job.pipeline, job.id);
+                let job = JobNotice {
+                    name: format!("{}{CHILD}{}", child.name, job.name),
+                    ..job.clone()
+                };
+                display.job(&job, log)
             }
             Notice::Trace { job, .. } => display.log(*job),
             _ => Ok(()),
@@ -171,13 +246,17 @@ impl Worker {
         &self,
         display: &mut Display,
         declined: &mut Vec<JobId>,
+        children: &[Child],
     ) -> Result<Option<JobId>, Fault> {
         if !self.ask {
             return Ok(None);
         }
-        let view = self.coordinator.view(self.pipeline).await;
-        let view = view.map_err(Fault::other)?;
-        for job in view.jobs {
+        let mut jobs = Vec::new();
+        for pipeline in self.family(children) {
+            let view = self.coordinator.view(pipeline).await;
+            jobs.extend(view.map_err(Fault::other)?.jobs);
+        }
+        for job in jobs {
             if job.status != Status::Manual || declined.contains(&job.id) {
                 continue;
             }

@@ -8,7 +8,9 @@ use shipway_coordinator::{
 };
 use shipway_git::hosting::Repositories;
 use shipway_pipeline::{Source, Status};
-use shipway_store::{JobRow, PipelineRow, ProjectRow, RunnerRow, Store, UserRow};
+use shipway_store::{
+    JobRow, MemberRow, MemberSource, PipelineRow, ProjectRow, RunnerRow, Store, UserRow, Visibility,
+};
 use shipway_testing::repository::Repository;
 use shipway_testing::rows::{self, dev_and_app};
 use tempfile::TempDir;
@@ -61,6 +63,7 @@ impl Site {
     }
 
     /// A runner of the instance that takes every job.
+    #[allow(dead_code, reason = "not every test uses it")]
     pub(crate) async fn runner(&self) -> RunnerRow {
         let new = rows::runner(vec![1; 32]);
         let mut transaction = self.store().begin().await.unwrap();
@@ -69,6 +72,7 @@ impl Site {
         row
     }
 
+    #[allow(dead_code, reason = "not every test uses it")]
     pub(crate) async fn set(&mut self, settings: &ProjectSettings) {
         self.project.settings = settings.to_json();
         let mut transaction = self.store().begin().await.unwrap();
@@ -84,6 +88,59 @@ impl Site {
         sha
     }
 
+    /// The repository of another project, with this configuration on main.
+    #[allow(dead_code, reason = "not every test has another project")]
+    pub(crate) async fn create_repository(&self, project: &ProjectRow, configuration: &str) {
+        let repositories = Repositories::open(&self.directory.path().join("repositories")).unwrap();
+        let number = u64::try_from(project.id.0).unwrap();
+        let bare = repositories.create(number, "main").await.unwrap();
+        let work = Repository::at(&self.directory.path().join(format!("work-{number}")));
+        work.commit("Begin", &[(".gitlab-ci.yml", configuration)]);
+        work.publish(bare.path(), &["refs/heads/main"]);
+    }
+
+    /// Makes a project private.
+    #[allow(dead_code, reason = "not every test has another project")]
+    pub(crate) async fn hide(&self, project: i64) {
+        let id = shipway_store::ProjectId(project);
+        let mut row = self.store().project(id).await.unwrap().unwrap();
+        row.visibility = Visibility::Private;
+        let mut transaction = self.store().begin().await.unwrap();
+        transaction.update_project(&row).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    /// Stores an archive of a job at work.
+    #[allow(dead_code, reason = "not every test has artifacts")]
+    pub(crate) async fn archive(&self, job: i64) {
+        let file = self.directory.path().join("archive.zip");
+        std::fs::write(&file, b"an archive").unwrap();
+        let spec = shipway_protocol::ArtifactSpec {
+            artifact_type: "archive".to_owned(),
+            ..shipway_protocol::ArtifactSpec::default()
+        };
+        let job = shipway_pipeline::JobId(job);
+        let stored = self
+            .coordinator
+            .store_artifact(job, &spec, "archive.zip", &file);
+        stored.await.unwrap();
+    }
+
+    /// Gives the user a role in the project.
+    #[allow(dead_code, reason = "not every test needs a role")]
+    pub(crate) async fn join(&self, access_level: i64) {
+        let mut transaction = self.store().begin().await.unwrap();
+        let member = MemberRow {
+            source: MemberSource::Project,
+            source_id: self.project.id.0,
+            user_id: self.user.id,
+            access_level,
+            created_at: Some(1),
+        };
+        transaction.set_member(&member).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
     pub(crate) fn request(&self, sha: &str) -> PipelineRequest {
         PipelineRequest {
             project: self.project.clone(),
@@ -97,6 +154,7 @@ impl Site {
         }
     }
 
+    #[allow(dead_code, reason = "not every test uses it")]
     /// Pushes a configuration; the pipeline it makes.
     pub(crate) async fn push(&self, configuration: &str) -> PipelineRow {
         let sha = self.commit("Change", &[(".gitlab-ci.yml", configuration)]);

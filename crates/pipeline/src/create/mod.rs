@@ -14,4 +14,4 @@ pub use context::{Context, RefKind, Source, UnknownSource};
 pub use plan::{Plan, PlanError, PlannedJob, SkippedJob, create};
 pub use reason::{Excluded, Reason};
 pub use select::{SelectError, Selection};
-pub use unsupported::Unsupported;
+pub use unsupported::{Host, Unsupported};

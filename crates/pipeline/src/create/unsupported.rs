@@ -1,7 +1,7 @@
 //! Keywords that are read and checked, and that nobody here can carry out yet.
 
 use super::Plan;
-use shipway_config::{CacheKey, Job};
+use shipway_config::{CacheKey, CrossNeed, Job, Trigger};
 
 /// A keyword of a planned job that cannot be carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,13 +15,22 @@ pub struct Unsupported {
     pub keyword: &'static str,
 }
 
+/// Who is to run a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Host {
+    /// A local run, which knows no project but its own.
+    Local,
+    /// A server.
+    Server,
+}
+
 impl Plan {
     /// What stands in the way of running the plan. Whoever runs it asks before, so that no
     /// job passes without having done what it says; whoever only shows it need not.
-    pub fn unsupported(&self) -> Vec<Unsupported> {
+    pub fn unsupported(&self, host: Host) -> Vec<Unsupported> {
         let jobs = self.jobs.iter().map(|job| &job.spec);
         jobs.flat_map(|job| {
-            keywords(job).into_iter().map(|keyword| Unsupported {
+            keywords(job, host).into_iter().map(|keyword| Unsupported {
                 job: job.name.clone(),
                 key: job.key.clone(),
                 keyword,
@@ -31,12 +40,23 @@ impl Plan {
     }
 }
 
-fn keywords(job: &Job) -> Vec<&'static str> {
+fn keywords(job: &Job, host: Host) -> Vec<&'static str> {
     let commits = |key: &CacheKey| matches!(key, CacheKey::FilesCommits { .. });
+    let local = host == Host::Local;
+    let (project, mirror) = match &job.trigger {
+        Some(Trigger::Project { .. }) => (local, false),
+        Some(Trigger::Mirror { .. }) => (false, local),
+        Some(Trigger::Child { .. }) | None => (false, false),
+    };
+    let of_project = |need: &CrossNeed| matches!(need, CrossNeed::Project { .. });
     [
-        ("trigger", job.trigger.is_some()),
+        ("trigger:project", project),
+        ("needs:pipeline", mirror),
         ("run", job.run.is_some()),
-        ("needs", !job.cross_needs.is_empty()),
+        (
+            "needs:project",
+            local && job.cross_needs.iter().any(of_project),
+        ),
         ("release", job.release.is_some()),
         ("secrets", !job.secrets.is_empty()),
         ("id_tokens", !job.id_tokens.is_empty()),

@@ -17,6 +17,7 @@ use super::{events, page, status, when};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::permission::Action;
+use crate::related::Related;
 
 /// Notes about jobs that failed or are stuck, at most.
 const TROUBLES: usize = 5;
@@ -42,6 +43,7 @@ struct PipelinePage {
     tests: Option<String>,
     faults: Vec<String>,
     troubles: Vec<Trouble>,
+    related: Vec<Neighbour>,
     stages: Vec<Column>,
     empty: &'static str,
     may_retry: bool,
@@ -51,6 +53,28 @@ struct PipelinePage {
     retry_url: String,
     cancel_url: String,
     delete_url: String,
+}
+
+/// The pipeline that started this one, or one that a job of it started.
+#[derive(Debug)]
+struct Neighbour {
+    /// `Started by` or `Started`.
+    what: &'static str,
+    name: String,
+    url: String,
+    status: Html,
+}
+
+impl Neighbour {
+    fn new(what: &'static str, related: &Related) -> Self {
+        let (project, pipeline) = (&related.project, &related.pipeline);
+        Self {
+            what,
+            name: format!("{} #{}", project.full_path, pipeline.id),
+            url: format!("/{}/-/pipelines/{}", project.full_path, pipeline.id),
+            status: status::badge(pipeline.status, false),
+        }
+    }
 }
 
 /// A stage with its jobs.
@@ -110,6 +134,10 @@ pub(super) async fn show(visit: ProjectVisit, Path(id): Path<i64>) -> Result<Res
         Some(id) => store.user(id).await?,
         None => None,
     };
+    let above = visit.app.upstream(&visit.identity, row.id).await?;
+    let below = visit.app.downstream(&visit.identity, row.id).await?;
+    let above = above.iter().map(|one| Neighbour::new("Started by", one));
+    let below = below.iter().map(|one| Neighbour::new("Started", one));
     let may_run = visit.allows(Action::RunPipelines);
     let context = Context {
         url: &visit.url,
@@ -150,6 +178,7 @@ pub(super) async fn show(visit: ProjectVisit, Path(id): Path<i64>) -> Result<Res
             .flat_map(|errors| errors.lines().map(str::to_owned))
             .collect(),
         troubles: board.troubles,
+        related: above.chain(below).collect(),
         stages: board.columns,
         empty: match row.status {
             Status::Skipped => "Its commit or its push asked for that, with [skip ci] or ci.skip.",

@@ -30,6 +30,7 @@ mod project;
 mod projects;
 mod protected_refs;
 mod request_body;
+mod resource_groups;
 mod routes;
 mod runner;
 mod runners;
@@ -66,6 +67,7 @@ fn all() -> (Router<App>, Vec<Endpoint>) {
         environments::routes,
         deployments::routes,
         protected_refs::routes,
+        resource_groups::routes,
         test_reports::routes,
         access_tokens::routes,
         members::routes,

@@ -1,5 +1,6 @@
 //! `/projects/:id/pipelines`.
 
+use serde::Serialize;
 use serde_json::json;
 use shipway_config::variables::Variable;
 use shipway_coordinator::{PipelineRequest, Started};
@@ -11,7 +12,7 @@ use super::job::Jobs;
 use super::jobs::scope;
 use super::paging::{Paging, WHOLE};
 use super::params::Params;
-use super::pipeline::{Pipeline, PipelineListed, updated_at};
+use super::pipeline::{Pipeline, PipelineBasic, PipelineListed, updated_at};
 use super::routes::{Job, Routes};
 use crate::error::ApiError;
 use crate::permission::Action;
@@ -327,7 +328,9 @@ async fn jobs(call: ProjectCall) -> Answer {
     let scope = scope(&call)?;
     let retried = call.params.boolean("include_retried")?.unwrap_or(false);
     let mut rows = call.store().jobs(row.id).await?;
+    let bridges = call.store().bridge_jobs(row.id).await?;
     rows.retain(|job| retried || !job.retried);
+    rows.retain(|job| !bridges.contains(&job.id));
     rows.retain(|job| scope.is_empty() || scope.contains(&job.status));
     rows.sort_by_key(|job| std::cmp::Reverse(job.id));
     let (rows, total) = paging.cut(rows);
@@ -335,12 +338,36 @@ async fn jobs(call: ProjectCall) -> Answer {
     paging.answer(&call, entities, Some(total))
 }
 
-/// There are no bridges yet: jobs with `trigger` are refused when a pipeline is made.
+/// The trigger jobs, each with the pipeline it started, where one may see that.
 async fn bridges(call: ProjectCall) -> Answer {
-    find(&call).await?;
-    scope(&call)?;
-    let none: Vec<()> = Vec::new();
-    Paging::of(&call)?.answer(&call, none, Some(0))
+    let row = find(&call).await?;
+    let paging = Paging::of(&call)?;
+    let scope = scope(&call)?;
+    let bridges = call.store().bridge_jobs(row.id).await?;
+    let mut rows = call.store().jobs(row.id).await?;
+    rows.retain(|job| bridges.contains(&job.id) && !job.retried);
+    rows.retain(|job| scope.is_empty() || scope.contains(&job.status));
+    rows.sort_by_key(|job| std::cmp::Reverse(job.id));
+    let (rows, total) = paging.cut(rows);
+    let downstream = call.app.downstream(&call.identity, row.id).await?;
+    let jobs = Jobs::of(&call).entities(&rows).await?;
+    let entities: Vec<Bridge> = (jobs.into_iter())
+        .map(|job| Bridge {
+            downstream_pipeline: (downstream.iter())
+                .find(|related| related.job.0 == job.id)
+                .map(|related| PipelineBasic::new(&call.app, &related.project, &related.pipeline)),
+            job,
+        })
+        .collect();
+    paging.answer(&call, entities, Some(total))
+}
+
+/// GitLab's `Bridge`.
+#[derive(Debug, Serialize)]
+struct Bridge {
+    #[serde(flatten)]
+    job: super::job::Job,
+    downstream_pipeline: Option<PipelineBasic>,
 }
 
 /// Its own variables, for maintainers and who started it.

@@ -6,7 +6,6 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use shipway_coordinator::may_fetch;
 use shipway_pipeline::JobId;
 use shipway_store::BlobError;
 use tokio_util::io::ReaderStream;
@@ -40,8 +39,10 @@ pub(super) async fn download(
         Err(_) => None,
     };
     // Other jobs are none of its business, not even whether they exist.
-    let wanted = wanted.filter(|wanted| may_fetch(&asking, wanted));
     let wanted = wanted.ok_or_else(ApiError::forbidden)?;
+    if !app.coordinator().may_fetch(&asking, &wanted).await? {
+        return Err(ApiError::forbidden());
+    }
     let files = app.store().artifacts_of(wanted.id).await?;
     let now = now();
     let archive = files
