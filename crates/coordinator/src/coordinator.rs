@@ -268,12 +268,21 @@ impl Coordinator {
             None => Some(self.store.hold(row.id)?.ok_or(Error::Held(row.id.0))?),
         };
         let id = row.id;
-        let jobs = (jobs.into_iter().zip(ids))
+        let mut jobs: Vec<JobRow> = (jobs.into_iter().zip(ids))
             .map(|(job, id)| job.stored(id, &row))
             .collect();
+        // The timers of the first jobs run from now on.
+        let delayed = jobs.iter_mut().zip(&plan.jobs);
+        for (row, job) in delayed.filter(|(row, _)| row.status == Status::Scheduled) {
+            let update = JobUpdate {
+                scheduled_at: Some(due(now, job.spec.start_in)),
+                ..JobUpdate::default()
+            };
+            transaction.update_job(row.id, &update).await?;
+            row.update(&update);
+        }
         let specs = plan.jobs.iter().map(|job| Arc::new(job.spec.clone()));
-        let mut live = Live::born(hold, row, shared, jobs, specs.collect(), state);
-        live.state.shared_groups = self.hosting.is_some();
+        let live = Live::born(hold, row, shared, jobs, specs.collect(), state);
         let all = (0..live.jobs.len()).collect();
         self.tell_other_processes(&mut transaction, &live, &all);
         transaction.commit().await?;
@@ -567,8 +576,7 @@ impl Writer<'_> {
             Status::Pending => update.queued_at = Some(now),
             Status::Running => update.started_at = Some(now),
             Status::Scheduled => {
-                let delay = i64::try_from(delay.unwrap_or_default()).unwrap_or(i64::MAX);
-                update.scheduled_at = Some(now.saturating_add(delay.saturating_mul(1_000_000)));
+                update.scheduled_at = Some(due(now, delay));
             }
             // A job that never ran has no end either.
             status if status.is_completed() && row.started_at.is_some() => {
@@ -658,6 +666,12 @@ fn json(value: &impl serde::Serialize) -> Result<String, Error> {
 
 fn column(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// When a timer of so many seconds is over that begins now.
+fn due(now: i64, seconds: Option<u64>) -> i64 {
+    let seconds = i64::try_from(seconds.unwrap_or_default()).unwrap_or(i64::MAX);
+    now.saturating_add(seconds.saturating_mul(1_000_000))
 }
 
 /// Microseconds since 1970.

@@ -490,6 +490,13 @@ async fn a_delayed_job_below_keeps_its_own_time() {
     assert_eq!(site.job(&row, "child").await.status, Status::Scheduled);
     assert_eq!(site.coordinator.start_due(row.id).await.unwrap(), None);
     assert_eq!(site.job(&row, "child").await.status, Status::Scheduled);
+    // The job below is of the first stage: its timer runs since the pipeline is there.
+    let child = below(&site, &row).await.unwrap();
+    let wait = site.coordinator.start_due(child.id).await.unwrap();
+    let hour = std::time::Duration::from_secs(3600);
+    let near = hour - std::time::Duration::from_secs(60)..=hour;
+    assert!(wait.is_some_and(|wait| near.contains(&wait)), "{wait:?}");
+    assert_eq!(site.job(&child, "late").await.status, Status::Scheduled);
 }
 
 #[tokio::test]
