@@ -142,6 +142,36 @@ pub(crate) struct ContextArgs {
     /// What is said to have made the pipeline: CI_PIPELINE_SOURCE (push, web, schedule, …).
     #[arg(long, value_name = "SOURCE", default_value = "push")]
     pub(crate) source: Source,
+
+    #[command(flatten)]
+    pub(crate) includes: IncludeArgs,
+}
+
+/// Where `include` finds files that are not of the project.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Includes")]
+pub(crate) struct IncludeArgs {
+    /// A checkout of another project, for `include:project` and components; as it is, or of
+    /// the ref that is asked for. `NAME@REF=DIR` stands for one ref. May be repeated; also
+    /// `git config --add shipway.project NAME=DIR`.
+    #[arg(long = "project", value_name = "NAME=DIR")]
+    pub(crate) projects: Vec<String>,
+
+    /// A directory of templates, for `include:template`; also `git config shipway.templates`.
+    #[arg(long, value_name = "DIR", env = "SHIPWAY_TEMPLATES")]
+    pub(crate) templates: Option<PathBuf>,
+
+    /// Fetch all files of `include:remote` anew and note them in `.shipway/includes.lock`.
+    #[arg(long, conflicts_with = "offline")]
+    pub(crate) update_includes: bool,
+
+    /// Take files of `include:remote` from earlier runs only.
+    #[arg(long, env = "SHIPWAY_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) offline: bool,
+
+    /// Let `include:remote` reach this machine and private networks; proxies are used too.
+    #[arg(long)]
+    pub(crate) private_includes: bool,
 }
 
 /// Run the pipeline of this work tree on this machine.
@@ -157,6 +187,8 @@ pub(crate) struct ContextArgs {
   shipway run --alone deploy               one job without what it needs
   shipway run -C examples/python-stack     a project elsewhere
   shipway run --file other.yml --var DEBUG=1
+  shipway run --project group/templates=../templates
+                                           with what it includes of another project
   shipway run --ref v1.2 --source web      as if somebody started it for a tag
   shipway run --report report.json --artifacts out/")]
 pub(crate) struct RunArgs {
@@ -229,6 +261,7 @@ pub(crate) enum Format {
 #[command(after_help = "Examples:
   shipway lint
   shipway lint ci/other.yml
+  shipway lint --project group/templates=../templates
   shipway lint --format json")]
 pub(crate) struct LintArgs {
     /// The configuration [default: .gitlab-ci.yml of this project].
@@ -243,6 +276,9 @@ pub(crate) struct LintArgs {
         default_value = "."
     )]
     pub(crate) directory: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) includes: IncludeArgs,
 
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,

@@ -2,13 +2,18 @@
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use shipway_config::{Config, FileId, Files, Limits, LoadContext, Loaded, Source, SourceError};
+use shipway_config::{
+    Config, FileId, Files, Limits, LoadContext, Loaded, OtherProject, OtherProjectError,
+    ProjectRequest, RemoteError, Source, SourceError,
+};
 
 use shipway_coordinator::PipelineFiles;
 use shipway_git::{GitError, Repository};
 
 use crate::error::Fault;
+use crate::includes::Includes;
 use crate::project::DEFAULT_FILE;
 
 /// Files of a project on the disk, for `include: local`.
@@ -17,6 +22,7 @@ pub(crate) struct ProjectFiles {
     root: PathBuf,
     limit: u64,
     history: Option<History>,
+    includes: Option<Includes>,
 }
 
 /// What the files are compared with for `changes`.
@@ -38,7 +44,14 @@ impl ProjectFiles {
             root: root.to_owned(),
             limit: limits.yaml_bytes as u64,
             history: None,
+            includes: None,
         }
+    }
+
+    /// Lets them include what is not theirs.
+    pub(crate) fn with_includes(mut self, includes: Includes) -> Self {
+        self.includes = Some(includes);
+        self
     }
 
     pub(crate) fn with_history(mut self, history: History) -> Self {
@@ -130,6 +143,39 @@ impl Source for ProjectFiles {
         }
         Ok(changes)
     }
+
+    fn project(&self, request: &ProjectRequest<'_>) -> Result<OtherProject, OtherProjectError> {
+        match &self.includes {
+            Some(includes) => includes.project(request),
+            None => Err(OtherProjectError::Project),
+        }
+    }
+
+    fn tags_of(&self, request: &ProjectRequest<'_>) -> Result<Vec<String>, OtherProjectError> {
+        match &self.includes {
+            Some(includes) => includes.tags_of(request),
+            None => Err(OtherProjectError::Project),
+        }
+    }
+
+    /// How old an answer may be is what the lock file decides here.
+    fn remote(&self, url: &str, _max_age: Option<Duration>) -> Result<String, RemoteError> {
+        match &self.includes {
+            Some(includes) => includes.remote(url),
+            None => Err(RemoteError::new("files of other hosts cannot be had here")),
+        }
+    }
+
+    fn template(&self, name: &str) -> Result<String, SourceError> {
+        match &self.includes {
+            Some(includes) => includes.template(name),
+            None => Err(SourceError::NotFound),
+        }
+    }
+
+    fn out_of_time(&self) -> Option<Duration> {
+        self.includes.as_ref()?.out_of_time()
+    }
 }
 
 impl History {
@@ -159,8 +205,13 @@ impl History {
 
 /// Reads and checks a configuration for nobody in particular; `root` is where its includes
 /// are, `place` is what a person calls that.
-pub(crate) fn load(root: &Path, file: &Path, place: &str) -> Result<Loaded, Fault> {
-    let files = ProjectFiles::new(root, &Limits::default());
+pub(crate) fn load(
+    root: &Path,
+    file: &Path,
+    place: &str,
+    includes: Includes,
+) -> Result<Loaded, Fault> {
+    let files = ProjectFiles::new(root, &Limits::default()).with_includes(includes);
     load_for(&files, file, place, &LoadContext::default())
 }
 

@@ -8,6 +8,7 @@ mod args;
 mod commands;
 mod config_files;
 mod error;
+mod includes;
 mod log_text;
 mod output;
 mod pipeline;

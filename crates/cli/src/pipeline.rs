@@ -7,9 +7,10 @@ use shipway_coordinator::{Occasion, context};
 use shipway_git::Facts;
 use shipway_pipeline::{Context, Host, Plan, PlanError};
 
-use crate::args::{ContextArgs, variable};
+use crate::args::{ContextArgs, IncludeArgs, variable};
 use crate::config_files::{self, Checked, History, ProjectFiles};
 use crate::error::Fault;
+use crate::includes::Includes;
 use crate::output::color_on_stderr;
 use crate::project::Project;
 
@@ -66,6 +67,7 @@ pub(crate) fn plan(
     project: &Project,
     facts: &Facts,
     occasion: &Occasion,
+    includes: &IncludeArgs,
 ) -> Result<Planned, Fault> {
     let place = if root == project.root {
         root.display().to_string()
@@ -73,7 +75,8 @@ pub(crate) fn plan(
         format!("the commit {}", facts.ref_name)
     };
     let context = context(facts, occasion);
-    let files = files(root, project, facts, occasion);
+    let files =
+        files(root, project, facts, occasion).with_includes(Includes::of(project, includes)?);
     let load = LoadContext {
         variables: context.known_to_includes(),
         ..LoadContext::default()

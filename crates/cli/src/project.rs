@@ -11,7 +11,7 @@ use crate::error::Fault;
 /// GitLab's default configuration file.
 pub(crate) const DEFAULT_FILE: &str = ".gitlab-ci.yml";
 /// The directory of logs, artifacts, caches and the database, in the project's root.
-const STATE_DIR: &str = ".shipway";
+pub(crate) const STATE_DIR: &str = ".shipway";
 
 /// A project on this machine.
 #[derive(Debug)]

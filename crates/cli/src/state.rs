@@ -13,12 +13,18 @@ pub(crate) async fn open(directory: &Path) -> Result<Store, Fault> {
             "name a directory you may write to with `--state-dir`; logs, artifacts and caches go there",
         )
     };
-    std::fs::create_dir_all(directory).map_err(fault)?;
+    prepare(directory).map_err(fault)?;
+    Store::open(directory).await.map_err(Fault::usage)
+}
+
+/// Makes the directory where there is none, ignored in git.
+pub(crate) fn prepare(directory: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(directory)?;
     let ignore = directory.join(".gitignore");
     if !ignore.exists() {
-        std::fs::write(&ignore, "*\n").map_err(fault)?;
+        std::fs::write(&ignore, "*\n")?;
     }
-    Store::open(directory).await.map_err(Fault::usage)
+    Ok(())
 }
 
 /// Opens the state of past runs, or says that there is none.

@@ -59,9 +59,21 @@ pub enum ConditionError {
 
 type Listing = Rc<Vec<String>>;
 
+/// The files beside an included one.
+#[derive(Clone)]
+pub(crate) enum Tree {
+    /// Those of the pipeline's project.
+    Own,
+    /// Those of another project.
+    Other(Rc<dyn Source>),
+    /// It came from no project.
+    None,
+}
+
 /// The paths of a project and of what changed in it, each asked of the source once.
 pub struct Paths<'s> {
     source: &'s dyn Source,
+    tree: Tree,
     own: RefCell<Option<Listing>>,
     changed: RefCell<HashMap<Option<String>, Option<Listing>>>,
     others: RefCell<HashMap<(String, Option<String>), Listing>>,
@@ -70,8 +82,15 @@ pub struct Paths<'s> {
 impl<'s> Paths<'s> {
     /// Nothing is asked before a condition needs it.
     pub fn new(source: &'s dyn Source) -> Self {
+        Self::of(source, Tree::Own)
+    }
+
+    /// Those of a pipeline in whose configuration a file of another tree is read: what exists
+    /// is asked of that tree, what changed of the pipeline's own.
+    pub(crate) fn of(source: &'s dyn Source, tree: Tree) -> Self {
         Self {
             source,
+            tree,
             own: RefCell::default(),
             changed: RefCell::default(),
             others: RefCell::default(),
@@ -82,7 +101,11 @@ impl<'s> Paths<'s> {
     pub(crate) fn own(&self) -> Listing {
         let mut own = self.own.borrow_mut();
         own.get_or_insert_with(|| {
-            let mut paths = self.source.list();
+            let mut paths = match &self.tree {
+                Tree::Own => self.source.list(),
+                Tree::Other(files) => files.list(),
+                Tree::None => Vec::new(),
+            };
             paths.sort_unstable();
             Rc::new(paths)
         })
@@ -195,7 +218,7 @@ impl<'s> Paths<'s> {
         let (project, git_ref) = &key;
         let found = self.source.list_of(project, git_ref.as_deref());
         let mut paths = found.map_err(|error| match (error, git_ref) {
-            (OtherProjectError::Project, _) => ConditionError::Project {
+            (OtherProjectError::Project | OtherProjectError::Host, _) => ConditionError::Project {
                 project: project.clone(),
             },
             (OtherProjectError::Ref, git_ref) => ConditionError::Ref {
@@ -223,6 +246,9 @@ pub enum OtherProjectError {
     /// The project has no such ref.
     #[error("the project has no such ref")]
     Ref,
+    /// The component's host is another than this one.
+    #[error("projects of other hosts cannot be read")]
+    Host,
     /// Other projects cannot be read from here.
     #[error(transparent)]
     Source(#[from] SourceError),

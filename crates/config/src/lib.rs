@@ -65,6 +65,7 @@ pub mod pattern;
 pub mod refs;
 pub mod variables;
 
+pub use conditions::OtherProjectError;
 pub use config::{Config, Loaded, load, load_for};
 pub use context::LoadContext;
 pub use diagnostic::{Diagnostic, Severity, Span};
@@ -73,5 +74,5 @@ pub use inputs::InputValues;
 pub use limits::Limits;
 pub use model::*;
 pub use render::render;
-pub use source::{NoFiles, Source, SourceError};
+pub use source::{NoFiles, OtherProject, ProjectRequest, Reader, RemoteError, Source, SourceError};
 pub use suggest::suggest;

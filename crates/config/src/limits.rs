@@ -15,6 +15,8 @@ pub struct Limits {
     pub jobs: usize,
     /// Included files, nested ones and repetitions counted.
     pub include_files: usize,
+    /// Bytes of all included files together.
+    pub include_bytes: usize,
     /// How many entries with `extends` may follow each other.
     pub extends_levels: usize,
     /// How deep one `!reference` may lead to another.
@@ -42,6 +44,7 @@ impl Default for Limits {
             expanded_bytes: 512 * 1024 * 1024,
             jobs: 200_000,
             include_files: 150,
+            include_bytes: 314_572_800,
             extends_levels: 11,
             reference_levels: 10,
             needs: 50,

@@ -15,12 +15,12 @@ impl Repository {
         from: &str,
         to: Option<&str>,
     ) -> Result<Option<Vec<String>>, GitError> {
-        let Some(from) = self.commit(from)? else {
+        let Some(from) = self.resolve(from)? else {
             return Ok(None);
         };
         let to = match to {
             None => None,
-            Some(name) => match self.commit(name)? {
+            Some(name) => match self.resolve(name)? {
                 Some(commit) => Some(commit),
                 None => return Ok(None),
             },
@@ -50,26 +50,11 @@ impl Repository {
     /// # Errors
     /// When git cannot be run.
     pub fn merge_base(&self, one: &str, other: &str) -> Result<Option<String>, GitError> {
-        let (Some(one), Some(other)) = (self.commit(one)?, self.commit(other)?) else {
+        let (Some(one), Some(other)) = (self.resolve(one)?, self.resolve(other)?) else {
             return Ok(None);
         };
         let call = self.git().args(["merge-base", &one, &other]);
         let answer = call.spawn()?.answer()?;
         Ok(answer.map(|id| String::from_utf8_lossy(id.trim_ascii_end()).into_owned()))
-    }
-
-    /// The full id of the commit that a name means: here, or on the remote as a runner knows
-    /// it.
-    fn commit(&self, name: &str) -> Result<Option<String>, GitError> {
-        for name in [name.to_owned(), format!("origin/{name}")] {
-            let call = self.git().args(["rev-parse", "--verify", "--quiet"]);
-            let call = call.args(["--end-of-options", &format!("{name}^{{commit}}")]);
-            if let Some(id) = call.spawn()?.answer()? {
-                return Ok(Some(
-                    String::from_utf8_lossy(id.trim_ascii_end()).into_owned(),
-                ));
-            }
-        }
-        Ok(None)
     }
 }

@@ -33,6 +33,12 @@ impl Config {
             .map(|(_, value)| value.as_str())
     }
 
+    /// All values of `key`, in order.
+    pub(crate) fn values(&self, key: &str) -> impl Iterator<Item = &str> {
+        let entries = self.entries.iter().filter(move |(name, _)| name == key);
+        entries.map(|(_, value)| value.as_str())
+    }
+
     /// The address of a remote after the `url.<base>.insteadOf` rewriting, where the longest
     /// matching prefix wins (git-config, `url.<base>.insteadOf`).
     pub(crate) fn remote_url(&self, remote: &str) -> Option<String> {

@@ -12,6 +12,7 @@
 
 mod changes;
 mod command;
+mod commit_files;
 mod config;
 mod copy;
 mod facts;
@@ -27,6 +28,7 @@ mod snapshot;
 mod tree;
 
 pub use command::GitError;
+pub use commit_files::FileAt;
 pub use copy::{Copied, CopyError, CopyMethod};
 pub use facts::{Facts, FactsError};
 pub use project::ProjectPath;

@@ -8,8 +8,9 @@ use shipway_config::{Diagnostic, Files, Severity};
 use crate::args::{Format, LintArgs, ProjectArgs};
 use crate::config_files;
 use crate::error::Fault;
+use crate::includes::Includes;
 use crate::output;
-use crate::project::{DEFAULT_FILE, Project};
+use crate::project::{DEFAULT_FILE, Project, STATE_DIR};
 use crate::style::{self, paint};
 use crate::text;
 
@@ -35,7 +36,8 @@ struct Entry<'a> {
 /// Runs the command.
 pub(crate) fn lint(args: &LintArgs) -> Result<u8, Fault> {
     let (root, file) = locate(args)?;
-    let loaded = config_files::load(&root, &file, &root.display().to_string())?;
+    let includes = includes(args, &root)?;
+    let loaded = config_files::load(&root, &file, &root.display().to_string(), includes)?;
     let valid = loaded.config.is_some();
     let of = |severity| {
         let found = loaded.diagnostics.iter();
@@ -82,6 +84,19 @@ pub(crate) fn lint(args: &LintArgs) -> Result<u8, Fault> {
         }
     }
     Ok(if valid { 0 } else { 1 })
+}
+
+/// A file outside of any repository can include files of others too.
+fn includes(args: &LintArgs, root: &Path) -> Result<Includes, Fault> {
+    let project = Project::find(&ProjectArgs {
+        directory: root.to_owned(),
+        file: None,
+        state_dir: None,
+    });
+    match project {
+        Ok(project) => Includes::of(&project, &args.includes),
+        Err(_) => Includes::new(&args.includes, None, &root.join(STATE_DIR)),
+    }
 }
 
 /// The root for includes and the file below it. A file outside of any repository can be

@@ -46,7 +46,13 @@ pub(crate) fn list(args: &ListArgs) -> Result<u8, Fault> {
     let project = Project::find(&args.project)?;
     let facts = project.facts(args.context.reference.as_deref())?;
     let occasion = pipeline::occasion(&args.context, &project)?;
-    let planned = pipeline::plan(&project.root, &project, &facts, &occasion)?;
+    let planned = pipeline::plan(
+        &project.root,
+        &project,
+        &facts,
+        &occasion,
+        &args.context.includes,
+    )?;
     match args.format {
         Format::Json => output::print_json(&report(&planned.plan))?,
         Format::Text => output::print(|out| print(out, &planned.plan))?,

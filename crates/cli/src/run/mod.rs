@@ -78,14 +78,26 @@ fn prepare(args: &RunArgs, project: &Project, builds: &Path) -> Result<Prepared,
         // A commit's configuration is the commit's, so its files come first.
         let facts = project.facts(reference)?;
         let snapshot = Sandbox::take(args, project, builds)?;
-        let planned = pipeline::plan(snapshot.path(), project, &facts, &occasion)?;
+        let planned = pipeline::plan(
+            snapshot.path(),
+            project,
+            &facts,
+            &occasion,
+            &args.context.includes,
+        )?;
         (facts, planned, snapshot)
     } else {
         // The copy does not depend on what the configuration says; it goes on beside it.
         std::thread::scope(|scope| {
             let copying = scope.spawn(|| Sandbox::take(args, project, builds));
             let facts = project.facts(None)?;
-            let planned = pipeline::plan(&project.root, project, &facts, &occasion)?;
+            let planned = pipeline::plan(
+                &project.root,
+                project,
+                &facts,
+                &occasion,
+                &args.context.includes,
+            )?;
             let snapshot = copying
                 .join()
                 .unwrap_or_else(|panic| resume_unwind(panic))?;

@@ -1,9 +1,11 @@
 //! One entry of `include`: what kind it is, and what stands beside.
 
 use crate::Span;
+use crate::duration::parse_seconds;
 use crate::inputs::InputValues;
 use crate::variables::{Collection, FileReferences, Undefined};
 use crate::yaml::{self, Map, Node, Value};
+use std::time::Duration;
 
 /// Sub-keys that say where a file comes from.
 pub(crate) const KINDS: [&str; 6] = [
@@ -58,6 +60,14 @@ pub(crate) struct Entry<'n> {
     pub(crate) inputs: InputValues,
     /// `rules`, unread.
     pub(crate) rules: Option<&'n Node>,
+    /// `file` of another project, variables put in, and where each is written.
+    pub(crate) files: Vec<(String, Span)>,
+    /// `ref` of another project, variables put in.
+    pub(crate) git_ref: Option<String>,
+    /// `integrity`: `sha256-` with the digest in base64.
+    pub(crate) integrity: Option<(String, Span)>,
+    /// `cache`: how old what was fetched before may be.
+    pub(crate) max_age: Option<Duration>,
 }
 
 /// The entries of `include`: of a list, or the one value.
@@ -83,6 +93,10 @@ pub(crate) fn entry<'n>(node: &'n Node, variables: &Collection) -> Result<Entry<
             span: node.span,
             inputs: InputValues::new(),
             rules: None,
+            files: Vec::new(),
+            git_ref: None,
+            integrity: None,
+            max_age: None,
         });
     }
     let Some(map) = node.as_map() else {
@@ -135,6 +149,14 @@ pub(crate) fn entry<'n>(node: &'n Node, variables: &Collection) -> Result<Entry<
                 .map(values)
                 .unwrap_or_default(),
             rules: node.get("rules"),
+            files: files(node, variables),
+            // A tag like `1.0` is a number to YAML.
+            git_ref: (node.get("ref").and_then(Node::scalar_text))
+                .map(|text| expand(&text, variables))
+                .filter(|text| !text.is_empty()),
+            integrity: (node.get("integrity"))
+                .and_then(|node| Some((node.as_text()?.to_owned(), node.span))),
+            max_age: node.get("cache").and_then(max_age),
         }),
         _ => Err(faults),
     }
@@ -180,6 +202,14 @@ pub(crate) fn shape(node: &Node, map: &Map) -> Vec<Fault> {
         });
     }
     faults.extend(integrity(node));
+    faults.extend(cache(node));
+    if let Some(file) = node.get("file").filter(|file| !is_blank(file))
+        && node.get("project").is_some()
+        && texts(file).is_none()
+    {
+        let text = "include:file should be a string or an array of strings";
+        faults.push(Fault::new(file.span, text));
+    }
     if let Some(inputs) = node.get("inputs").or_else(|| node.get("with"))
         && inputs.as_map().is_none()
     {
@@ -208,6 +238,55 @@ fn integrity(node: &Node) -> Vec<Fault> {
         Some(_) => {}
     }
     faults
+}
+
+/// Seconds that `cache: true` stands for.
+const CACHE: u64 = 3600;
+/// The shortest time, in seconds.
+const SHORTEST_CACHE: u64 = 60;
+
+fn cache(node: &Node) -> Option<Fault> {
+    let cache = node.get("cache").filter(|cache| !cache.is_null())?;
+    if node.get("remote").is_none() {
+        let text = "include config cache can only be specified for remote includes";
+        return Some(Fault::new(cache.span, text));
+    }
+    if cache.as_bool().is_some() || max_age(cache).is_some() {
+        return None;
+    }
+    let text = "include config cache must be a boolean or a duration of at least 1 minute";
+    Some(Fault {
+        hint: Some("`true` is an hour; `cache: 15 minutes`".to_owned()),
+        ..Fault::new(cache.span, text)
+    })
+}
+
+/// How old a kept answer may be; `None` where none is to be kept.
+fn max_age(node: &Node) -> Option<Duration> {
+    let seconds = match node.as_bool() {
+        Some(is_kept) => is_kept.then_some(CACHE),
+        None => parse_seconds(node.as_text()?).filter(|seconds| *seconds >= SHORTEST_CACHE),
+    };
+    seconds.map(Duration::from_secs)
+}
+
+/// `file`, one or several.
+fn files(node: &Node, variables: &Collection) -> Vec<(String, Span)> {
+    let found = node.get("file").and_then(texts).unwrap_or_default();
+    found
+        .into_iter()
+        .map(|(text, span)| (expand(text, variables), span))
+        .collect()
+}
+
+fn texts(node: &Node) -> Option<Vec<(&str, Span)>> {
+    match node.as_list() {
+        Some(list) => list
+            .iter()
+            .map(|node| Some((node.as_text()?, node.span)))
+            .collect(),
+        None => Some(vec![(node.as_text()?, node.span)]),
+    }
 }
 
 fn is_base64(text: &str) -> bool {

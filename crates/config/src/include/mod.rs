@@ -1,20 +1,26 @@
 //! Files: reads the first and those it includes, each with its own includes first, and merges
 //! them in order; the file that includes them comes last and wins.
 
+mod component;
 pub(crate) mod entry;
+mod fetch;
+mod integrity;
 mod rules;
+mod scope;
 mod wildcard;
 
-use crate::conditions::Paths;
 use crate::inputs::{self, InputValues};
 use crate::keywords::header::{self, Header};
 use crate::keywords::report::Report;
 use crate::keywords::{self};
 use crate::merge::merge_map;
 use crate::yaml::{self, Map, Node, Part, Value, get};
-use crate::{Diagnostic, FileId, Files, Input, Limits, LoadContext, Source, SourceError, Span};
+use crate::{Diagnostic, FileId, Files, Input, Limits, LoadContext, Source, Span};
 use entry::Entry;
+use fetch::Fetched;
 use indexmap::IndexMap;
+use scope::Scope;
+use std::rc::Rc;
 use std::sync::Arc;
 
 pub(crate) struct Loader<'l> {
@@ -25,15 +31,17 @@ pub(crate) struct Loader<'l> {
     source: &'l dyn Source,
     context: &'l LoadContext,
     limits: &'l Limits,
-    paths: Paths<'l>,
     included: usize,
+    included_bytes: usize,
     /// A limit was hit: what follows would only repeat it.
     stopped: bool,
 }
 
 /// How a file is called in messages and what it is given.
-struct Asked<'a> {
+struct Asked<'a, 'l> {
     file: FileId,
+    /// What it may include and know.
+    scope: &'a Rc<Scope<'l>>,
     /// Before the messages of its faults; empty for the first file.
     prefix: &'a str,
     inputs: &'a InputValues,
@@ -54,8 +62,8 @@ impl<'l> Loader<'l> {
             source,
             context,
             limits,
-            paths: Paths::new(source),
             included: 0,
+            included_bytes: 0,
             stopped: false,
         }
     }
@@ -70,19 +78,21 @@ impl<'l> Loader<'l> {
             );
             return None;
         }
+        let scope = Rc::new(Scope::own(self.source, &self.context.variables));
         let asked = Asked {
             file,
+            scope: &scope,
             prefix: "",
             inputs: &self.context.inputs,
             at: start_of(file),
         };
         let (header, root) = self.parse(&asked, text)?;
         self.inputs = header.map(|header| header.inputs).unwrap_or_default();
-        self.with_includes(root)
+        self.with_includes(root, &scope)
     }
 
     /// Reads the YAML of a file, its inputs put in.
-    fn parse(&mut self, asked: &Asked<'_>, text: &str) -> Option<(Option<Header>, Map)> {
+    fn parse(&mut self, asked: &Asked<'_, 'l>, text: &str) -> Option<(Option<Header>, Map)> {
         let parts = self.told(yaml::parts(text, asked.file, self.limits), asked)?;
         let mut warnings = Vec::new();
         let mut parts = parts.into_iter();
@@ -146,36 +156,57 @@ impl<'l> Loader<'l> {
     }
 
     /// The header with the inputs of the files that it includes.
-    fn header(&mut self, node: &Node, asked: &Asked<'_>) -> Option<Header> {
+    fn header(&mut self, node: &Node, asked: &Asked<'_, 'l>) -> Option<Header> {
         let report = Report::new(self.limits);
         let mut header = header::header(node, &report);
         self.report(report, asked.prefix)?;
         let includes = std::mem::take(&mut header.includes);
         let mut complete = true;
         for include in &includes {
-            complete &= self.shared_inputs(include, &mut header).is_some();
+            let found = self.shared_inputs(include, &mut header, asked.scope);
+            complete &= found.is_some();
         }
         complete.then_some(header)
     }
 
-    /// Adds the inputs of a file named in `spec:include`.
-    fn shared_inputs(&mut self, node: &Node, header: &mut Header) -> Option<()> {
-        let entry = self.entry_of(node)?;
-        if entry.kind != "local" {
-            self.unsupported(&format!("spec:include:{}", entry.kind), entry.span);
+    /// Adds the inputs of what is named in `spec:include`.
+    fn shared_inputs(
+        &mut self,
+        node: &Node,
+        header: &mut Header,
+        scope: &Rc<Scope<'l>>,
+    ) -> Option<()> {
+        let entry = self.entry_of(node, scope)?;
+        if !matches!(entry.kind, "local" | "project" | "remote") {
+            let text = format!("`spec:include` does not know `{}`", entry.kind);
+            self.fault(entry.span, text).hint =
+                Some("only `local`, `project` and `remote` can be here".to_owned());
             return None;
         }
-        let (path, text) = self.read_local(&entry.target, entry.span)?;
-        let file = self.files.add(path.clone(), text.clone(), Some(entry.span));
+        for fetched in self.fetch(&entry, scope)? {
+            self.inputs_of(&fetched, &entry, header)?;
+        }
+        Some(())
+    }
+
+    fn inputs_of(
+        &mut self,
+        fetched: &Fetched<'l>,
+        entry: &Entry<'_>,
+        header: &mut Header,
+    ) -> Option<()> {
+        let path = &fetched.location;
+        let file = (self.files).add(&fetched.place, &fetched.text, Some(entry.span));
         let prefix = format!("`{path}`: ");
         let nothing = InputValues::new();
         let asked = Asked {
             file,
+            scope: &fetched.scope,
             prefix: &prefix,
             inputs: &nothing,
             at: entry.span,
         };
-        let (_, root) = self.parse(&asked, &text)?;
+        let (_, root) = self.parse(&asked, &fetched.text)?;
         let unknown: Vec<&str> = root
             .keys()
             .map(|key| key.as_str())
@@ -212,7 +243,7 @@ impl<'l> Loader<'l> {
         &mut self,
         part: &Part<'_>,
         header: &Header,
-        asked: &Asked<'_>,
+        asked: &Asked<'_, 'l>,
         warnings: &mut Vec<Diagnostic>,
     ) -> Option<Option<Node>> {
         let values = match inputs::resolve(&header.inputs, asked.inputs) {
@@ -228,11 +259,11 @@ impl<'l> Loader<'l> {
                 return None;
             }
         };
-        let context = serde_json::json!({ "inputs": values });
+        let context = (asked.scope).interpolated(serde_json::json!(values), &header.component);
         let found = inputs::interpolate(
             part.text,
             &context,
-            &self.context.variables,
+            &asked.scope.variables,
             self.limits.yaml_bytes,
         );
         match found {
@@ -257,7 +288,7 @@ impl<'l> Loader<'l> {
     }
 
     /// The value, or nothing after its fault was told.
-    fn told<T>(&mut self, read: Result<T, Diagnostic>, asked: &Asked<'_>) -> Option<T> {
+    fn told<T>(&mut self, read: Result<T, Diagnostic>, asked: &Asked<'_, 'l>) -> Option<T> {
         read.map_err(|mut fault| {
             fault.message.insert_str(0, asked.prefix);
             self.diagnostics.push(fault);
@@ -293,14 +324,14 @@ impl<'l> Loader<'l> {
     }
 
     /// Puts a file on top of what it includes.
-    fn with_includes(&mut self, mut root: Map) -> Option<Map> {
+    fn with_includes(&mut self, mut root: Map, scope: &Rc<Scope<'l>>) -> Option<Map> {
         let Some(include) = root.shift_remove(&yaml::Key::text("include")) else {
             return Some(root);
         };
         let mut merged = Map::new();
         let mut complete = true;
         for node in entry::entries(&include.node) {
-            match self.included(node) {
+            match self.included(node, scope) {
                 Some(maps) => maps.iter().for_each(|map| {
                     merge_map(&mut merged, map);
                 }),
@@ -314,8 +345,8 @@ impl<'l> Loader<'l> {
         Some(merged)
     }
 
-    fn entry_of<'n>(&mut self, node: &'n Node) -> Option<Entry<'n>> {
-        match entry::entry(node, &self.context.variables) {
+    fn entry_of<'n>(&mut self, node: &'n Node, scope: &Scope<'l>) -> Option<Entry<'n>> {
+        match entry::entry(node, &scope.variables) {
             Ok(entry) => Some(entry),
             Err(faults) => {
                 for fault in faults {
@@ -327,126 +358,49 @@ impl<'l> Loader<'l> {
     }
 
     /// The files of one entry of `include`; `None` where any cannot be had.
-    fn included(&mut self, node: &Node) -> Option<Vec<Map>> {
+    fn included(&mut self, node: &Node, scope: &Rc<Scope<'l>>) -> Option<Vec<Map>> {
         if self.stopped {
             return None;
         }
-        let entry = self.entry_of(node)?;
+        let entry = self.entry_of(node, scope)?;
         if let Some(rules) = entry.rules
-            && !self.lets_in(rules)?
+            && !self.lets_in(rules, scope)?
         {
             return Some(Vec::new());
         }
-        if entry.kind != "local" {
-            self.unsupported(&format!("include:{}", entry.kind), entry.span);
-            return None;
-        }
-        if wildcard::is_wildcard(&entry.target) {
-            return self.wildcard(&entry);
-        }
-        Some(vec![self.local(&entry.target, &entry)?])
+        let files = self.fetch(&entry, scope)?;
+        // Each is read, so that all that are wrong are told.
+        let maps: Vec<Option<Map>> = files
+            .iter()
+            .map(|fetched| self.read(fetched, &entry))
+            .collect();
+        maps.into_iter().collect()
     }
 
-    fn lets_in(&mut self, node: &Node) -> Option<bool> {
+    fn read(&mut self, fetched: &Fetched<'l>, entry: &Entry<'_>) -> Option<Map> {
+        let file = (self.files).add(&fetched.place, &fetched.text, Some(entry.span));
+        let asked = Asked {
+            file,
+            scope: &fetched.scope,
+            prefix: &format!("`{}`: ", fetched.location),
+            inputs: &entry.inputs,
+            at: entry.span,
+        };
+        let (_, root) = self.parse(&asked, &fetched.text)?;
+        self.with_includes(root, &fetched.scope)
+    }
+
+    fn lets_in(&mut self, node: &Node, scope: &Scope<'l>) -> Option<bool> {
         let report = Report::new(self.limits);
         let rules = keywords::include_rules(node, &report);
         self.report(report, "")?;
-        match rules::lets_in(&rules, &self.context.variables, &self.paths) {
+        match rules::lets_in(&rules, &scope.variables, &scope.paths) {
             Ok(lets_in) => Some(lets_in),
             Err(error) => {
                 self.fault(node.span, format!("include:{error}"));
                 None
             }
         }
-    }
-
-    fn wildcard(&mut self, entry: &Entry<'_>) -> Option<Vec<Map>> {
-        let wanted = entry.target.trim_start_matches('/');
-        let listing = self.paths.own();
-        let found = wildcard::matching(wanted, &listing);
-        if found.is_empty() {
-            let text = format!("Local file `{wanted}` does not have any matching files!");
-            self.fault(entry.span, text).hint = Some(
-                "`*` stays in one folder, `**` crosses folders, `**/` needs at least one"
-                    .to_owned(),
-            );
-            return None;
-        }
-        // Every file is tried, so that all that are wrong are told.
-        let maps: Vec<Option<Map>> = found.iter().map(|path| self.local(path, entry)).collect();
-        maps.into_iter().collect()
-    }
-
-    fn local(&mut self, written: &str, entry: &Entry<'_>) -> Option<Map> {
-        let (path, text) = self.read_local(written, entry.span)?;
-        let file = self.files.add(path.clone(), text.clone(), Some(entry.span));
-        let asked = Asked {
-            file,
-            prefix: &format!("`{path}`: "),
-            inputs: &entry.inputs,
-            at: entry.span,
-        };
-        let (_, root) = self.parse(&asked, &text)?;
-        self.with_includes(root)
-    }
-
-    /// Path and text of a file of the project.
-    fn read_local(&mut self, written: &str, at: Span) -> Option<(String, String)> {
-        if self.stopped {
-            return None;
-        }
-        let path = written.strip_prefix('/').unwrap_or(written);
-        if !has_yaml_extension(path) {
-            let text = format!("Included file `{written}` does not have YAML extension!");
-            self.fault(at, text).label = Some("must end in .yml or .yaml".to_owned());
-            return None;
-        }
-        if self.included >= self.limits.include_files {
-            self.stopped = true;
-            let text = format!(
-                "Maximum of {} nested includes are allowed!",
-                self.limits.include_files
-            );
-            self.fault(at, text).hint =
-                Some("a file may include itself through others; break the circle".to_owned());
-            return None;
-        }
-        self.included += 1;
-        let text = match inside_project(path)
-            .ok_or(SourceError::NotFound)
-            .and_then(|path| self.source.local(&path))
-        {
-            Ok(text) => text,
-            Err(SourceError::NotFound) => {
-                self.missing(path, at);
-                return None;
-            }
-            Err(error) => {
-                let text = format!("Local file `{path}` cannot be included: {error}");
-                self.fault(at, text);
-                return None;
-            }
-        };
-        if text.trim().is_empty() {
-            self.fault(at, format!("Local file `{path}` is empty!"));
-            return None;
-        }
-        Some((path.to_owned(), text))
-    }
-
-    fn missing(&mut self, path: &str, at: Span) {
-        let listing = self.paths.own();
-        let near = crate::suggest(path, listing.iter().map(String::as_str))
-            .map(|near| format!("did you mean `{near}`?"));
-        self.fault(at, format!("Local file `{path}` does not exist!"))
-            .hint = near.or_else(|| Some("the path starts at the root of the project".to_owned()));
-    }
-
-    fn fault(&mut self, at: Span, text: String) -> &mut Diagnostic {
-        self.diagnostics
-            .push(Diagnostic::error(text, at).keyword("include"));
-        let last = self.diagnostics.len() - 1;
-        &mut self.diagnostics[last]
     }
 }
 
@@ -463,30 +417,4 @@ fn start_of(file: FileId) -> Span {
         column: 1,
         ..Span::default()
     }
-}
-
-fn has_yaml_extension(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    [".yml", ".yaml"].iter().any(|extension| {
-        name.len()
-            .checked_sub(extension.len())
-            .filter(|stem| *stem > 0)
-            .and_then(|stem| name.get(stem..))
-            .is_some_and(|end| end.eq_ignore_ascii_case(extension))
-    })
-}
-
-/// The path without `.` and `..`; `None` where it would leave the project.
-fn inside_project(path: &str) -> Option<String> {
-    let mut parts = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
 }

@@ -23,6 +23,8 @@ pub(crate) struct Header {
     pub(crate) inputs: IndexMap<String, Input>,
     /// Entries that name files with more inputs.
     pub(crate) includes: Vec<Node>,
+    /// What a component wants to know of itself.
+    pub(crate) component: Vec<String>,
 }
 
 /// Reads the first document of a file.
@@ -53,7 +55,7 @@ pub(crate) fn header(node: &Node, report: &Report) -> Header {
     if let Some(node) = value(spec, "include") {
         header.includes = includes(node, &at.key("include"));
     }
-    component(spec, &at);
+    header.component = component(spec, &at);
     at.text(spec, "description");
     header
 }
@@ -93,15 +95,16 @@ fn includes(node: &Node, at: &Place<'_>) -> Vec<Node> {
     nodes
 }
 
-/// Only components have such a context, so the names are checked and not kept.
-fn component(spec: &Map, at: &Place<'_>) {
+/// The names in `spec:component`, those that exist.
+fn component(spec: &Map, at: &Place<'_>) -> Vec<String> {
     let Some(node) = value(spec, "component") else {
-        return;
+        return Vec::new();
     };
     let at = at.key("component");
     match strings(node) {
         Err(wrong) => {
             at.config(wrong, "should be an array of strings");
+            Vec::new()
         }
         Ok(names) => {
             let unknown: Vec<&str> = names
@@ -114,6 +117,7 @@ fn component(spec: &Map, at: &Place<'_>) {
                 at.config(node, &reason)
                     .did_you_mean(Some(first), &COMPONENT);
             }
+            names
         }
     }
 }

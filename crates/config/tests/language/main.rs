@@ -9,6 +9,7 @@ mod flow;
 mod hostile;
 mod image;
 mod include;
+mod include_elsewhere;
 mod inherit;
 mod inputs;
 mod matrix;

@@ -44,23 +44,26 @@ fn files_from_elsewhere() {
     for (yaml, expected) in [
         (
             "include: https://host/a.yml\nx: {script: m}",
-            "1:10 `include:remote` is not supported by shipway yet",
+            "1:10 Remote file `https://host/a.yml` could not be fetched because files from other \
+             hosts cannot be had here!",
         ),
         (
             "include: {template: A.gitlab-ci.yml}\nx: {script: m}",
-            "1:21 `include:template` is not supported by shipway yet",
+            "1:21 Template file `A.gitlab-ci.yml` cannot be included: reading templates is not \
+             possible here",
         ),
         (
-            "include: {component: h/g/p@1}\nx: {script: m}",
-            "1:22 `include:component` is not supported by shipway yet",
+            "include: {component: h/g/p@1.0.0}\nx: {script: m}",
+            "1:22 Component 'h/g/p@1.0.0' - reading other projects is not possible here",
         ),
         (
             "include: {project: g/p, ref: v1, file: a.yml}\nx: {script: m}",
-            "1:20 `include:project` is not supported by shipway yet",
+            "1:20 Project `g/p` cannot be read: reading other projects is not possible here",
         ),
         (
             "spec: {include: [{remote: 'https://host/i.yml'}]}\n---\nx: {script: m}",
-            "1:27 `spec:include:remote` is not supported by shipway yet",
+            "1:27 Remote file `https://host/i.yml` could not be fetched because files from other \
+             hosts cannot be had here!",
         ),
         (
             "go: {trigger: g/p, script: m}",
