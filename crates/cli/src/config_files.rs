@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use shipway_config::{
@@ -22,7 +23,7 @@ pub(crate) struct ProjectFiles {
     root: PathBuf,
     limit: u64,
     history: Option<History>,
-    includes: Option<Includes>,
+    includes: Option<Arc<Includes>>,
 }
 
 /// What the files are compared with for `changes`.
@@ -50,7 +51,7 @@ impl ProjectFiles {
 
     /// Lets them include what is not theirs.
     pub(crate) fn with_includes(mut self, includes: Includes) -> Self {
-        self.includes = Some(includes);
+        self.includes = Some(Arc::new(includes));
         self
     }
 

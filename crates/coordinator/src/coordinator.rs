@@ -10,7 +10,8 @@ use shipway_config::variables::Variable;
 use shipway_git::hosting::BareRepository;
 use shipway_pipeline::{Change, Context, Event, JobId, PipelineId, Plan, PlannedJob, Status};
 use shipway_store::{
-    JobUpdate, NewJob, NewPipeline, NewStage, PipelineUpdate, ProjectId, Store, Transaction, UserId,
+    JobRow, JobUpdate, NewJob, NewPipeline, NewStage, PipelineUpdate, ProjectId, Store,
+    Transaction, UserId,
 };
 use tokio::sync::{OwnedMutexGuard, broadcast};
 

@@ -64,8 +64,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     }
     let is_handed_out = parts[0] & 0xe000 == 0x2000;
     // Teredo and others of 2001::/23, documents, and segment routing of 3fff::/20.
-    let is_special = (parts[0] == 0x2001 && parts[1] < 0x0200)
-        || (parts[0] == 0x2001 && parts[1] == 0x0db8)
+    let is_special = parts[0] == 0x2001 && (parts[1] < 0x0200 || parts[1] == 0x0db8)
         || (parts[0] == 0x3fff && parts[1] < 0x1000);
     is_handed_out && !is_special
 }

@@ -1,5 +1,7 @@
 //! Files from a host on this machine.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
+
 use shipway_fetch::{FetchError, Limits, Reach, get};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;

@@ -5,8 +5,8 @@ mod checkout;
 mod lock;
 mod remote;
 
-use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use shipway_config::{OtherProject, OtherProjectError, ProjectRequest, RemoteError, SourceError};
@@ -31,7 +31,7 @@ pub(crate) struct Includes {
     checkouts: Vec<Checkout>,
     templates: Option<PathBuf>,
     remote: Remote,
-    started: OnceCell<Instant>,
+    started: OnceLock<Instant>,
 }
 
 impl Includes {
@@ -67,7 +67,7 @@ impl Includes {
             checkouts,
             templates,
             remote: Remote::new(args, state_dir),
-            started: OnceCell::new(),
+            started: OnceLock::new(),
         })
     }
 
