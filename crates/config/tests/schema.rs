@@ -5,8 +5,11 @@
 #![allow(clippy::print_stderr, reason = "a test that does not run says so")]
 
 use indexmap::IndexMap;
-use shipway_config::{Limits, Severity, Source, SourceError, load};
+use shipway_config::{
+    Limits, OtherProject, OtherProjectError, ProjectRequest, Severity, Source, SourceError, load,
+};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// A project in which every file is there.
 struct AnyFile;
@@ -22,6 +25,13 @@ impl Source for AnyFile {
 
     fn changes(&self, _compare_to: Option<&str>) -> Result<Option<Vec<String>>, SourceError> {
         Ok(None)
+    }
+
+    fn project(&self, _request: &ProjectRequest<'_>) -> Result<OtherProject, OtherProjectError> {
+        Ok(OtherProject {
+            sha: None,
+            files: Rc::new(AnyFile),
+        })
     }
 }
 

@@ -47,7 +47,14 @@ impl Repository {
         };
         let size = String::from_utf8_lossy(&size).trim().parse();
         if size.is_ok_and(|size: u64| size > limit) {
-            return Ok(FileAt::TooLarge);
+            // Directories have a length too.
+            let kind = self.git().args(["cat-file", "-t", &object]);
+            let is_file = (kind.spawn()?.answer()?).is_some_and(|kind| kind == b"blob\n");
+            return Ok(if is_file {
+                FileAt::TooLarge
+            } else {
+                FileAt::Missing
+            });
         }
         let call = self.git().args(["cat-file", "blob", &object]);
         let content = call.spawn()?.answer()?;
