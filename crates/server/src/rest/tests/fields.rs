@@ -78,6 +78,7 @@ fn told(route: &str) -> Option<Value> {
         "POST /projects/{id}/triggers" | "PUT /projects/{id}/triggers/{trigger_id}" => {
             json!({ "description": "d" })
         }
+        "PUT /projects/{id}/resource_groups/{key}" => json!({ "process_mode": "oldest_first" }),
         "POST /projects/{id}/runners" => json!({ "runner_id": 1 }),
         "PUT /runners/{runner_id}" => with(runner(), "active", json!(false)),
         "POST /user/runners" => with(runner(), "runner_type", json!("instance_type")),
@@ -146,6 +147,8 @@ impl World {
         };
         let mut transaction = site.app.store().begin().await.unwrap();
         let environment = transaction.ensure_environment(&environment).await.unwrap();
+        let join = transaction.join_resource_group(job, project.id, "K", now());
+        join.await.unwrap();
         transaction.commit().await.unwrap();
 
         let user = site.user("developer").await.id.0;
