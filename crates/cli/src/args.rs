@@ -9,6 +9,7 @@ use shipway_pipeline::Source;
 use crate::absent::AbsentArgs;
 #[cfg(feature = "server")]
 use crate::admin_args::AdminArgs;
+use crate::explain_args::{ExpandArgs, GraphArgs, SimulateArgs, VariablesArgs, WhyArgs};
 #[cfg(feature = "remote")]
 use crate::runner_args::RunnerArgs;
 #[cfg(feature = "server")]
@@ -26,6 +27,8 @@ use crate::serve_args::ServeArgs;
   shipway run                    run the pipeline of this work tree, uncommitted edits included
   shipway run test               run the job `test` and what it needs
   shipway lint                   show every fault of .gitlab-ci.yml at once
+  shipway why deploy             say why a job is in the pipeline or is not
+  shipway simulate --fail test   show what becomes of the rest if a job fails
   shipway history                list past runs
 
 Exit codes: 0 fine, 1 the pipeline or the check failed, 2 usage or configuration fault,
@@ -53,6 +56,11 @@ pub(crate) enum Command {
     Run(RunArgs),
     Lint(LintArgs),
     List(ListArgs),
+    Expand(ExpandArgs),
+    Graph(GraphArgs),
+    Why(WhyArgs),
+    Variables(VariablesArgs),
+    Simulate(SimulateArgs),
     History(HistoryArgs),
     Log(LogArgs),
     Clean(CleanArgs),
@@ -257,14 +265,21 @@ pub(crate) enum Format {
 }
 
 /// Show every fault of a configuration at once.
+///
+/// Without a context the file itself is judged, as on GitLab's lint page. With `--dry-run`, or
+/// any option that says what the pipeline is for, the pipeline is made too, and what stands in
+/// its way counts as a fault.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   shipway lint
   shipway lint ci/other.yml
   shipway lint --project group/templates=../templates
+  generate-pipeline | shipway lint -
+  shipway lint --dry-run                   also whether a pipeline comes of it
+  shipway lint --source schedule --var NIGHTLY=1
   shipway lint --format json")]
 pub(crate) struct LintArgs {
-    /// The configuration [default: .gitlab-ci.yml of this project].
+    /// The configuration, `-` for standard input [default: .gitlab-ci.yml of this project].
     #[arg(value_name = "FILE")]
     pub(crate) path: Option<PathBuf>,
 
@@ -277,11 +292,27 @@ pub(crate) struct LintArgs {
     )]
     pub(crate) directory: PathBuf,
 
+    /// Make the pipeline too.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
     #[command(flatten)]
-    pub(crate) includes: IncludeArgs,
+    pub(crate) context: ContextArgs,
 
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+}
+
+impl LintArgs {
+    /// Whether the pipeline is made too.
+    pub(crate) fn has_context(&self) -> bool {
+        let context = &self.context;
+        self.dry_run
+            || context.reference.is_some()
+            || context.source != Source::Push
+            || !context.variables.is_empty()
+            || !context.variable_files.is_empty()
+    }
 }
 
 /// List the jobs that would run, and why the others would not.

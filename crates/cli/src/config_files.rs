@@ -1,4 +1,4 @@
-//! The configuration and its includes, read from the disk.
+//! The configuration and its includes, read from the disk or from a commit.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -11,19 +11,32 @@ use shipway_config::{
 };
 
 use shipway_coordinator::PipelineFiles;
-use shipway_git::{GitError, Repository};
+use shipway_git::{FileAt, GitError, Repository};
 
+use crate::commit_files::{CommitFiles, unreadable};
 use crate::error::Fault;
 use crate::includes::Includes;
 use crate::project::DEFAULT_FILE;
 
-/// Files of a project on the disk, for `include: local`.
+/// The file that is standard input.
+pub(crate) const INPUT: &str = "-";
+
+/// Files of a project, for `include: local`.
 #[derive(Clone)]
 pub(crate) struct ProjectFiles {
-    root: PathBuf,
+    tree: Tree,
     limit: u64,
     history: Option<History>,
     includes: Option<Arc<Includes>>,
+}
+
+/// Where the files of a project are.
+#[derive(Clone)]
+enum Tree {
+    /// Below this directory.
+    Disk(PathBuf),
+    /// In the repository.
+    Commit(CommitFiles),
 }
 
 /// What the files are compared with for `changes`.
@@ -41,8 +54,17 @@ pub(crate) struct History {
 
 impl ProjectFiles {
     pub(crate) fn new(root: &Path, limits: &Limits) -> Self {
+        Self::of(Tree::Disk(root.to_owned()), limits)
+    }
+
+    /// The files of a commit.
+    pub(crate) fn at(commit: CommitFiles, limits: &Limits) -> Self {
+        Self::of(Tree::Commit(commit), limits)
+    }
+
+    fn of(tree: Tree, limits: &Limits) -> Self {
         Self {
-            root: root.to_owned(),
+            tree,
             limit: limits.yaml_bytes as u64,
             history: None,
             includes: None,
@@ -58,6 +80,16 @@ impl ProjectFiles {
     pub(crate) fn with_history(mut self, history: History) -> Self {
         self.history = Some(history);
         self
+    }
+
+    /// The configuration itself; its path may lead out of the project, where a person named it.
+    fn main(&self, path: &Path) -> Result<String, SourceError> {
+        match &self.tree {
+            Tree::Disk(root) => self.read(&root.join(path)),
+            // Nothing outside of the repository belongs to a commit.
+            Tree::Commit(_) if path.is_absolute() => self.read(path),
+            Tree::Commit(commit) => commit.local(&path.to_string_lossy()),
+        }
     }
 
     fn read(&self, path: &Path) -> Result<String, SourceError> {
@@ -83,7 +115,17 @@ impl ProjectFiles {
 
 impl PipelineFiles for ProjectFiles {
     fn open(&self, path: &str, limit: u64) -> io::Result<Option<Box<dyn Read>>> {
-        match std::fs::File::open(self.root.join(path)) {
+        let root = match &self.tree {
+            Tree::Disk(root) => root,
+            Tree::Commit(commit) => {
+                return match commit.read(path, limit).map_err(io::Error::other)? {
+                    FileAt::Missing => Ok(None),
+                    FileAt::TooLarge => Err(io::ErrorKind::FileTooLarge.into()),
+                    FileAt::Content(bytes) => Ok(Some(Box::new(io::Cursor::new(bytes)))),
+                };
+            }
+        };
+        match std::fs::File::open(root.join(path)) {
             Ok(file) if file.metadata()?.is_file() => Ok(Some(Box::new(file.take(limit)))),
             Ok(_) => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -95,12 +137,13 @@ impl PipelineFiles for ProjectFiles {
 impl Source for ProjectFiles {
     /// A path that leaves the project, by `..` or by a symbolic link, does not exist.
     fn local(&self, path: &str) -> Result<String, SourceError> {
-        let full = self.root.join(path.trim_start_matches('/'));
+        let root = match &self.tree {
+            Tree::Disk(root) => root,
+            Tree::Commit(commit) => return commit.local(path),
+        };
+        let full = root.join(path.trim_start_matches('/'));
         let real = full.canonicalize().map_err(|_| SourceError::NotFound)?;
-        let root = self
-            .root
-            .canonicalize()
-            .map_err(|_| SourceError::NotFound)?;
+        let root = root.canonicalize().map_err(|_| SourceError::NotFound)?;
         if !real.starts_with(&root) {
             return Err(SourceError::NotFound);
         }
@@ -108,8 +151,12 @@ impl Source for ProjectFiles {
     }
 
     fn list(&self) -> Vec<String> {
+        let root = match &self.tree {
+            Tree::Disk(root) => root,
+            Tree::Commit(commit) => return commit.list(),
+        };
         let mut found = Vec::new();
-        let mut queue = vec![self.root.clone()];
+        let mut queue = vec![root.clone()];
         while let Some(directory) = queue.pop() {
             let Ok(entries) = std::fs::read_dir(&directory) else {
                 continue;
@@ -122,7 +169,7 @@ impl Source for ProjectFiles {
                 if kind.is_dir() && entry.file_name() != ".git" && entry.file_name() != ".shipway" {
                     queue.push(path);
                 } else if kind.is_file()
-                    && let Some(name) = path.strip_prefix(&self.root).ok().and_then(Path::to_str)
+                    && let Some(name) = path.strip_prefix(root).ok().and_then(Path::to_str)
                 {
                     found.push(name.to_owned());
                 }
@@ -136,9 +183,7 @@ impl Source for ProjectFiles {
         let Some(history) = &self.history else {
             return Ok(None);
         };
-        let changes = history
-            .changes(compare_to)
-            .map_err(|error| SourceError::Unreadable(error.to_string()))?;
+        let changes = history.changes(compare_to).map_err(unreadable)?;
         if changes.is_none() && compare_to.is_some() {
             return Err(SourceError::NotFound);
         }
@@ -204,19 +249,8 @@ impl History {
     }
 }
 
-/// Reads and checks a configuration for nobody in particular; `root` is where its includes
-/// are, `place` is what a person calls that.
-pub(crate) fn load(
-    root: &Path,
-    file: &Path,
-    place: &str,
-    includes: Includes,
-) -> Result<Loaded, Fault> {
-    let files = ProjectFiles::new(root, &Limits::default()).with_includes(includes);
-    load_for(&files, file, place, &LoadContext::default())
-}
-
-/// The same for a pipeline to come.
+/// Reads and checks a configuration; `place` is what a person calls where it is. A file `-` is
+/// standard input.
 pub(crate) fn load_for(
     files: &ProjectFiles,
     file: &Path,
@@ -224,9 +258,18 @@ pub(crate) fn load_for(
     context: &LoadContext,
 ) -> Result<Loaded, Fault> {
     let limits = Limits::default();
-    let path = files.root.join(file);
-    let name = file.to_string_lossy();
-    let text = files.read(&path).map_err(|error| match error {
+    let is_input = file == Path::new(INPUT);
+    let text = if is_input {
+        files.read(Path::new("/dev/stdin"))
+    } else {
+        files.main(file)
+    };
+    let name = if is_input {
+        "standard input".into()
+    } else {
+        file.to_string_lossy()
+    };
+    let text = text.map_err(|error| match error {
         SourceError::NotFound => missing(file, place),
         error => Fault::usage_text(format!("cannot read {name} in {place}: {error}")),
     })?;
@@ -250,7 +293,7 @@ fn missing(file: &Path, place: &str) -> Fault {
 /// A configuration without faults and the files it came from.
 pub(crate) struct Checked {
     pub(crate) config: Config,
-    files: Files,
+    pub(crate) files: Files,
 }
 
 impl Checked {

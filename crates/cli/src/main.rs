@@ -6,8 +6,10 @@ mod absent;
 mod admin_args;
 mod args;
 mod commands;
+mod commit_files;
 mod config_files;
 mod error;
+mod explain_args;
 mod includes;
 mod log_text;
 mod output;
@@ -42,6 +44,11 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Lint(args) => commands::lint(&args),
         Command::List(args) => commands::list(&args),
+        Command::Expand(args) => commands::expand(&args),
+        Command::Graph(args) => commands::graph(&args),
+        Command::Why(args) => commands::why(&args),
+        Command::Variables(args) => commands::variables(&args),
+        Command::Simulate(args) => commands::simulate(&args),
         Command::History(args) => commands::history(&args),
         Command::Log(args) => commands::log(&args),
         Command::Clean(args) => commands::clean(&args),

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use shipway_config::{Limits, LoadContext};
+use shipway_config::{Diagnostic, Limits, LoadContext, Loaded};
 use shipway_coordinator::{Occasion, context};
 use shipway_git::Facts;
 use shipway_pipeline::{Context, Host, Plan, PlanError};
 
-use crate::args::{ContextArgs, IncludeArgs, variable};
+use crate::args::{ContextArgs, IncludeArgs, ProjectArgs, variable};
+use crate::commit_files::CommitFiles;
 use crate::config_files::{self, Checked, History, ProjectFiles};
 use crate::error::Fault;
 use crate::includes::Includes;
@@ -60,29 +61,102 @@ fn read_variables(path: &Path) -> Result<Vec<(String, String)>, Fault> {
     Ok(variables)
 }
 
-/// Reads the configuration below `root`, prints what is wrong with it, and makes the plan.
-/// A root that is not the project's holds the files of a commit.
-pub(crate) fn plan(
-    root: &Path,
+/// A configuration read for a pipeline, and what is needed to make its plan.
+pub(crate) struct Read {
+    /// What the pipeline is for.
+    pub(crate) context: Context,
+    /// The configuration and its files.
+    pub(crate) checked: Checked,
+    /// The project's files.
+    pub(crate) files: ProjectFiles,
+}
+
+/// Which files a pipeline is made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Tree<'a> {
+    /// Those of the work tree, edits included.
+    Work,
+    /// Those of the commit, in this directory.
+    Directory(&'a Path),
+    /// Those of the commit, in the repository.
+    Commit,
+}
+
+impl Tree<'_> {
+    /// The commit of a ref that was named, else the work tree.
+    fn of(reference: Option<&str>) -> Self {
+        match reference {
+            Some(_) => Self::Commit,
+            None => Self::Work,
+        }
+    }
+
+    /// What a person calls it.
+    fn name(self, project: &Project, facts: &Facts) -> String {
+        match self {
+            Self::Work => project.root.display().to_string(),
+            Self::Directory(_) | Self::Commit => format!("the commit {}", facts.ref_name),
+        }
+    }
+}
+
+/// Reads the configuration and prints what is wrong with it.
+fn read(
+    tree: Tree<'_>,
     project: &Project,
     facts: &Facts,
     occasion: &Occasion,
     includes: &IncludeArgs,
-) -> Result<Planned, Fault> {
-    let place = if root == project.root {
-        root.display().to_string()
-    } else {
-        format!("the commit {}", facts.ref_name)
-    };
+) -> Result<Read, Fault> {
+    let place = tree.name(project, facts);
     let context = context(facts, occasion);
     let files =
-        files(root, project, facts, occasion).with_includes(Includes::of(project, includes)?);
+        files(tree, project, facts, occasion).with_includes(Includes::of(project, includes)?);
     let load = LoadContext {
         variables: context.known_to_includes(),
         ..LoadContext::default()
     };
     let loaded = config_files::load_for(&files, &project.file, &place, &load)?;
     let checked = config_files::report(loaded, color_on_stderr())?;
+    Ok(Read {
+        context,
+        checked,
+        files,
+    })
+}
+
+/// The same from the options of a command that shows a pipeline.
+pub(crate) fn read_from(project: &ProjectArgs, context: &ContextArgs) -> Result<Read, Fault> {
+    let project = Project::find(project)?;
+    let reference = context.reference.as_deref();
+    let facts = project.facts(reference)?;
+    let occasion = occasion(context, &project)?;
+    let tree = Tree::of(reference);
+    read(tree, &project, &facts, &occasion, &context.includes)
+}
+
+/// Reads the configuration and makes the plan, from the options of a command that shows it.
+pub(crate) fn plan_from(project: &ProjectArgs, context: &ContextArgs) -> Result<Planned, Fault> {
+    planned(read_from(project, context)?)
+}
+
+/// Reads the configuration and makes the plan.
+pub(crate) fn plan(
+    tree: Tree<'_>,
+    project: &Project,
+    facts: &Facts,
+    occasion: &Occasion,
+    includes: &IncludeArgs,
+) -> Result<Planned, Fault> {
+    planned(read(tree, project, facts, occasion, includes)?)
+}
+
+fn planned(read: Read) -> Result<Planned, Fault> {
+    let Read {
+        context,
+        checked,
+        files,
+    } = read;
     let plan = shipway_pipeline::create(&checked.config, &context, &files)
         .map_err(|faults| refuse(&faults, &checked))?;
     Ok(Planned {
@@ -94,18 +168,31 @@ pub(crate) fn plan(
 
 /// The files that the pipeline is made of.
 pub(crate) fn files(
-    root: &Path,
+    tree: Tree<'_>,
     project: &Project,
     facts: &Facts,
     occasion: &Occasion,
 ) -> ProjectFiles {
-    let history = history(root, project, facts, occasion);
-    ProjectFiles::new(root, &Limits::default()).with_history(history)
+    let limits = Limits::default();
+    let history = history(tree, project, facts, occasion);
+    let files = match (tree, &facts.sha) {
+        (Tree::Directory(directory), _) => ProjectFiles::new(directory, &limits),
+        (Tree::Commit, Some(sha)) => {
+            let commit = CommitFiles {
+                repository: project.repository.clone(),
+                commit: sha.clone(),
+                folder: history.folder.clone(),
+            };
+            ProjectFiles::at(commit, &limits)
+        }
+        (Tree::Work | Tree::Commit, _) => ProjectFiles::new(&project.root, &limits),
+    };
+    files.with_history(history)
 }
 
 /// What `changes` compares with. The latest commit counts as pushed, after its first parent;
 /// what is not committed yet belongs to it. Without a push GitLab compares with nothing.
-fn history(root: &Path, project: &Project, facts: &Facts, occasion: &Occasion) -> History {
+fn history(tree: Tree<'_>, project: &Project, facts: &Facts, occasion: &Occasion) -> History {
     let below = project.root.strip_prefix(project.repository.top()).ok();
     let folder = below
         .filter(|below| !below.as_os_str().is_empty())
@@ -117,7 +204,10 @@ fn history(root: &Path, project: &Project, facts: &Facts, occasion: &Occasion) -
     History {
         repository: project.repository.clone(),
         folder,
-        commit: (root != project.root).then(|| facts.sha.clone()).flatten(),
+        commit: match tree {
+            Tree::Work => None,
+            Tree::Directory(_) | Tree::Commit => facts.sha.clone(),
+        },
         before: (is_push && !is_first).then_some(before),
     }
 }
@@ -139,8 +229,59 @@ pub(crate) fn refuse_unsupported(plan: &Plan, checked: &Checked) -> Result<(), F
         .hint("name the jobs to run, `shipway run JOB…`, to leave these out"))
 }
 
+/// Reads a configuration and tries to make its pipeline: what stands in its way is told as
+/// faults of the file.
+pub(crate) fn dry_run(project: &Project, file: &Path, args: &ContextArgs) -> Result<Loaded, Fault> {
+    let facts = project.facts(args.reference.as_deref())?;
+    let occasion = occasion(args, project)?;
+    let context = context(&facts, &occasion);
+    let tree = Tree::of(args.reference.as_deref());
+    let files = files(tree, project, &facts, &occasion)
+        .with_includes(Includes::of(project, &args.includes)?);
+    let load = LoadContext {
+        variables: context.known_to_includes(),
+        ..LoadContext::default()
+    };
+    let mut loaded = config_files::load_for(&files, file, &tree.name(project, &facts), &load)?;
+    let Some(config) = &loaded.config else {
+        return Ok(loaded);
+    };
+    let Err(faults) = shipway_pipeline::create(config, &context, &files) else {
+        return Ok(loaded);
+    };
+    let diagnostics: Vec<Diagnostic> = faults
+        .iter()
+        .map(|fault| {
+            let (job, keyword) = match fault {
+                PlanError::MissingNeed { job, .. } => {
+                    let key = config.jobs.get(job).map_or(job, |job| &job.key);
+                    (Some(key.as_str()), "needs")
+                }
+                PlanError::Condition { job, .. } => (job.as_deref(), "rules"),
+                PlanError::FilteredByWorkflow | PlanError::Empty { .. } => (None, "rules"),
+            };
+            let path = match job {
+                Some(job) => vec!["jobs", job, keyword],
+                None => vec!["workflow", keyword],
+            };
+            let text = fault.to_string();
+            let told = match config.origin(&path) {
+                Some(span) => Diagnostic::error(text, span),
+                None => Diagnostic::error_anywhere(text),
+            };
+            match job {
+                Some(job) => told.job(job).keyword(keyword),
+                None => told,
+            }
+        })
+        .collect();
+    loaded.diagnostics.extend(diagnostics);
+    loaded.config = None;
+    Ok(loaded)
+}
+
 /// Says why there is no plan, each fault with its place.
-fn refuse(faults: &[PlanError], checked: &Checked) -> Fault {
+pub(crate) fn refuse(faults: &[PlanError], checked: &Checked) -> Fault {
     let mut lines: Vec<String> = Vec::new();
     for fault in faults {
         let place = match fault {

@@ -4,8 +4,9 @@ use crate::include::Loader;
 use crate::keywords::report::Report;
 use crate::yaml::Map;
 use crate::{
-    Diagnostic, Files, Input, Job, Limits, LoadContext, PrefilledVariable, Source, Span, Variables,
-    Workflow, checks, extends, keywords, merged, origin, parallel, references, size,
+    Diagnostic, ExpandOptions, Expanded, Files, Input, Job, Limits, LoadContext, PrefilledVariable,
+    Source, Span, Variables, Workflow, checks, doubts, expand, extends, keywords, origin, parallel,
+    references, size,
 };
 use indexmap::IndexMap;
 use std::sync::Arc;
@@ -49,6 +50,8 @@ pub struct Config {
     /// The visible jobs by name, in file order, parallel ones as their instances.
     pub jobs: IndexMap<String, Job>,
     tree: Arc<Map>,
+    /// Hidden jobs that nothing uses, with their places.
+    unused: Vec<(String, Span)>,
 }
 
 impl Config {
@@ -62,7 +65,24 @@ impl Config {
     /// The whole configuration as one YAML text, after includes, references and `extends`;
     /// hidden jobs are still in it.
     pub fn merged_yaml(&self) -> String {
-        merged::text(&self.tree)
+        expand::merged(&self.tree)
+    }
+
+    /// What GitLab accepts and surely nobody means, as warnings: rules that can never match, two
+    /// pipelines of one push, unused hidden jobs, undefined variables, artifacts that nobody
+    /// makes. A run does not ask for them.
+    pub fn doubts(&self) -> Vec<Diagnostic> {
+        doubts::find(self, &self.tree, &self.unused)
+    }
+
+    /// The merged configuration as YAML and JSON, with the places its parts came from.
+    pub fn expand(&self, files: &Files, options: &ExpandOptions) -> Expanded {
+        expand::expand(&self.tree, files, options)
+    }
+
+    /// The keys of the top level: jobs, hidden ones too, and global keywords.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.tree.keys().map(|key| key.as_str())
     }
 }
 
@@ -87,6 +107,34 @@ pub fn load_for(
 ) -> Loaded {
     let mut loader = Loader::new(source, context, limits);
     let tree = loader.main(path, text);
+    finish(loader, tree, limits)
+}
+
+/// Reads a file that holds a configuration under one of its keys, as a mapping: a script of
+/// `shipway simulate`. Returns also what the file says besides, as JSON. Places in the
+/// diagnostics are those of the file.
+pub fn load_within(
+    path: &str,
+    text: &str,
+    key: &str,
+    source: &dyn Source,
+    limits: &Limits,
+    context: &dyn Fn(&serde_json::Value) -> LoadContext,
+) -> (Loaded, serde_json::Value) {
+    let nothing = LoadContext::default();
+    let mut outer = Loader::new(source, &nothing, limits);
+    let Some((root, around)) = outer.within(path, text, key) else {
+        return (finish(outer, None, limits), serde_json::Value::Null);
+    };
+    let context = context(&around);
+    let mut loader = Loader::new(source, &context, limits);
+    (loader.files, loader.diagnostics) = (outer.files, outer.diagnostics);
+    let tree = loader.included_by(root);
+    (finish(loader, tree, limits), around)
+}
+
+/// From the merged tree to checked data.
+fn finish(loader: Loader<'_>, tree: Option<Map>, limits: &Limits) -> Loaded {
     let mut loaded = Loaded {
         files: loader.files,
         config: None,
@@ -96,6 +144,7 @@ pub fn load_for(
     let Some(mut root) = tree else {
         return loaded;
     };
+    let unused = doubts::hidden_jobs(&root, &loaded.files);
     for step in [references::resolve, extends::resolve] {
         if loaded.errors().next().is_some() {
             return loaded;
@@ -133,6 +182,7 @@ pub fn load_for(
             workflow: read.workflow,
             jobs,
             tree: Arc::new(root),
+            unused,
         });
     }
     loaded.diagnostics.extend(report.into_diagnostics());

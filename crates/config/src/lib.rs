@@ -35,7 +35,6 @@ mod extends;
 mod include;
 mod inputs;
 mod merge;
-mod merged;
 #[expect(
     clippy::result_large_err,
     reason = "a fault ends the load, so its size costs nothing"
@@ -52,6 +51,8 @@ mod size;
 
 // What is wrong, and where.
 mod diagnostic;
+mod doubts;
+mod expand;
 mod render;
 mod suggest;
 
@@ -66,9 +67,10 @@ pub mod refs;
 pub mod variables;
 
 pub use conditions::OtherProjectError;
-pub use config::{Config, Loaded, load, load_for};
+pub use config::{Config, Loaded, load, load_for, load_within};
 pub use context::LoadContext;
 pub use diagnostic::{Diagnostic, Severity, Span};
+pub use expand::{ExpandOptions, Expanded, PartOrigin};
 pub use files::{FileId, Files};
 pub use inputs::InputValues;
 pub use limits::Limits;

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use shipway_config::variables::Variable;
-use shipway_pipeline::{JobId, PipelineId, Status};
+use shipway_pipeline::{JobId, PipelineId, State, Status};
 use shipway_store::{ArtifactRow, JobRow, PipelineRow};
 
 use crate::error::Error;
+use crate::live::Live;
 use crate::payload::Shared;
 use crate::reports::junit::TestTotals;
 
@@ -129,6 +130,20 @@ impl crate::Coordinator {
                 .collect(),
             jobs,
         })
+    }
+
+    /// The state of a pipeline as it is stored, without keeping others from it: what
+    /// [`shipway_pipeline::waiting`] is asked with.
+    ///
+    /// # Errors
+    /// When there is none of this id, or the store fails.
+    pub async fn state(&self, pipeline: PipelineId) -> Result<State, Error> {
+        let row = self.store.pipeline(pipeline).await?;
+        let row = row.ok_or(Error::NoPipeline(pipeline.0))?;
+        let stages = self.store.stages(pipeline).await?;
+        let jobs = self.store.jobs(pipeline).await?;
+        let variables = self.store.pipeline_variables(pipeline).await?;
+        Ok(Live::new(None, row, &variables, &stages, jobs)?.state)
     }
 
     /// The pipeline's own variables: what its push, trigger, schedule or starter gave it.

@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use shipway_config::{Diagnostic, Files, Severity};
+use shipway_config::{Diagnostic, Files, Limits, LoadContext, Severity};
 
 use crate::args::{Format, LintArgs, ProjectArgs};
-use crate::config_files;
+use crate::config_files::{self, INPUT, ProjectFiles};
 use crate::error::Fault;
 use crate::includes::Includes;
 use crate::output;
+use crate::pipeline;
 use crate::project::{DEFAULT_FILE, Project, STATE_DIR};
 use crate::style::{self, paint};
 use crate::text;
@@ -36,9 +37,25 @@ struct Entry<'a> {
 /// Runs the command.
 pub(crate) fn lint(args: &LintArgs) -> Result<u8, Fault> {
     let (root, file) = locate(args)?;
-    let includes = includes(args, &root)?;
-    let loaded = config_files::load(&root, &file, &root.display().to_string(), includes)?;
+    let mut loaded = if args.has_context() {
+        let project = Project::find(&project_args(args))?;
+        let whole = root.join(&file);
+        let inside = if file == Path::new(INPUT) {
+            &file
+        } else {
+            whole.strip_prefix(&project.root).unwrap_or(&whole)
+        };
+        pipeline::dry_run(&project, inside, &args.context)?
+    } else {
+        let files = ProjectFiles::new(&root, &Limits::default());
+        let files = files.with_includes(includes(args, &root)?);
+        let place = root.display().to_string();
+        config_files::load_for(&files, &file, &place, &LoadContext::default())?
+    };
     let valid = loaded.config.is_some();
+    if let Some(config) = &loaded.config {
+        loaded.diagnostics.extend(config.doubts());
+    }
     let of = |severity| {
         let found = loaded.diagnostics.iter();
         found.filter(move |diagnostic| diagnostic.severity == severity)
@@ -56,7 +73,11 @@ pub(crate) fn lint(args: &LintArgs) -> Result<u8, Fault> {
         Format::Text => {
             let warnings = of(Severity::Warning).count();
             let errors = of(Severity::Error).count();
-            let name = file.display().to_string();
+            let name = if file == Path::new(INPUT) {
+                "standard input".to_owned()
+            } else {
+                file.display().to_string()
+            };
             output::print(|out| {
                 for diagnostic in &loaded.diagnostics {
                     // The stream takes the colour off again where it is not wanted.
@@ -94,19 +115,27 @@ fn includes(args: &LintArgs, root: &Path) -> Result<Includes, Fault> {
         state_dir: None,
     });
     match project {
-        Ok(project) => Includes::of(&project, &args.includes),
-        Err(_) => Includes::new(&args.includes, None, &root.join(STATE_DIR)),
+        Ok(project) => Includes::of(&project, &args.context.includes),
+        Err(_) => Includes::new(&args.context.includes, None, &root.join(STATE_DIR)),
+    }
+}
+
+fn project_args(args: &LintArgs) -> ProjectArgs {
+    ProjectArgs {
+        directory: args.directory.clone(),
+        file: None,
+        state_dir: None,
     }
 }
 
 /// The root for includes and the file below it. A file outside of any repository can be
 /// checked too; its includes are looked for beside it.
 fn locate(args: &LintArgs) -> Result<(PathBuf, PathBuf), Fault> {
-    let project = Project::find(&ProjectArgs {
-        directory: args.directory.clone(),
-        file: None,
-        state_dir: None,
-    });
+    let project = Project::find(&project_args(args));
+    if args.path.as_deref() == Some(Path::new(INPUT)) {
+        let root = project.map_or_else(|_| args.directory.clone(), |project| project.root);
+        return Ok((root, INPUT.into()));
+    }
     let Some(path) = &args.path else {
         return match project {
             Ok(project) => Ok((project.root, project.file)),

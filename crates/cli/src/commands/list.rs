@@ -12,7 +12,6 @@ use crate::args::{Format, ListArgs};
 use crate::error::Fault;
 use crate::output;
 use crate::pipeline;
-use crate::project::Project;
 use crate::style::{self, paint};
 
 /// The output contract of `list --format json`.
@@ -43,16 +42,7 @@ struct SkippedEntry<'a> {
 
 /// Runs the command.
 pub(crate) fn list(args: &ListArgs) -> Result<u8, Fault> {
-    let project = Project::find(&args.project)?;
-    let facts = project.facts(args.context.reference.as_deref())?;
-    let occasion = pipeline::occasion(&args.context, &project)?;
-    let planned = pipeline::plan(
-        &project.root,
-        &project,
-        &facts,
-        &occasion,
-        &args.context.includes,
-    )?;
+    let planned = pipeline::plan_from(&args.project, &args.context)?;
     match args.format {
         Format::Json => output::print_json(&report(&planned.plan))?,
         Format::Text => output::print(|out| print(out, &planned.plan))?,

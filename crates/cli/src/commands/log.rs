@@ -52,7 +52,8 @@ pub(crate) fn log(args: &LogArgs) -> Result<u8, Fault> {
     Ok(0)
 }
 
-async fn find_run(coordinator: &Coordinator, run: &str) -> Result<PipelineId, Fault> {
+/// The run of a number or of `last`.
+pub(super) async fn find_run(coordinator: &Coordinator, run: &str) -> Result<PipelineId, Fault> {
     let store = coordinator.store();
     if run == "last" {
         let newest = store.pipelines(1).await.map_err(Fault::other)?;

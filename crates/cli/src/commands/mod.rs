@@ -4,6 +4,8 @@
 mod admin;
 mod clean;
 mod completion;
+mod expand;
+mod graph;
 mod history;
 mod lint;
 mod list;
@@ -12,11 +14,16 @@ mod log;
 mod runner;
 #[cfg(feature = "server")]
 mod serve;
+mod simulate;
+mod variables;
+mod why;
 
 #[cfg(feature = "server")]
 pub(crate) use admin::admin;
 pub(crate) use clean::clean;
 pub(crate) use completion::{completion, man};
+pub(crate) use expand::expand;
+pub(crate) use graph::graph;
 pub(crate) use history::history;
 pub(crate) use lint::lint;
 pub(crate) use list::list;
@@ -25,6 +32,9 @@ pub(crate) use log::log;
 pub(crate) use runner::runner;
 #[cfg(feature = "server")]
 pub(crate) use serve::serve;
+pub(crate) use simulate::simulate;
+pub(crate) use variables::variables;
+pub(crate) use why::why;
 
 use std::future::Future;
 

@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use shipway_config::{
-    Limits, OtherProject, OtherProjectError, ProjectRequest, Source, SourceError,
-};
-use shipway_git::{FileAt, GitError, Repository};
+use shipway_config::{Limits, OtherProject, OtherProjectError, ProjectRequest, SourceError};
+use shipway_git::Repository;
 
+use crate::commit_files::{CommitFiles, unreadable};
 use crate::config_files::ProjectFiles;
 
 /// `GROUP/NAME=DIR`, `HOST/GROUP/NAME=DIR` or `GROUP/NAME@REF=DIR`.
@@ -97,7 +96,11 @@ impl Checkout {
         let commit = commit.ok_or(OtherProjectError::Ref)?;
         Ok(OtherProject {
             sha: Some(commit.clone()),
-            files: Rc::new(CommitFiles { repository, commit }),
+            files: Rc::new(CommitFiles {
+                repository,
+                commit,
+                folder: String::new(),
+            }),
         })
     }
 
@@ -122,32 +125,6 @@ pub(super) fn find<'c>(
     fitting()
         .find(of_ref)
         .or_else(|| fitting().find(|checkout| checkout.git_ref.is_none()))
-}
-
-/// The files of a commit of a checkout.
-struct CommitFiles {
-    repository: Repository,
-    commit: String,
-}
-
-impl Source for CommitFiles {
-    fn local(&self, path: &str) -> Result<String, SourceError> {
-        let limit = Limits::default().yaml_bytes;
-        let found = self.repository.file_at(&self.commit, path, limit as u64);
-        match found.map_err(unreadable)? {
-            FileAt::Missing => Err(SourceError::NotFound),
-            FileAt::TooLarge => Err(SourceError::TooLarge { limit }),
-            FileAt::Content(bytes) => String::from_utf8(bytes).map_err(|_| SourceError::NotText),
-        }
-    }
-
-    fn list(&self) -> Vec<String> {
-        self.repository.list_at(&self.commit).unwrap_or_default()
-    }
-}
-
-fn unreadable(error: GitError) -> SourceError {
-    SourceError::Unreadable(error.to_string())
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use crate::args::{Executor, RunArgs};
 use crate::config_files::{Checked, ProjectFiles};
 use crate::error::Fault;
 use crate::output;
-use crate::pipeline::{self, Planned};
+use crate::pipeline::{self, Planned, Tree};
 use crate::project::{self, Project};
 use crate::state;
 use crate::style::{self, paint};
@@ -79,7 +79,7 @@ fn prepare(args: &RunArgs, project: &Project, builds: &Path) -> Result<Prepared,
         let facts = project.facts(reference)?;
         let snapshot = Sandbox::take(args, project, builds)?;
         let planned = pipeline::plan(
-            snapshot.path(),
+            Tree::Directory(snapshot.path()),
             project,
             &facts,
             &occasion,
@@ -92,7 +92,7 @@ fn prepare(args: &RunArgs, project: &Project, builds: &Path) -> Result<Prepared,
             let copying = scope.spawn(|| Sandbox::take(args, project, builds));
             let facts = project.facts(None)?;
             let planned = pipeline::plan(
-                &project.root,
+                Tree::Work,
                 project,
                 &facts,
                 &occasion,
@@ -115,7 +115,7 @@ fn prepare(args: &RunArgs, project: &Project, builds: &Path) -> Result<Prepared,
     shipway_coordinator::resolve_cache_keys(&mut plan, snapshot.path()).map_err(|cause| {
         Fault::usage_text(format!("cannot read a file of `cache:key:files`: {cause}"))
     })?;
-    let files = pipeline::files(snapshot.path(), project, &facts, &occasion);
+    let files = pipeline::files(Tree::Directory(snapshot.path()), project, &facts, &occasion);
     Ok(Prepared {
         files,
         facts,

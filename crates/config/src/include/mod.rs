@@ -8,6 +8,7 @@ mod integrity;
 mod rules;
 mod scope;
 mod wildcard;
+mod within;
 
 use crate::inputs::{self, InputValues};
 use crate::keywords::header::{self, Header};
@@ -78,7 +79,7 @@ impl<'l> Loader<'l> {
             );
             return None;
         }
-        let scope = Rc::new(Scope::own(self.source, &self.context.variables));
+        let scope = self.own_scope();
         let asked = Asked {
             file,
             scope: &scope,
@@ -89,6 +90,11 @@ impl<'l> Loader<'l> {
         let (header, root) = self.parse(&asked, text)?;
         self.inputs = header.map(|header| header.inputs).unwrap_or_default();
         self.with_includes(root, &scope)
+    }
+
+    /// The scope of the pipeline's own files.
+    fn own_scope(&self) -> Rc<Scope<'l>> {
+        Rc::new(Scope::own(self.source, &self.context.variables))
     }
 
     /// Reads the YAML of a file, its inputs put in.

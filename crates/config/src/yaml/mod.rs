@@ -10,7 +10,8 @@ mod tag;
 
 pub(crate) use document::{Part, parts};
 pub(crate) use json::json;
-pub(crate) use node::{Entry, Key, Map, Node, Value, get};
+pub(crate) use node::{Entry, Key, Map, Node, Value, float_text, get};
+pub(crate) use scalar::plain_is_text;
 
 #[cfg(test)]
 mod tests;

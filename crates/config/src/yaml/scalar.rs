@@ -35,6 +35,11 @@ pub(crate) fn resolve(text: &str) -> Result<Value, Disallowed> {
         .unwrap_or_else(|| as_text(text)))
 }
 
+/// Whether a plain scalar of this text is read as just this text.
+pub(crate) fn plain_is_text(text: &str) -> bool {
+    matches!(resolve(text), Ok(Value::Text(read)) if *read == *text)
+}
+
 fn as_text(text: &str) -> Value {
     Value::Text(text.into())
 }

@@ -7,7 +7,9 @@ mod plan;
 mod reason;
 mod scope;
 mod select;
+mod trace;
 mod unsupported;
+mod variables;
 mod workflow;
 
 pub use context::{Context, RefKind, Source, UnknownSource};
@@ -15,3 +17,8 @@ pub use plan::{Plan, PlanError, PlannedJob, SkippedJob, create};
 pub use reason::{Excluded, Reason};
 pub use select::{SelectError, Selection};
 pub use unsupported::{Host, Unsupported};
+
+pub use scope::Level;
+pub use trace::{PartTrace, RuleTrace, Tried, ValueTrace, VariableUse};
+pub(crate) use trace::{Verdict, trace, verdict};
+pub use variables::{VariableValue, variables_of};

@@ -1,10 +1,35 @@
 //! The variables that exist while a pipeline is created, by level (language inventory, 2.3
 //! and 3.1).
 
+use serde::Serialize;
 use shipway_config::variables::{Collection, FileReferences, Undefined, Variable};
 use shipway_config::{Inherit, Job, Variables};
 
 use super::Context;
+
+/// Where the value of a variable comes from, from the weakest to the strongest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "level", rename_all = "snake_case")]
+pub enum Level {
+    /// GitLab's own variables.
+    Predefined,
+    /// The top level of the file.
+    Pipeline,
+    /// A rule of `workflow`.
+    WorkflowRule {
+        /// Its number, from 1.
+        rule: usize,
+    },
+    /// The job.
+    Job,
+    /// The rule of the job that matched.
+    JobRule {
+        /// Its number, from 1.
+        rule: usize,
+    },
+    /// From outside of the file: the command line, the project, the trigger or schedule.
+    Outer,
+}
 
 /// The variables of `workflow`, or of one job, level by level.
 pub(super) struct Scope<'a> {
@@ -53,6 +78,45 @@ impl<'a> Scope<'a> {
         }
         let predefined = self.job_predefined.value(name);
         predefined.or_else(|| self.context.predefined.value(name))
+    }
+
+    /// Where the value of a name comes from.
+    pub(super) fn level(&self, name: &str) -> Option<Level> {
+        if self.context.outer.get(name).is_some() {
+            Some(Level::Outer)
+        } else if self.job.is_some_and(|own| own.contains_key(name)) {
+            Some(Level::Job)
+        } else if self.inherit.takes(name) && self.global.contains_key(name) {
+            Some(Level::Pipeline)
+        } else if self.job_predefined.get(name).is_some()
+            || self.context.predefined.get(name).is_some()
+        {
+            Some(Level::Predefined)
+        } else {
+            None
+        }
+    }
+
+    /// All of them in rising precedence, with where they come from.
+    pub(super) fn levels(&self) -> Vec<(Level, Variable)> {
+        let predefined = self.context.predefined.iter();
+        let predefined = predefined.chain(self.job_predefined.iter());
+        let predefined = predefined.map(|one| (Level::Predefined, one.clone()));
+        let global = self.global.iter();
+        let global = global.filter(|(key, _)| self.inherit.takes(key));
+        let global = global.map(|(key, value)| (Level::Pipeline, key, value));
+        let own = self.job.into_iter().flatten();
+        let own = own.map(|(key, value)| (Level::Job, key, value));
+        let in_file = global.chain(own).map(|(level, key, value)| {
+            let variable = Variable {
+                raw: value.raw,
+                ..Variable::new(key, &value.value)
+            };
+            (level, variable)
+        });
+        let outer = self.context.outer.iter();
+        let outer = outer.map(|one| (Level::Outer, one.clone()));
+        predefined.chain(in_file).chain(outer).collect()
     }
 
     /// All of them in rising precedence.
