@@ -159,9 +159,16 @@ fn a_ref_is_read_from_its_commit() {
     assert_eq!(why["included"], true);
     let (code, _, fault) = shipway(&sandbox, &["list", "--ref", "v1", "--file", "none.yml"]);
     assert_eq!(code, 2);
-    assert!(fault.contains("there is no none.yml in the commit v1"), "{fault}");
+    assert!(
+        fault.contains("there is no none.yml in the commit v1"),
+        "{fault}"
+    );
     // A project inside of a bigger repository; it is known by what is there now.
-    std::fs::write(sandbox.path().join("app/.gitlab-ci.yml"), "now: {script: x}").unwrap();
+    std::fs::write(
+        sandbox.path().join("app/.gitlab-ci.yml"),
+        "now: {script: x}",
+    )
+    .unwrap();
     let listed = json_of(&sandbox, &["list", "-C", "app", "--ref", "v1"]);
     assert_eq!(names(&listed), ["part", "old"]);
 }
