@@ -51,22 +51,6 @@ fn what_is_not_supported_yet_is_refused_by_name_and_place() {
 }
 
 #[test]
-fn services_are_refused_before_anything_runs() {
-    let sandbox = Sandbox::new(&[(
-        ".gitlab-ci.yml",
-        "first: {script: [echo first]}\nwith:\n  image: a\n  services: [postgres]\n  script: [echo with]\n",
-    )]);
-    sandbox
-        .shipway(&["run"])
-        .exits(2)
-        .says(".gitlab-ci.yml:4")
-        .says("`services` of job `with`")
-        .silent_about("first ");
-    sandbox.shipway(&["run", "first"]).exits(0);
-    sandbox.shipway(&["run", "--executor", "shell"]).exits(0);
-}
-
-#[test]
 fn a_valid_configuration_is_called_so() {
     let sandbox = Sandbox::new(&[(".gitlab-ci.yml", "test: {script: [make]}\n")]);
     sandbox.shipway(&["lint"]).exits(0).says("is valid, 1 job");

@@ -77,7 +77,7 @@ pub struct RunnerScripts {
 }
 
 /// What the containers of jobs get beside what the job asks for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DockerSettings {
     /// All capabilities and devices of the machine; such a job owns the machine.
     pub privileged: bool,
@@ -87,6 +87,21 @@ pub struct DockerSettings {
     pub network_mode: Option<String>,
     /// `NAME:ADDRESS`.
     pub extra_hosts: Vec<String>,
+    /// How long services may take to come up before the job goes on without them; `None` does
+    /// not wait.
+    pub wait_for_services: Option<Duration>,
+}
+
+impl Default for DockerSettings {
+    fn default() -> Self {
+        Self {
+            privileged: false,
+            volumes: Vec::new(),
+            network_mode: None,
+            extra_hosts: Vec::new(),
+            wait_for_services: Some(Duration::from_secs(30)),
+        }
+    }
 }
 
 /// A runner's settings. [`RunnerConfig::new`] fills in what suits a local run.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use shipway_protocol::{FailureReason, JobPayload};
+use shipway_protocol::JobPayload;
 use tokio::time::Instant;
 
 use crate::config::RunnerConfig;
@@ -195,13 +195,10 @@ impl<'a> Job<'a> {
     async fn prepare<E: Executor>(&mut self, executor: &mut E) -> Result<(), Failure> {
         let heading = format!("Preparing the \"{}\" executor", E::NAME);
         self.log.open_section("prepare_executor", &heading).await;
-        let prepared = match self.refusal() {
-            Some(failure) => Err(failure),
-            None => tokio::select! {
-                prepared = executor.prepare(&mut self.log) => prepared.map_err(executor_failure),
-                () = self.control.reached(Request::Cancel) => Err(Failure::Canceled),
-                () = tokio::time::sleep_until(self.deadline) => Err(Failure::JobTimeout),
-            },
+        let prepared = tokio::select! {
+            prepared = executor.prepare(&mut self.log) => prepared.map_err(executor_failure),
+            () = self.control.reached(Request::Cancel) => Err(Failure::Canceled),
+            () = tokio::time::sleep_until(self.deadline) => Err(Failure::JobTimeout),
         };
         if let (Kind::Shell, Some(image)) = (self.kind, &self.payload.image) {
             let image = self.variables.expand(&image.name);
@@ -224,23 +221,6 @@ impl<'a> Job<'a> {
         self.log.line(&executor.place()).await;
         self.log.close_section("prepare_script").await;
         Ok(())
-    }
-
-    /// What this runner cannot do for the job; said before anything is spent on it.
-    fn refusal(&self) -> Option<Failure> {
-        let unsupported = |message: &str| {
-            Some(Failure::System {
-                reason: FailureReason::RunnerUnsupported,
-                message: message.to_owned(),
-            })
-        };
-        if let (Kind::Docker, Some(service)) = (self.kind, self.payload.services.first()) {
-            return unsupported(&format!(
-                "`services` are not supported by this runner yet; the job asks for `{}`",
-                service.name
-            ));
-        }
-        None
     }
 
     /// Sources, caches, artifacts of other jobs.

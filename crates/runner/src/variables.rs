@@ -97,6 +97,22 @@ impl Variables {
             .collect()
     }
 
+    /// Names and values for a service: of the job's variables those that are public and no
+    /// files, and the service's `own`, expanded like the job's.
+    pub(crate) fn of_service(&self, own: &[Variable]) -> Vec<(String, String)> {
+        let own = own.iter().cloned().map(|variable| Variable {
+            public: true,
+            ..variable
+        });
+        let all = Self::new([self.ordered.clone(), own.collect()], &self.file_directory);
+        let is_shown = |key: &str| {
+            let variable = &all.ordered[all.last[key]];
+            variable.public && !variable.file
+        };
+        let pairs = all.environment().into_iter();
+        pairs.filter(|(key, _)| is_shown(key)).collect()
+    }
+
     /// The variables that need a file, the last of each name.
     pub(crate) fn files(&self) -> Vec<FileVariable> {
         self.ordered

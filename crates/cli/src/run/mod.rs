@@ -14,7 +14,6 @@ use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use shipway_config::Job;
 use shipway_coordinator::{Coordinator, NewRun, PipelineView};
 use shipway_git::Facts;
 use shipway_pipeline::{Context, Plan, SelectError, Selection, Status};
@@ -22,7 +21,7 @@ use shipway_runner::{ExecutorChoice, ExtractLimits, Runner, RunnerConfig, Source
 use shipway_store::Store;
 
 use crate::args::{Executor, RunArgs};
-use crate::config_files::{Checked, ProjectFiles};
+use crate::config_files::ProjectFiles;
 use crate::error::Fault;
 use crate::output;
 use crate::pipeline::{self, Planned, Tree};
@@ -111,7 +110,6 @@ fn prepare(args: &RunArgs, project: &Project, builds: &Path) -> Result<Prepared,
     } = planned;
     let mut plan = select(args, plan)?;
     pipeline::refuse_unsupported(&plan, &checked)?;
-    refuse_services(args.executor, &plan, &checked)?;
     shipway_coordinator::resolve_cache_keys(&mut plan, snapshot.path()).map_err(|cause| {
         Fault::usage_text(format!("cannot read a file of `cache:key:files`: {cause}"))
     })?;
@@ -205,30 +203,6 @@ async fn execute(
     } else {
         u8::from(matches!(view.status, Status::Failed | Status::Canceled))
     })
-}
-
-/// Refuses jobs that would run in a container with services, which no runner starts yet; at
-/// once, and not when their turn comes. A shell job has none, as on GitLab.
-fn refuse_services(executor: Executor, plan: &Plan, checked: &Checked) -> Result<(), Fault> {
-    let in_container = |job: &Job| match executor {
-        Executor::Auto => job.image.is_some(),
-        Executor::Shell => false,
-        Executor::Docker => true,
-    };
-    let jobs = plan.jobs.iter().map(|job| &job.spec);
-    let texts: Vec<String> = jobs
-        .filter(|job| !job.services.is_empty() && in_container(job))
-        .map(|job| {
-            let place = checked.place(&["jobs", &job.key, "services"]);
-            let name = &job.name;
-            format!("{place}: `services` of job `{name}` are not supported by shipway yet")
-        })
-        .collect();
-    if texts.is_empty() {
-        return Ok(());
-    }
-    Err(Fault::usage_text(texts.join("\n"))
-        .hint("run the other jobs by name, or these in a shell with `--executor shell`"))
 }
 
 fn mode(args: &RunArgs) -> Mode {

@@ -3,10 +3,7 @@
 //! An executor is prepared once, runs the script of each stage in a fresh shell, and cleans
 //! up whatever happened. The lifecycle in `job` does everything else in this process.
 
-mod credentials;
 mod docker;
-mod engine;
-mod images;
 mod processes;
 mod shell;
 mod start;
@@ -21,8 +18,8 @@ use crate::control::{Control, Request};
 use crate::log::{Log, Output};
 
 pub(crate) use docker::DockerExecutor;
-pub use engine::docker_answers;
-pub(crate) use engine::remove_abandoned as remove_abandoned_containers;
+pub use docker::engine::docker_answers;
+pub(crate) use docker::engine::remove_abandoned as remove_abandoned_containers;
 pub(crate) use processes::end_abandoned as end_abandoned_processes;
 pub(crate) use shell::ShellExecutor;
 
@@ -126,7 +123,7 @@ pub(crate) enum ExecutorError {
     Shell(#[from] shell::ShellError),
     /// Of the Docker executor.
     #[error(transparent)]
-    Docker(#[from] engine::DockerError),
+    Docker(#[from] docker::engine::DockerError),
 }
 
 impl ExecutorError {

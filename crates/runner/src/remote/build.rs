@@ -201,6 +201,10 @@ impl RunnerSettings {
             volumes: docker.volumes,
             network_mode: docker.network_mode,
             extra_hosts: docker.extra_hosts,
+            wait_for_services: match docker.wait_for_services_timeout {
+                0 => DockerSettings::default().wait_for_services,
+                seconds => u64::try_from(seconds).ok().map(Duration::from_secs),
+            },
         };
         Ok(config)
     }

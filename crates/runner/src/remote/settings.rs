@@ -158,6 +158,8 @@ pub struct DockerTable {
     pub network_mode: Option<String>,
     /// `NAME:ADDRESS`.
     pub extra_hosts: Vec<String>,
+    /// Seconds that services may take to come up; 0 is 30, -1 does not wait.
+    pub wait_for_services_timeout: i64,
     #[serde(flatten)]
     unknown: BTreeMap<String, IgnoredAny>,
 }

@@ -17,12 +17,12 @@ use crate::config::{ExecutorChoice, PullPolicy};
 use crate::control::control;
 use crate::testing::RecordingSource;
 
-const IMAGE: &str = "shipway-test/busybox:1";
+pub(super) const IMAGE: &str = "shipway-test/busybox:1";
 const BUSYBOX: [&str; 2] = ["/usr/bin/busybox", "/bin/busybox"];
 
 /// A bench for jobs in the test's image. Without an engine the test named is skipped, which
 /// a line on standard error says; the harness does not see that handle.
-async fn bench(name: &str, script: &[&str]) -> Option<Bench> {
+pub(super) async fn bench(name: &str, script: &[&str]) -> Option<Bench> {
     static READY: OnceCell<Result<(), String>> = OnceCell::const_new();
     if let Err(reason) = READY.get_or_init(make_image).await {
         let line = format!("skipped: tests::docker::{name}: {reason}\n");
@@ -38,20 +38,25 @@ async fn bench(name: &str, script: &[&str]) -> Option<Bench> {
     Some(bench)
 }
 
-fn engine() -> Result<Docker, String> {
+pub(super) fn engine() -> Result<Docker, String> {
     Docker::connect_with_unix("/var/run/docker.sock", 60, bollard::API_DEFAULT_VERSION)
         .map_err(|_| "no Docker engine".to_owned())
 }
 
 async fn make_image() -> Result<(), String> {
+    // An image made again would leave the one before it behind without a name.
+    if engine()?.inspect_image(IMAGE).await.is_ok() {
+        return Ok(());
+    }
+    import(IMAGE, &["ENV FROM_IMAGE=yes"]).await
+}
+
+/// Makes an image of busybox and what these lines of a Dockerfile say.
+pub(super) async fn import(image: &str, changes: &[&str]) -> Result<(), String> {
     let engine = engine()?
         .negotiate_version()
         .await
         .map_err(|_| "no Docker engine".to_owned())?;
-    // An image made again would leave the one before it behind without a name.
-    if engine.inspect_image(IMAGE).await.is_ok() {
-        return Ok(());
-    }
     let busybox = BUSYBOX
         .iter()
         .find_map(|path| std::fs::read(path).ok())
@@ -83,12 +88,12 @@ async fn make_image() -> Result<(), String> {
         tar.append_link(&mut header, format!("bin/{tool}"), "busybox")
             .unwrap();
     }
-    let (repository, tag) = IMAGE.split_once(':').unwrap();
+    let (repository, tag) = image.split_once(':').unwrap();
     let options = CreateImageOptionsBuilder::default()
         .from_src("-")
         .repo(repository)
         .tag(tag)
-        .changes(vec!["ENV FROM_IMAGE=yes".to_owned()])
+        .changes(changes.iter().map(|change| (*change).to_owned()).collect())
         .build();
     let body = bollard::body_full(tar.into_inner().unwrap().into());
     engine
@@ -100,7 +105,7 @@ async fn make_image() -> Result<(), String> {
 }
 
 /// Containers of jobs whose builds directory is below this bench's.
-async fn containers(bench: &Bench) -> usize {
+pub(super) async fn containers(bench: &Bench) -> usize {
     let engine = engine().unwrap().negotiate_version().await.unwrap();
     let options = ListContainersOptionsBuilder::default().all(true).build();
     let all = engine.list_containers(Some(options)).await.unwrap();
@@ -115,12 +120,13 @@ suite!(bench);
 
 macro_rules! bench_or_skip {
     ($name:literal, $script:expr) => {
-        match bench($name, $script).await {
+        match $crate::tests::docker::bench($name, $script).await {
             Some(bench) => bench,
             None => return,
         }
     };
 }
+pub(super) use bench_or_skip;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_names_the_image_and_nothing_is_left() {

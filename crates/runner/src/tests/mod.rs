@@ -5,6 +5,7 @@ mod conformance;
 mod docker;
 mod git;
 mod git_server;
+mod services;
 mod shell;
 
 use std::path::{Path, PathBuf};

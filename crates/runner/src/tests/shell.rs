@@ -7,7 +7,6 @@ use shipway_protocol::{ArtifactSpec, FailureReason, Hook, Image, Service, When};
 
 use super::conformance::suite;
 use super::{Bench, eventually, is_running};
-use crate::config::ExecutorChoice;
 use crate::control::control;
 use crate::testing::RecordingSource;
 
@@ -235,29 +234,6 @@ async fn a_coordinator_that_takes_no_log_ends_the_job() {
         Some(FailureReason::RunnerSystemFailure)
     );
     assert!(!outcome.canceled);
-}
-
-#[tokio::test]
-async fn what_is_not_supported_is_refused_before_anything_runs() {
-    let mut services = Bench::new(&["echo never-printed"]);
-    services.config.executor = ExecutorChoice::Docker;
-    services.payload.services = vec![Service {
-        name: "postgres:16".into(),
-        ..Service::default()
-    }];
-    for (bench, text) in [(
-        services,
-        "`services` are not supported by this runner yet; the job asks for `postgres:16`",
-    )] {
-        let outcome = bench.run().await;
-        assert_eq!(
-            outcome.failure_reason,
-            Some(FailureReason::RunnerUnsupported)
-        );
-        let log = bench.log();
-        assert!(log.contains(&format!("ERROR: Job failed: {text}")), "{log}");
-        assert!(!log.contains("never-printed"), "{log}");
-    }
 }
 
 #[tokio::test]

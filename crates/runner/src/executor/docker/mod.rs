@@ -4,22 +4,25 @@
 //! so what a stage installs in the container is there in the next. After a stage that was
 //! stopped the container is replaced. The job's directories are mounted from the host.
 
+mod containers;
+mod credentials;
+pub(super) mod engine;
+mod images;
+mod network;
+mod puller;
+mod services;
+
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use bollard::Docker;
-use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType};
-use bollard::query_parameters::{
-    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, StartContainerOptions,
-};
+use bollard::models::ContainerCreateBody;
+use bollard::query_parameters::{AttachContainerOptionsBuilder, StartContainerOptions};
 use futures_util::StreamExt;
 use shipway_protocol::JobPayload;
 use tokio::io::AsyncWriteExt;
 
-use super::credentials::find_login;
-use super::engine::{DockerError, SLOT_LABEL, ask_to_end, connect, kill, remove, wait_for_exit};
-use super::images::{self, words};
 use super::{Executor, ExecutorError, JobPaths, StageEnd, StageRequest};
 use crate::config::RunnerConfig;
 use crate::control::{Control, Request};
@@ -27,6 +30,12 @@ use crate::directory::JobDirectory;
 use crate::log::{Log, Output};
 use crate::script::quote;
 use crate::variables::{Variables, is_shell_name};
+use containers::{Containers, NewContainer};
+use engine::{DockerError, ask_to_end, connect, kill, remove, remove_from, wait_for_exit};
+use images::words;
+use network::JobNetwork;
+use puller::{Puller, Wanted};
+use services::Services;
 
 /// For asking the processes in a container to end.
 const SIGNAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,8 +43,6 @@ const SIGNAL_TIMEOUT: Duration = Duration::from_secs(10);
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(300);
 /// For output that is still on its way when the container has ended.
 const LAST_READ: Duration = Duration::from_secs(10);
-/// GitLab's own prefix; tools look for these labels.
-const LABEL_PREFIX: &str = "com.gitlab.gitlab-runner";
 /// Runs as the container's command: the first shell there is reads the script. Not a login
 /// shell, because `/etc/profile` of common images drops what the image's own PATH adds.
 const FIND_SHELL: &str = "for shell in /usr/local/bin/bash /usr/bin/bash /bin/bash \
@@ -48,10 +55,12 @@ pub(crate) struct DockerExecutor<'a> {
     payload: &'a JobPayload,
     variables: Variables,
     paths: JobPaths,
-    slot: PathBuf,
-    mounts: Vec<Mount>,
+    containers: Containers<'a>,
     engine: Option<Docker>,
+    services: Services,
     image: Image,
+    /// All of `prepare` was done: nothing was begun that nobody knows of.
+    is_prepared: bool,
     container: Option<Container>,
     /// A container ran since files were last reclaimed.
     has_run: bool,
@@ -86,22 +95,17 @@ impl<'a> DockerExecutor<'a> {
         directory: &JobDirectory,
         git_objects: Option<&Path>,
     ) -> Self {
-        let mut mounts = vec![
-            mount(&directory.project, &paths.project, false),
-            mount(&directory.temporary, &paths.temporary, false),
-        ];
-        if let Some(objects) = git_objects {
-            mounts.push(mount(objects, &objects.to_string_lossy(), true));
-        }
+        let settings = &config.docker;
         Self {
             config,
             payload,
             variables: variables.clone(),
             paths: paths.clone(),
-            slot: directory.slot.clone(),
-            mounts,
+            containers: Containers::new(settings, payload, paths, directory, git_objects),
             engine: None,
+            services: Services::default(),
             image: Image::default(),
+            is_prepared: false,
             container: None,
             has_run: false,
         }
@@ -113,67 +117,70 @@ impl<'a> DockerExecutor<'a> {
         })
     }
 
-    async fn get_image(&mut self, log: &mut Log) -> Result<(), DockerError> {
-        let wanted = self.payload.image.clone().unwrap_or_default();
-        let mut name = self.variables.expand(&wanted.name);
-        if name.is_empty() {
-            name = self.config.default_image.clone().unwrap_or_default();
-        }
-        if name.is_empty() {
-            return Err(DockerError::NoImage);
-        }
+    /// The name of the job's image.
+    fn image_name(&self) -> Result<String, DockerError> {
+        let wanted = self.payload.image.as_ref();
+        let named = wanted.map(|image| self.variables.expand(&image.name));
+        let default = self.config.default_image.clone();
+        named
+            .into_iter()
+            .chain(default)
+            .find(|name| !name.is_empty())
+            .ok_or(DockerError::NoImage)
+    }
+
+    /// Brings the job's image here and its services up; the one while the others start.
+    async fn get_ready(&mut self, engine: &Docker, log: &mut Log) -> Result<(), DockerError> {
+        let name = self.image_name()?;
         log.line(&format!("Using Docker executor with image {name} ..."))
             .await;
-        let policies = images::effective_policies(
-            wanted.pull_policy.as_deref().unwrap_or_default(),
-            &self.config.pull_policies,
-            &self.config.allowed_pull_policies,
-        )?;
+        let variables = self.variables.clone();
+        let puller = Puller {
+            engine,
+            config: self.config,
+            payload: self.payload,
+            variables: &variables,
+        };
+        self.containers.network = JobNetwork::new(
+            engine,
+            self.config.docker.network_mode.as_deref(),
+            !self.payload.services.is_empty(),
+            &format!("shipway-{}-{}", self.payload.id, random_word()),
+            self.containers.labels("network"),
+        )
+        .await?;
+        self.services.start(&puller, &self.containers, log).await?;
+        self.get_image(&puller, name, log).await?;
+        let limit = self.config.docker.wait_for_services;
+        self.services.wait(engine, limit, log).await;
+        if !self.containers.network.knows_names() {
+            self.containers.hosts = self.services.hosts(engine).await;
+        }
+        Ok(())
+    }
+
+    async fn get_image(
+        &mut self,
+        puller: &Puller<'_>,
+        name: String,
+        log: &mut Log,
+    ) -> Result<(), DockerError> {
+        let wanted = self.payload.image.clone().unwrap_or_default();
         let options = wanted.executor_opts.docker.unwrap_or_default();
         let expand = |text: &String| self.variables.expand(text);
         let platform = options.platform.as_ref().map(expand).unwrap_or_default();
         let user = options.user.map(|user| expand(&user.to_string()));
-        let (login, warnings) = find_login(
-            &name,
-            &self.variables.get("DOCKER_AUTH_CONFIG"),
-            self.config.docker_config.as_deref(),
-            &self.payload.credentials,
-        )
-        .await;
-        for warning in warnings {
-            log.warning(&warning).await;
-        }
-        if let Some(login) = &login {
-            log.line(&format!(
-                "Authenticating with credentials from {}",
-                login.origin
-            ))
-            .await;
-        }
-        let credentials = login.map(|login| login.credentials);
-        let engine = self.engine()?;
-        let found = images::get_image(
-            engine,
-            &name,
-            &policies,
-            credentials.as_ref(),
-            &platform,
-            log,
-        )
-        .await?;
-        let id = found.id.unwrap_or_else(|| name.clone());
-        let digest = found.repo_digests.unwrap_or_default();
-        let digest = digest
-            .first()
-            .map(|digest| format!(" with digest {digest}"))
-            .unwrap_or_default();
-        log.line(&format!("Using docker image {id} for {name}{digest} ..."))
-            .await;
-        let image_user = found.config.and_then(|config| config.user);
+        let image = Wanted {
+            name: &name,
+            pull_policy: wanted.pull_policy.as_deref(),
+            platform: &platform,
+        };
+        let found = puller.get(image, log).await?;
+        let image_user = found.details.config.and_then(|config| config.user);
         let effective = user.clone().or(image_user).unwrap_or_default();
         self.image = Image {
             name,
-            id,
+            id: found.id,
             platform,
             user,
             other_user: !is_root(&effective),
@@ -188,88 +195,45 @@ impl<'a> DockerExecutor<'a> {
             .as_ref()
             .and_then(|image| image.entrypoint.clone())
             .filter(|entrypoint| !entrypoint.is_empty());
-        let mut body = self.container_of_image();
-        body.user = self.image.user.clone();
-        body.entrypoint = entrypoint;
-        body.cmd = Some(["sh", "-c", FIND_SHELL].map(str::to_owned).to_vec());
-        body.env = Some(
-            environment
-                .iter()
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect(),
-        );
-        body.attach_stdin = Some(true);
-        body.attach_stdout = Some(true);
-        body.attach_stderr = Some(true);
-        body.open_stdin = Some(true);
-        body.stdin_once = Some(true);
-        let id = self.create_from(body, "build").await?;
+        let pairs = environment.iter();
+        let body = ContainerCreateBody {
+            user: self.image.user.clone(),
+            entrypoint,
+            cmd: Some(["sh", "-c", FIND_SHELL].map(str::to_owned).to_vec()),
+            env: Some(
+                pairs
+                    .map(|(name, value)| format!("{name}={value}"))
+                    .collect(),
+            ),
+            attach_stdin: Some(true),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            open_stdin: Some(true),
+            stdin_once: Some(true),
+            ..ContainerCreateBody::default()
+        };
+        let id = self.create_from_image(body, "build").await?;
         Ok(Container {
             id,
             environment: environment.iter().cloned().collect(),
         })
     }
 
-    /// What all containers of the job have in common.
-    fn container_of_image(&self) -> ContainerCreateBody {
-        ContainerCreateBody {
-            image: Some(self.image.id.clone()),
-            host_config: Some(self.host_config()),
-            ..ContainerCreateBody::default()
-        }
-    }
-
-    fn host_config(&self) -> HostConfig {
-        let settings = &self.config.docker;
-        let (binds, volumes): (Vec<_>, Vec<_>) = settings
-            .volumes
-            .iter()
-            .cloned()
-            .partition(|volume| volume.contains(':'));
-        let mut mounts = self.mounts.clone();
-        mounts.extend(volumes.into_iter().map(|target| Mount {
-            target: Some(target),
-            typ: Some(MountType::VOLUME),
-            ..Mount::default()
-        }));
-        HostConfig {
-            mounts: Some(mounts),
-            binds: Some(binds),
-            privileged: Some(settings.privileged),
-            network_mode: settings.network_mode.clone(),
-            extra_hosts: Some(settings.extra_hosts.clone()),
-            ..HostConfig::default()
-        }
-    }
-
-    async fn create_from(
+    /// Makes a container of the job's image.
+    async fn create_from_image(
         &self,
         mut body: ContainerCreateBody,
         kind: &str,
     ) -> Result<String, DockerError> {
-        let info = &self.payload.job_info;
-        let labels = [
-            (SLOT_LABEL.to_owned(), self.slot.display().to_string()),
-            label("managed", "true"),
-            label("type", kind),
-            label("job.id", &self.payload.id.to_string()),
-            label("project.id", &info.project_id.to_string()),
-            label("pipeline.id", &info.pipeline_id.to_string()),
-        ];
-        body.labels = Some(labels.into());
-        let mut options = CreateContainerOptionsBuilder::default();
-        if !self.image.platform.is_empty() {
-            options = options.platform(&self.image.platform);
-        }
-        let created = self
-            .engine()?
-            .create_container(Some(options.build()), body)
-            .await
-            .map_err(|error| DockerError::Create {
-                image: self.image.name.clone(),
-                reason: words(error),
-            })?;
-        Ok(created.id)
+        body.image = Some(self.image.id.clone());
+        let new = NewContainer {
+            kind,
+            image: &self.image.name,
+            platform: &self.image.platform,
+            aliases: vec![kind.to_owned()],
+            body,
+        };
+        self.containers.create(self.engine()?, new).await
     }
 
     /// Runs the container once with this script; whatever happens, it is not running after.
@@ -375,6 +339,19 @@ impl<'a> DockerExecutor<'a> {
         }
     }
 
+    /// Removes everything that was made for the job.
+    async fn remove_everything(&mut self) -> Result<(), DockerError> {
+        let container = self.remove_container().await;
+        let engine = self.engine()?.clone();
+        let services = self.services.remove(&engine).await;
+        let network = self.containers.network.remove(&engine).await;
+        if !self.is_prepared {
+            // What was being made when the job was cancelled is known to the engine alone.
+            remove_from(&engine, self.containers.slot()).await;
+        }
+        container.and(services).and(network)
+    }
+
     async fn remove_container(&mut self) -> Result<(), DockerError> {
         let Some(container) = self.container.take() else {
             return Ok(());
@@ -389,15 +366,18 @@ impl<'a> DockerExecutor<'a> {
         if user.is_root() || !std::mem::take(&mut self.has_run) {
             return Ok(());
         }
-        let mut body = self.container_of_image();
-        body.user = Some("0:0".to_owned());
-        body.entrypoint = Some(vec!["sh".to_owned(), "-c".to_owned()]);
-        body.cmd = Some(vec![format!(
+        let command = format!(
             "chown -R {user}:{group} {0} {1} && chmod -R u+rwX {0} {1}",
             quote(&self.paths.project),
             quote(&self.paths.temporary)
-        )]);
-        let id = self.create_from(body, "reclaim").await?;
+        );
+        let body = ContainerCreateBody {
+            user: Some("0:0".to_owned()),
+            entrypoint: Some(vec!["sh".to_owned(), "-c".to_owned()]),
+            cmd: Some(vec![command]),
+            ..ContainerCreateBody::default()
+        };
+        let id = self.create_from_image(body, "reclaim").await?;
         let engine = self.engine()?;
         let ran = async {
             engine
@@ -420,8 +400,10 @@ impl Executor for DockerExecutor<'_> {
     const NAME: &'static str = "docker";
 
     async fn prepare(&mut self, log: &mut Log) -> Result<(), ExecutorError> {
-        self.engine = Some(connect(self.config.docker_host.as_deref()).await?);
-        self.get_image(log).await?;
+        let engine = connect(self.config.docker_host.as_deref()).await?;
+        self.engine = Some(engine.clone());
+        self.get_ready(&engine, log).await?;
+        self.is_prepared = true;
         Ok(())
     }
 
@@ -452,6 +434,10 @@ impl Executor for DockerExecutor<'_> {
         if !matches!(end, Ok(StageEnd::Exited(_))) {
             self.remove_container().await?;
         }
+        if !matches!(end, Ok(StageEnd::Exited(0))) {
+            let engine = self.engine()?.clone();
+            self.services.tell_of_ended(&engine, output).await;
+        }
         Ok(end?)
     }
 
@@ -467,7 +453,7 @@ impl Executor for DockerExecutor<'_> {
         if self.engine.is_none() {
             return Ok(());
         }
-        match tokio::time::timeout(CLEANUP_TIMEOUT, self.remove_container()).await {
+        match tokio::time::timeout(CLEANUP_TIMEOUT, self.remove_everything()).await {
             Ok(removed) => Ok(removed?),
             Err(_) => Err(DockerError::Remove {
                 container: "of the job".to_owned(),
@@ -478,19 +464,10 @@ impl Executor for DockerExecutor<'_> {
     }
 }
 
-/// A mount of a directory; unlike a bind's text it may have a colon in its path.
-fn mount(host: &Path, container: &str, read_only: bool) -> Mount {
-    Mount {
-        typ: Some(MountType::BIND),
-        source: Some(host.display().to_string()),
-        target: Some(container.to_owned()),
-        read_only: Some(read_only),
-        ..Mount::default()
-    }
-}
-
-fn label(name: &str, value: &str) -> (String, String) {
-    (format!("{LABEL_PREFIX}.{name}"), value.to_owned())
+/// Tells networks apart of jobs that have the same number: local runs count from one.
+fn random_word() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    format!("{:016x}", RandomState::new().hash_one(std::process::id()))
 }
 
 fn is_root(user: &str) -> bool {

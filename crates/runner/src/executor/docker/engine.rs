@@ -7,8 +7,8 @@ use bollard::Docker;
 use bollard::errors::Error as EngineError;
 use bollard::exec::{CreateExecOptions, StartExecOptions};
 use bollard::query_parameters::{
-    KillContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
-    WaitContainerOptionsBuilder,
+    KillContainerOptionsBuilder, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
+    RemoveContainerOptionsBuilder, WaitContainerOptionsBuilder,
 };
 use futures_util::StreamExt;
 use shipway_protocol::FailureReason;
@@ -49,6 +49,15 @@ pub(crate) enum DockerError {
     /// The image cannot be had.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// A service's name becomes empty.
+    #[error("the service `{name}` names no image once its variables are expanded; set them")]
+    NoServiceImage { name: String },
+    /// The network of the job's containers cannot be made or removed.
+    #[error(
+        "cannot set up the network of the job and its services: {reason}{}",
+        network_hint(reason)
+    )]
+    Network { reason: String },
     /// The container cannot be made.
     #[error("cannot create a container of image {image}: {reason}")]
     Create { image: String, reason: String },
@@ -77,12 +86,20 @@ fn start_hint(reason: &str) -> &'static str {
     }
 }
 
+fn network_hint(reason: &str) -> &'static str {
+    if reason.contains("address pool") {
+        ". Remove networks nobody needs (`docker network prune`) or widen `default-address-pools` in the engine's daemon.json"
+    } else {
+        ""
+    }
+}
+
 impl DockerError {
     /// The failure reason the job gets.
     pub(crate) fn failure_reason(&self) -> FailureReason {
         match self {
             Self::Remote { .. } | Self::TooOld { .. } => FailureReason::RunnerUnsupported,
-            Self::NoImage => FailureReason::RunnerConfigurationError,
+            Self::NoImage | Self::NoServiceImage { .. } => FailureReason::RunnerConfigurationError,
             Self::Image(error) => error.failure_reason(),
             _ => FailureReason::RunnerSystemFailure,
         }
@@ -189,26 +206,40 @@ pub(crate) async fn remove(engine: &Docker, id: &str) -> Result<(), DockerError>
     }
 }
 
-/// Removes the containers that runners which died left in this slot; returns how many.
+/// Removes the containers and networks that runners which died left in this slot; returns how
+/// many containers.
 pub(crate) async fn remove_abandoned(docker_host: Option<&str>, slot: &Path) -> usize {
-    let Ok(engine) = connect(docker_host).await else {
-        return 0;
-    };
+    match connect(docker_host).await {
+        Ok(engine) => remove_from(&engine, slot).await,
+        Err(_) => 0,
+    }
+}
+
+/// Removes all containers and networks of a slot; returns how many containers.
+pub(super) async fn remove_from(engine: &Docker, slot: &Path) -> usize {
     let label = format!("{SLOT_LABEL}={}", slot.display());
+    let filters = HashMap::from([("label", vec![label.as_str()])]);
     let options = ListContainersOptionsBuilder::default()
         .all(true)
-        .filters(&HashMap::from([("label", vec![label.as_str()])]))
+        .filters(&filters)
         .build();
     let mut removed = 0;
-    for container in engine
-        .list_containers(Some(options))
-        .await
-        .unwrap_or_default()
-    {
+    let containers = engine.list_containers(Some(options)).await;
+    for container in containers.unwrap_or_default() {
         if let Some(id) = container.id
-            && remove(&engine, &id).await.is_ok()
+            && remove(engine, &id).await.is_ok()
         {
             removed += 1;
+        }
+    }
+    let options = ListNetworksOptionsBuilder::default()
+        .filters(&filters)
+        .build();
+    let networks = engine.list_networks(Some(options)).await;
+    for network in networks.unwrap_or_default() {
+        if let Some(id) = network.id {
+            // One that cannot be removed now is found again by the next runner.
+            let _ = super::network::remove(engine, &id).await;
         }
     }
     removed

@@ -1,0 +1,151 @@
+//! What all containers of a job have in common: labels, mounts, network, rights.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use bollard::Docker;
+use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType};
+use bollard::query_parameters::CreateContainerOptionsBuilder;
+use shipway_protocol::JobPayload;
+
+use super::engine::{DockerError, SLOT_LABEL};
+use super::images::words;
+use super::network::JobNetwork;
+use crate::config::DockerSettings;
+use crate::directory::JobDirectory;
+use crate::executor::JobPaths;
+
+/// GitLab's own prefix; tools look for these labels.
+const LABEL_PREFIX: &str = "com.gitlab.gitlab-runner";
+
+/// Makes the containers of one job.
+pub(super) struct Containers<'a> {
+    settings: &'a DockerSettings,
+    payload: &'a JobPayload,
+    slot: PathBuf,
+    mounts: Vec<Mount>,
+    /// Where they are connected.
+    pub(super) network: JobNetwork,
+    /// `NAME:ADDRESS` beside those of the configuration.
+    pub(super) hosts: Vec<String>,
+}
+
+/// One container to be made.
+pub(super) struct NewContainer<'a> {
+    /// `build`, `service` or `reclaim`, for its label.
+    pub(super) kind: &'a str,
+    /// Its image as the job names it.
+    pub(super) image: &'a str,
+    /// `linux/arm64` and the like; empty is the engine's own.
+    pub(super) platform: &'a str,
+    /// Its names in the job's network.
+    pub(super) aliases: Vec<String>,
+    /// The rest.
+    pub(super) body: ContainerCreateBody,
+}
+
+impl<'a> Containers<'a> {
+    /// For a job in this directory. `git_objects` is mounted read-only.
+    pub(super) fn new(
+        settings: &'a DockerSettings,
+        payload: &'a JobPayload,
+        paths: &JobPaths,
+        directory: &JobDirectory,
+        git_objects: Option<&Path>,
+    ) -> Self {
+        let mut mounts = vec![
+            mount(&directory.project, &paths.project, false),
+            mount(&directory.temporary, &paths.temporary, false),
+        ];
+        if let Some(objects) = git_objects {
+            mounts.push(mount(objects, &objects.to_string_lossy(), true));
+        }
+        Self {
+            settings,
+            payload,
+            slot: directory.slot.clone(),
+            mounts,
+            network: JobNetwork::Default,
+            hosts: Vec::new(),
+        }
+    }
+
+    /// The slot's directory, by which a later runner finds what this one left.
+    pub(super) fn slot(&self) -> &Path {
+        &self.slot
+    }
+
+    /// What everything made for the job is marked with.
+    pub(super) fn labels(&self, kind: &str) -> HashMap<String, String> {
+        let info = &self.payload.job_info;
+        HashMap::from([
+            (SLOT_LABEL.to_owned(), self.slot.display().to_string()),
+            label("managed", "true"),
+            label("type", kind),
+            label("job.id", &self.payload.id.to_string()),
+            label("project.id", &info.project_id.to_string()),
+            label("pipeline.id", &info.pipeline_id.to_string()),
+        ])
+    }
+
+    /// Makes a container; returns its id.
+    pub(super) async fn create(
+        &self,
+        engine: &Docker,
+        new: NewContainer<'_>,
+    ) -> Result<String, DockerError> {
+        let mut body = new.body;
+        body.labels = Some(self.labels(new.kind));
+        body.host_config = Some(self.host_config());
+        body.networking_config = self.network.endpoint(new.aliases);
+        let mut options = CreateContainerOptionsBuilder::default();
+        if !new.platform.is_empty() {
+            options = options.platform(new.platform);
+        }
+        let created = engine.create_container(Some(options.build()), body).await;
+        let created = created.map_err(|error| DockerError::Create {
+            image: new.image.to_owned(),
+            reason: words(error),
+        })?;
+        Ok(created.id)
+    }
+
+    fn host_config(&self) -> HostConfig {
+        let settings = self.settings;
+        let (binds, volumes): (Vec<_>, Vec<_>) = settings
+            .volumes
+            .iter()
+            .cloned()
+            .partition(|volume| volume.contains(':'));
+        let mut mounts = self.mounts.clone();
+        mounts.extend(volumes.into_iter().map(|target| Mount {
+            target: Some(target),
+            typ: Some(MountType::VOLUME),
+            ..Mount::default()
+        }));
+        let hosts = settings.extra_hosts.iter().chain(&self.hosts);
+        HostConfig {
+            mounts: Some(mounts),
+            binds: Some(binds),
+            privileged: Some(settings.privileged),
+            network_mode: self.network.mode().map(str::to_owned),
+            extra_hosts: Some(hosts.cloned().collect()),
+            ..HostConfig::default()
+        }
+    }
+}
+
+/// A mount of a directory; unlike a bind's text it may have a colon in its path.
+fn mount(host: &Path, container: &str, read_only: bool) -> Mount {
+    Mount {
+        typ: Some(MountType::BIND),
+        source: Some(host.display().to_string()),
+        target: Some(container.to_owned()),
+        read_only: Some(read_only),
+        ..Mount::default()
+    }
+}
+
+fn label(name: &str, value: &str) -> (String, String) {
+    (format!("{LABEL_PREFIX}.{name}"), value.to_owned())
+}
