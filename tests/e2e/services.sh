@@ -27,10 +27,9 @@ END
   expect_status 0
   expect_report "'is really there' in open(job['log'], encoding='utf-8').read()" \
     "\"probably didn't start\" not in open(job['log'], encoding='utf-8').read()"
-  [[ -z $(docker ps --all --quiet --filter label=com.gitlab.gitlab-runner.type=service) ]] ||
-    fail "a service's container is left"
-  [[ -z $(docker network ls --quiet --filter label=com.gitlab.gitlab-runner.managed=true) ]] ||
-    fail "a network is left"
+  local left
+  left=$(docker ps --all --format '{{.Labels}}' && docker network ls --format '{{.Labels}}')
+  [[ $left != *"$SANDBOX"* ]] || fail "a container or a network is left"
 }
 
 run_e2e "$@"
