@@ -104,6 +104,10 @@ pub(crate) struct Choices {
         value_delimiter = ','
     )]
     trusted_proxies: Option<Vec<String>>,
+
+    /// The directory of the files that `include:template` names [default: none].
+    #[arg(long, value_name = "DIR", env = "SHIPWAY_TEMPLATES")]
+    templates: Option<PathBuf>,
 }
 
 impl ServeArgs {
@@ -143,6 +147,14 @@ impl ServeArgs {
         let proxies = choices.trusted_proxies.unwrap_or_default();
         settings.trusted_proxies =
             TrustedProxies::parse(proxies.iter().map(String::as_str)).map_err(Fault::usage)?;
+        settings.templates = match choices.templates {
+            Some(directory) if !directory.is_dir() => {
+                let text = format!("{}: there is no such directory", directory.display());
+                return Err(Fault::usage_text(text).hint("make it, or leave `--templates` out"));
+            }
+            Some(directory) => Some(std::path::absolute(directory).map_err(Fault::usage)?),
+            None => None,
+        };
         if let Some(name) = choices.runner {
             let found = EmbeddedRunner::ALL.iter().find(|(known, _)| *known == name);
             settings.runner = found.map(|(_, runner)| *runner).ok_or_else(|| {
@@ -166,6 +178,7 @@ impl Choices {
             runner: self.runner.or(other.runner),
             demo: self.demo.or(other.demo),
             trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
+            templates: self.templates.or(other.templates),
         }
     }
 }
@@ -223,6 +236,7 @@ mod tests {
             ("runner = \"kubernetes\"", "no runner `kubernetes`"),
             ("external-url = \"ftp://x\"", "ftp://x"),
             ("trusted-proxies = [\"10.0.0.0/40\"]", "10.0.0.0/40"),
+            ("templates = \"/no/such/place\"", "no such directory"),
         ] {
             std::fs::write(&file, text).expect("written");
             let fault = args(&file).settings().expect_err(text);

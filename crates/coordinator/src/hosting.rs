@@ -1,8 +1,11 @@
 //! What a server has besides a store: repositories, and an address that jobs see.
 
-use shipway_git::hosting::Repositories;
+use shipway_git::hosting::{BareRepository, Repositories};
 use shipway_git::{Facts, ProjectPath};
 use shipway_store::ProjectRow;
+
+use crate::elsewhere::Offers;
+use crate::error::Error;
 
 /// The server around a [`Coordinator`](crate::Coordinator).
 #[derive(Debug, Clone)]
@@ -11,9 +14,17 @@ pub struct Hosting {
     pub repositories: Repositories,
     /// Where people and jobs find it.
     pub address: ServerAddress,
+    /// What `include` may name besides projects.
+    pub offers: Offers,
 }
 
 impl Hosting {
+    /// The repository of a project.
+    pub(crate) async fn repository(&self, project: &ProjectRow) -> Result<BareRepository, Error> {
+        let number = u64::try_from(project.id.0).unwrap_or_default();
+        Ok(self.repositories.get(number).await?)
+    }
+
     /// Where a project is on this server.
     pub(crate) fn project_path(&self, project: &ProjectRow) -> ProjectPath {
         ProjectPath {

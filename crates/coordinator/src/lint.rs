@@ -7,10 +7,12 @@ use shipway_pipeline::{Context, Plan, PlanError, Source};
 use shipway_store::{ProjectRow, UserRow};
 use tokio::runtime::Handle;
 
+use crate::commit_files::CommitFiles;
 use crate::coordinator::Coordinator;
+use crate::elsewhere::Elsewhere;
 use crate::error::Error;
 use crate::settings::ProjectSettings;
-use crate::start::{CommitFiles, HEADS, PipelineRequest};
+use crate::start::{HEADS, PipelineRequest};
 
 /// A configuration that is to be checked.
 #[derive(Debug, Clone)]
@@ -71,6 +73,11 @@ impl Coordinator {
                     // Nothing was pushed that could be compared.
                     before: None,
                     handle: Handle::current(),
+                    elsewhere: Elsewhere::new(
+                        &self.store,
+                        hosting,
+                        request.user.as_ref().map(|user| user.id),
+                    ),
                 };
                 (facts, Some(files))
             }

@@ -117,8 +117,7 @@ impl Coordinator {
     /// When there is none.
     pub async fn repository(&self, project: &ProjectRow) -> Result<BareRepository, Error> {
         let hosting = self.hosting.as_ref().ok_or(Error::NoRepositories)?;
-        let number = u64::try_from(project.id.0).unwrap_or_default();
-        Ok(hosting.repositories.get(number).await?)
+        hosting.repository(project).await
     }
 
     /// The full name and the commit of a branch or tag, given by its full or its short name;

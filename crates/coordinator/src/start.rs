@@ -6,14 +6,16 @@ use std::sync::Arc;
 use shipway_config::variables::Variable;
 use shipway_config::{InputValues, Limits, LoadContext, SourceError};
 use shipway_git::Facts;
-use shipway_git::hosting::{BareRepository, QueryError, skips_ci};
+use shipway_git::hosting::{BareRepository, skips_ci};
 use shipway_pipeline::{Context, PipelineId, Plan, PlanError, Source, Status};
 use shipway_store::{PipelineRow, ProjectRow, RefKind, UserRow};
 use tokio::runtime::Handle;
 
 use crate::cache_key::resolve_with;
+use crate::commit_files::CommitFiles;
 use crate::coordinator::{Coordinator, NewRun, Origin};
 use crate::downstream::Link;
+use crate::elsewhere::Elsewhere;
 use crate::error::Error;
 use crate::hosting::Hosting;
 use crate::predefined::{Identity, Occasion, context_of};
@@ -124,6 +126,11 @@ impl Coordinator {
                 commit: request.sha.clone(),
                 before: before(request),
                 handle: Handle::current(),
+                elsewhere: Elsewhere::new(
+                    &self.store,
+                    hosting,
+                    request.user.as_ref().map(|user| user.id),
+                ),
             };
             let (path, context) = (settings.config_path().to_owned(), birth.context.clone());
             let inputs = by.inputs.clone();
@@ -395,15 +402,6 @@ fn refusal(faults: Vec<PlanError>) -> Unplanned {
     }
 }
 
-/// The files of a commit, for a thread that may block.
-pub(crate) struct CommitFiles {
-    pub(crate) repository: BareRepository,
-    pub(crate) commit: String,
-    /// What the commit followed; `None` where GitLab compares with nothing.
-    pub(crate) before: Option<String>,
-    pub(crate) handle: Handle,
-}
-
 /// What a push moved a branch from. New branches, tags, and pipelines without a push have
 /// nothing to compare with (language inventory, 2.4).
 fn before(request: &PipelineRequest) -> Option<String> {
@@ -411,77 +409,4 @@ fn before(request: &PipelineRequest) -> Option<String> {
     let before = request.before_sha.as_ref().filter(|_| is_push)?;
     let is_new = before.bytes().all(|byte| byte == b'0');
     (!is_new).then(|| before.clone())
-}
-
-/// Files of a commit that are listed for includes with wildcards.
-const LISTED_FILES: usize = 100_000;
-
-impl CommitFiles {
-    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
-        let read = self.repository.read_file(&self.commit, path, limit);
-        Ok(self.handle.block_on(read)?)
-    }
-
-    fn changed(&self, compare_to: Option<&str>) -> Result<Option<Vec<String>>, QueryError> {
-        let repository = &self.repository;
-        let base = match compare_to {
-            None => self.before.clone(),
-            Some(name) => match self.handle.block_on(repository.resolve(name))? {
-                Some(commit) => self
-                    .handle
-                    .block_on(repository.merge_base(&commit, &self.commit))?,
-                None => None,
-            },
-        };
-        let Some(base) = base else {
-            return Ok(None);
-        };
-        let changed = repository.changed_paths(&base, &self.commit, LISTED_FILES);
-        Ok(self.handle.block_on(changed)?.map(|list| list.paths))
-    }
-}
-
-impl PipelineFiles for CommitFiles {
-    fn open(&self, path: &str, limit: u64) -> io::Result<Option<Box<dyn Read>>> {
-        let content = self.read(path, limit).map_err(io::Error::other)?;
-        Ok(content.map(|bytes| Box::new(io::Cursor::new(bytes)) as Box<dyn Read>))
-    }
-}
-
-impl shipway_config::Source for CommitFiles {
-    fn changes(&self, compare_to: Option<&str>) -> Result<Option<Vec<String>>, SourceError> {
-        let changes = self
-            .changed(compare_to)
-            .map_err(|error| SourceError::Unreadable(error.to_string()))?;
-        if changes.is_none() && compare_to.is_some() {
-            return Err(SourceError::NotFound);
-        }
-        Ok(changes)
-    }
-
-    fn local(&self, path: &str) -> Result<String, SourceError> {
-        let limit = Limits::default().yaml_bytes;
-        let read =
-            self.repository
-                .read_file(&self.commit, path.trim_start_matches('/'), limit as u64);
-        let bytes = match self.handle.block_on(read) {
-            Ok(bytes) => bytes.ok_or(SourceError::NotFound)?,
-            Err(QueryError::TooLarge { .. }) => {
-                return Err(SourceError::TooLarge { limit });
-            }
-            Err(error) => return Err(SourceError::Unreadable(error.to_string())),
-        };
-        String::from_utf8(bytes).map_err(|_| SourceError::NotText)
-    }
-
-    fn list(&self) -> Vec<String> {
-        let listed = self.repository.list_files(&self.commit, LISTED_FILES);
-        match self.handle.block_on(listed) {
-            Ok(list) => list.paths,
-            Err(error) => {
-                tracing::warn!(%error, "commit.files.unlisted");
-                Vec::new()
-            }
-        }
-    }
 }

@@ -6,7 +6,7 @@ mod support;
 
 use shipway_pipeline::{JobId, PipelineId, Status};
 use shipway_protocol::{JobPayload, JobState, JobUpdate};
-use shipway_store::{JobRow, MemberRow, MemberSource, NewProject, PipelineRow, Visibility};
+use shipway_store::{JobRow, PipelineRow, Visibility};
 use support::Site;
 
 /// Takes the next job of the pipeline.
@@ -236,32 +236,10 @@ async fn children_are_canceled_with_their_parent() {
 }
 
 /// Another project, with the role of the site's user in it.
-async fn another(site: &mut Site, level: Option<i64>, configuration: &str) -> i64 {
-    let mut transaction = site.store().begin().await.unwrap();
-    let other = NewProject {
-        namespace_id: site.project.namespace_id,
-        full_path: "group/other".to_owned(),
-        name: "Other".to_owned(),
-        description: String::new(),
-        visibility: Visibility::Internal,
-        default_branch: Some("main".to_owned()),
-        settings: "{}".to_owned(),
-        created_at: 1,
-    };
-    let other = transaction.insert_project(&other).await.unwrap();
-    if let Some(access_level) = level {
-        let member = MemberRow {
-            source: MemberSource::Project,
-            source_id: other.id.0,
-            user_id: site.user.id,
-            access_level,
-            created_at: Some(1),
-        };
-        transaction.set_member(&member).await.unwrap();
-    }
-    transaction.commit().await.unwrap();
-    site.create_repository(&other, configuration).await;
-    other.id.0
+async fn another(site: &Site, level: Option<i64>, configuration: &str) -> i64 {
+    let files = [(".gitlab-ci.yml", configuration)];
+    let other = site.add_project("group/other", Visibility::Internal, level, &files);
+    other.await.id.0
 }
 
 const UPSTREAM: &str = "
@@ -272,8 +250,8 @@ up:
 
 #[tokio::test]
 async fn a_job_starts_the_pipeline_of_another_project() {
-    let mut site = Site::new().await;
-    let other = another(&mut site, Some(30), "other: {script: x}").await;
+    let site = Site::new().await;
+    let other = another(&site, Some(30), "other: {script: x}").await;
     let row = start(&site, &[(".gitlab-ci.yml", UPSTREAM)]).await;
     let down = below(&site, &row).await.expect("a pipeline");
     assert_eq!(down.project_id.unwrap().0, other);
@@ -288,8 +266,8 @@ async fn a_job_starts_the_pipeline_of_another_project() {
 #[tokio::test]
 async fn a_job_starts_nothing_where_its_user_may_not() {
     for level in [None, Some(20)] {
-        let mut site = Site::new().await;
-        another(&mut site, level, "other: {script: x}").await;
+        let site = Site::new().await;
+        another(&site, level, "other: {script: x}").await;
         let row = start(&site, &[(".gitlab-ci.yml", UPSTREAM)]).await;
         assert_eq!(below(&site, &row).await, None);
         let reason = "insufficient_bridge_permissions".to_owned();
@@ -299,9 +277,9 @@ async fn a_job_starts_nothing_where_its_user_may_not() {
 
 #[tokio::test]
 async fn two_projects_that_start_each_other_end() {
-    let mut site = Site::new().await;
+    let site = Site::new().await;
     let back = "back: {trigger: {project: group/app}}";
-    another(&mut site, Some(40), back).await;
+    another(&site, Some(40), back).await;
     site.join(40).await;
     let forth = "forth: {trigger: {project: group/other}}";
     let row = start(&site, &[(".gitlab-ci.yml", forth)]).await;
@@ -401,8 +379,8 @@ async fn another_server_finishes_what_one_left_undone() {
 async fn a_branch_of_another_project_may_be_named() {
     let creation = "downstream_pipeline_creation_failed";
     for (branch, expected) in [("main", None), ("$WHICH", None), ("absent", Some(creation))] {
-        let mut site = Site::new().await;
-        another(&mut site, Some(30), "other: {script: x}").await;
+        let site = Site::new().await;
+        another(&site, Some(30), "other: {script: x}").await;
         let file = format!(
             "up: {{variables: {{WHICH: main}}, trigger: {{project: group/other, branch: {branch}}}}}"
         );
@@ -433,9 +411,9 @@ async fn run_other(site: &Site, other: i64) -> PipelineRow {
 async fn artifacts_come_from_another_project() {
     // The user's role there, and whether the job gets them; the project is private.
     for (level, gets) in [(Some(20), true), (None, false)] {
-        let mut site = Site::new().await;
+        let site = Site::new().await;
         let maker = "make: {script: x, artifacts: {paths: [a]}}";
-        let other = another(&mut site, level, maker).await;
+        let other = another(&site, level, maker).await;
         site.hide(other).await;
         let there = run_other(&site, other).await;
         let made = take(&site, &there).await;
@@ -465,8 +443,8 @@ use:
 
 #[tokio::test]
 async fn a_job_mirrors_the_newest_pipeline_of_a_project() {
-    let mut site = Site::new().await;
-    let other = another(&mut site, Some(20), "make: {script: x}").await;
+    let site = Site::new().await;
+    let other = another(&site, Some(20), "make: {script: x}").await;
     let there = run_other(&site, other).await;
     let file = "see: {needs: {pipeline: group/other}}\nafter: {stage: deploy, script: x}";
     let row = start(&site, &[(".gitlab-ci.yml", file)]).await;

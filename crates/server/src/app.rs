@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use shipway_coordinator::{Coordinator, Dispatch, Hosting};
+use shipway_coordinator::{Coordinator, Dispatch, Hosting, Offers, RemoteError};
 use shipway_git::hosting::{Repositories, RepositoriesError};
 use shipway_store::{
     Durability, KeyFileError, Objects, ObjectsError, Options, SecretKeys, Store, StoreError,
@@ -60,6 +61,14 @@ pub enum OpenError {
     Objects(#[from] ObjectsError),
 }
 
+/// A file of another host, for `include:remote`; this machine and private networks are not for
+/// whoever writes a configuration.
+fn fetch(url: &str, bytes: usize, time: Duration) -> Result<String, RemoteError> {
+    let limits = shipway_fetch::Limits { bytes, time };
+    let text = shipway_fetch::get(url, shipway_fetch::Reach::Public, &limits);
+    text.map_err(|error| RemoteError::new(error.to_string()))
+}
+
 impl App {
     /// Opens everything that the settings name, making what is missing. Several processes may
     /// have the same data open.
@@ -84,6 +93,7 @@ impl App {
         let hosting = Hosting {
             repositories: repositories.clone(),
             address: settings.external_url.address().clone(),
+            offers: Offers::new(settings.templates.clone(), Some(fetch)),
         };
         let coordinator = Arc::new(Coordinator::for_server(store.clone(), hosting));
         let dispatch = Dispatch::start(Arc::clone(&coordinator)).await;

@@ -29,6 +29,8 @@ pub struct Settings {
     pub artifact_limit: u64,
     /// Who is believed about whom it speaks for.
     pub trusted_proxies: TrustedProxies,
+    /// The directory of what `include:template` names.
+    pub templates: Option<PathBuf>,
 }
 
 impl Settings {
@@ -50,6 +52,7 @@ impl Settings {
             demo: false,
             artifact_limit: Self::ARTIFACT_LIMIT,
             trusted_proxies: TrustedProxies::default(),
+            templates: None,
         }
     }
 

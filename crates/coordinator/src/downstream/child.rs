@@ -7,10 +7,12 @@ use shipway_pipeline::{Context, PipelineId, RefKind, Source};
 use shipway_store::ProjectId;
 
 use super::{Bridge, CREATION_FAILED, Refused};
+use crate::commit_files::CommitFiles;
 use crate::coordinator::{Coordinator, NewRun, Origin};
+use crate::elsewhere::Elsewhere;
 use crate::error::Error;
 use crate::project_variables::VariableScope;
-use crate::start::{CommitFiles, PipelineFiles, Text, Unplanned, plan};
+use crate::start::{PipelineFiles, Text, Unplanned, plan};
 
 impl Coordinator {
     pub(super) async fn start_child(
@@ -121,7 +123,8 @@ impl Coordinator {
         let row = &bridge.row;
         let project = self.store.project(project).await?;
         let project = project.ok_or(Error::NoPipeline(row.id.0))?;
-        let repository = self.repository(&project).await?;
+        let hosting = self.hosting.as_ref().ok_or(Error::NoRepositories)?;
+        let repository = hosting.repository(&project).await?;
         let before = bridge.shared.predefined("CI_COMMIT_BEFORE_SHA");
         let has_before = before.bytes().any(|byte| byte != b'0');
         let files = CommitFiles {
@@ -129,6 +132,7 @@ impl Coordinator {
             commit: row.sha.clone().unwrap_or_default(),
             before: has_before.then(|| before.to_owned()),
             handle: tokio::runtime::Handle::current(),
+            elsewhere: Elsewhere::new(&self.store, hosting, row.user_id),
         };
         let origin = Origin {
             project: project.id,

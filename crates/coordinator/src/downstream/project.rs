@@ -3,7 +3,7 @@
 use shipway_config::variables::{FileReferences, Undefined};
 use shipway_config::{Forward, InputValues, Strategy, Trigger};
 use shipway_pipeline::{PipelineId, Source, Status, follow};
-use shipway_store::{ProjectRow, RefKind, UserId, UserRow, Visibility};
+use shipway_store::{ProjectRow, RefKind, Store, UserId, UserRow, Visibility};
 
 use super::{Bridge, CREATION_FAILED, Refused};
 use crate::coordinator::Coordinator;
@@ -131,27 +131,38 @@ impl Coordinator {
             let reason = "downstream_project_trigger_resolved_to_empty";
             return Ok(Err(Refused::new(reason, text)));
         }
-        let user = match user {
-            Some(id) => self.store.user(id).await?,
-            None => None,
-        };
-        let found = self.store.project_by_path(path).await?;
-        let mut level = 0;
-        if let (Some(project), Some(user)) = (&found, &user) {
-            let role = self.store.access_level(user.id, project.id).await?;
-            level = if user.admin { OWNER } else { role.unwrap_or(0) };
-        }
-        let seen = |project: &ProjectRow| match project.visibility {
-            Visibility::Public => true,
-            Visibility::Internal => user.is_some(),
-            Visibility::Private => level > 0,
-        };
-        Ok(match found.filter(seen) {
-            Some(project) => Ok((project, user, level)),
-            None => Err(Refused::new(
+        let found = visible_project(&self.store, user, path).await?;
+        Ok(found.ok_or_else(|| {
+            Refused::new(
                 "downstream_bridge_project_not_found",
                 format!("There is no project {path}, or it may not be seen."),
-            )),
-        })
+            )
+        }))
     }
+}
+
+/// A project that a user can see, the user, and the user's role there.
+pub(crate) async fn visible_project(
+    store: &Store,
+    user: Option<UserId>,
+    path: &str,
+) -> Result<Option<(ProjectRow, Option<UserRow>, i64)>, Error> {
+    let user = match user {
+        Some(id) => store.user(id).await?,
+        None => None,
+    };
+    let Some(project) = store.project_by_path(path).await? else {
+        return Ok(None);
+    };
+    let mut level = 0;
+    if let Some(user) = &user {
+        let role = store.access_level(user.id, project.id).await?;
+        level = if user.admin { OWNER } else { role.unwrap_or(0) };
+    }
+    let is_seen = match project.visibility {
+        Visibility::Public => true,
+        Visibility::Internal => user.is_some(),
+        Visibility::Private => level > 0,
+    };
+    Ok(is_seen.then_some((project, user, level)))
 }

@@ -1,15 +1,18 @@
 //! A server without HTTP: a store, a repository, a project, and commits to it.
 
+#![allow(dead_code, reason = "each file of tests uses a part")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use shipway_coordinator::{
-    Coordinator, Hosting, PipelineRequest, ProjectSettings, ServerAddress, Started,
+    Coordinator, Hosting, Offers, PipelineRequest, ProjectSettings, ServerAddress, Started,
 };
 use shipway_git::hosting::Repositories;
 use shipway_pipeline::{Source, Status};
 use shipway_store::{
-    JobRow, MemberRow, MemberSource, PipelineRow, ProjectRow, RunnerRow, Store, UserRow, Visibility,
+    JobRow, MemberRow, MemberSource, NewProject, PipelineRow, ProjectRow, RunnerRow, Store,
+    UserRow, Visibility,
 };
 use shipway_testing::repository::Repository;
 use shipway_testing::rows::{self, dev_and_app};
@@ -26,6 +29,11 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) async fn new() -> Self {
+        Self::offering(Offers::default()).await
+    }
+
+    /// One that offers this to `include` besides projects.
+    pub(crate) async fn offering(offers: Offers) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&directory.path().join("state")).await.unwrap();
         let repositories = Repositories::open(&directory.path().join("repositories")).unwrap();
@@ -37,6 +45,7 @@ impl Site {
         let hosting = Hosting {
             repositories,
             address,
+            offers,
         };
         Self {
             coordinator: Arc::new(Coordinator::for_server(store, hosting)),
@@ -57,13 +66,13 @@ impl Site {
         let hosting = Hosting {
             repositories: Repositories::open(&top.join("repositories")).unwrap(),
             address: ServerAddress::parse("https://ci.example.org").unwrap(),
+            offers: Offers::default(),
         };
         let store = Store::open(&top.join("state")).await.unwrap();
         Coordinator::for_server(store, hosting)
     }
 
     /// A runner of the instance that takes every job.
-    #[allow(dead_code, reason = "not every test uses it")]
     pub(crate) async fn runner(&self) -> RunnerRow {
         let new = rows::runner(vec![1; 32]);
         let mut transaction = self.store().begin().await.unwrap();
@@ -72,7 +81,6 @@ impl Site {
         row
     }
 
-    #[allow(dead_code, reason = "not every test uses it")]
     pub(crate) async fn set(&mut self, settings: &ProjectSettings) {
         self.project.settings = settings.to_json();
         let mut transaction = self.store().begin().await.unwrap();
@@ -88,19 +96,48 @@ impl Site {
         sha
     }
 
-    /// The repository of another project, with this configuration on main.
-    #[allow(dead_code, reason = "not every test has another project")]
-    pub(crate) async fn create_repository(&self, project: &ProjectRow, configuration: &str) {
+    /// Another project with a commit of these files on main, and with the role of the site's
+    /// user in it.
+    pub(crate) async fn add_project(
+        &self,
+        path: &str,
+        visibility: Visibility,
+        level: Option<i64>,
+        files: &[(&str, &str)],
+    ) -> ProjectRow {
+        let mut transaction = self.store().begin().await.unwrap();
+        let new = NewProject {
+            namespace_id: self.project.namespace_id,
+            full_path: path.to_owned(),
+            name: "Other".to_owned(),
+            description: String::new(),
+            visibility,
+            default_branch: Some("main".to_owned()),
+            settings: "{}".to_owned(),
+            created_at: 1,
+        };
+        let project = transaction.insert_project(&new).await.unwrap();
+        if let Some(access_level) = level {
+            let member = MemberRow {
+                source: MemberSource::Project,
+                source_id: project.id.0,
+                user_id: self.user.id,
+                access_level,
+                created_at: Some(1),
+            };
+            transaction.set_member(&member).await.unwrap();
+        }
+        transaction.commit().await.unwrap();
         let repositories = Repositories::open(&self.directory.path().join("repositories")).unwrap();
         let number = u64::try_from(project.id.0).unwrap();
         let bare = repositories.create(number, "main").await.unwrap();
         let work = Repository::at(&self.directory.path().join(format!("work-{number}")));
-        work.commit("Begin", &[(".gitlab-ci.yml", configuration)]);
+        work.commit("Begin", files);
         work.publish(bare.path(), &["refs/heads/main"]);
+        project
     }
 
     /// Makes a project private.
-    #[allow(dead_code, reason = "not every test has another project")]
     pub(crate) async fn hide(&self, project: i64) {
         let id = shipway_store::ProjectId(project);
         let mut row = self.store().project(id).await.unwrap().unwrap();
@@ -111,7 +148,6 @@ impl Site {
     }
 
     /// Stores an archive of a job at work.
-    #[allow(dead_code, reason = "not every test has artifacts")]
     pub(crate) async fn archive(&self, job: i64) {
         let file = self.directory.path().join("archive.zip");
         std::fs::write(&file, b"an archive").unwrap();
@@ -127,7 +163,6 @@ impl Site {
     }
 
     /// Gives the user a role in the project.
-    #[allow(dead_code, reason = "not every test needs a role")]
     pub(crate) async fn join(&self, access_level: i64) {
         let mut transaction = self.store().begin().await.unwrap();
         let member = MemberRow {
@@ -154,7 +189,6 @@ impl Site {
         }
     }
 
-    #[allow(dead_code, reason = "not every test uses it")]
     /// Pushes a configuration; the pipeline it makes.
     pub(crate) async fn push(&self, configuration: &str) -> PipelineRow {
         let sha = self.commit("Change", &[(".gitlab-ci.yml", configuration)]);
