@@ -15,6 +15,9 @@ use crate::includes::Includes;
 use crate::output::color_on_stderr;
 use crate::project::Project;
 
+/// Jobs that are named where none is left.
+const MOST_SKIPPED: usize = 10;
+
 /// A configuration read in its context.
 pub(crate) struct Planned {
     /// The plan.
@@ -229,9 +232,14 @@ pub(crate) fn refuse_unsupported(plan: &Plan, checked: &Checked) -> Result<(), F
         .hint("name the jobs to run, `shipway run JOB…`, to leave these out"))
 }
 
-/// Reads a configuration and tries to make its pipeline: what stands in its way is told as
-/// faults of the file.
-pub(crate) fn dry_run(project: &Project, file: &Path, args: &ContextArgs) -> Result<Loaded, Fault> {
+/// Reads a configuration in its context, so that its includes know their variables, and with
+/// `makes_plan` tries to make its pipeline: what stands in its way is told as faults of the file.
+pub(crate) fn dry_run(
+    project: &Project,
+    file: &Path,
+    args: &ContextArgs,
+    makes_plan: bool,
+) -> Result<Loaded, Fault> {
     let facts = project.facts(args.reference.as_deref())?;
     let occasion = occasion(args, project)?;
     let context = context(&facts, &occasion);
@@ -243,7 +251,7 @@ pub(crate) fn dry_run(project: &Project, file: &Path, args: &ContextArgs) -> Res
         ..LoadContext::default()
     };
     let mut loaded = config_files::load_for(&files, file, &tree.name(project, &facts), &load)?;
-    let Some(config) = &loaded.config else {
+    let Some(config) = loaded.config.as_ref().filter(|_| makes_plan) else {
         return Ok(loaded);
     };
     let Err(faults) = shipway_pipeline::create(config, &context, &files) else {
@@ -275,6 +283,7 @@ pub(crate) fn dry_run(project: &Project, file: &Path, args: &ContextArgs) -> Res
             }
         })
         .collect();
+    loaded.diagnostics.extend(config.doubts());
     loaded.diagnostics.extend(diagnostics);
     loaded.config = None;
     Ok(loaded)
@@ -303,8 +312,11 @@ pub(crate) fn refuse(faults: &[PlanError], checked: &Checked) -> Fault {
                 ..
             } => lines.push(format!("  {need} is left out: {reason}")),
             PlanError::Empty { skipped } => {
-                let names = skipped.iter();
+                let names = skipped.iter().take(MOST_SKIPPED);
                 lines.extend(names.map(|job| format!("  {}: {}", job.name, job.reason)));
+                if let Some(more) = skipped.len().checked_sub(MOST_SKIPPED + 1) {
+                    lines.push(format!("  and {} more; `shipway why JOB` says", more + 1));
+                }
             }
             _ => {}
         }

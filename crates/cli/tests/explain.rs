@@ -377,6 +377,9 @@ fn lint_from_standard_input_and_for_a_pipeline() {
         "{message}"
     );
     assert_eq!(report["errors"][0]["line"], 1);
+    // What includes ask for is known without a pipeline too.
+    let asking = "include: [{local: 'ci/$CI_COMMIT_BRANCH.yml', rules: [{if: $CI_COMMIT_TAG}]}]\na: {script: x}";
+    assert_eq!(lint("-", asking).0, 0);
     let need = "a: {script: x, rules: [{if: '$A == \"1\"'}]}\nb: {script: x, needs: [a]}\nvariables: {A: ''}";
     assert_eq!(lint("- --source web", need).0, 1);
     assert_eq!(lint("- --var A=1", need).0, 0);
@@ -418,6 +421,18 @@ fn lint_warns_of_what_is_not_meant() {
             "variable `LEVEL` is never defined",
         ),
         (
+            "a: {script: x, rules: [{if: '$LEVEL == \"3\"'}, {if: '$KIND =~ /xy/ && $LEVEL'}]}",
+            "variables `LEVEL` and `KIND` are never defined",
+        ),
+        (
+            "variables: {DEPLOY: ''}\na: {script: x, rules: [{if: $DEPLYO}]}",
+            "variable `DEPLYO` is never defined",
+        ),
+        (
+            "a: {script: ['echo x', 'git checkout ${CI_COMIT_SHA}']}",
+            "variable `CI_COMIT_SHA` is never defined",
+        ),
+        (
             "a: {stage: build, script: x}\nb: {script: x, dependencies: [a]}",
             "job `b` asks for artifacts of `a`",
         ),
@@ -435,6 +450,7 @@ fn lint_warns_of_what_is_not_meant() {
         "a: {script: x, rules: [{if: $CI_COMMIT_TAG}, {if: $CI_COMMIT_BRANCH}]}",
         "a: {script: x, rules: [{if: $DEPLOY}, {if: $V != null}]}",
         ".a: {script: x}\nb: {extends: .a}",
+        "a: {script: ['CI_COMIT_SHA=1 make', 'echo $CI_COMIT_SHA $CI_OF_OURS']}",
         ".a: {script: [x]}\nb: {script: !reference [.a, script]}",
         ".a: &a {script: x}\nb: {<<: *a}",
         "a: {stage: build, script: x, artifacts: {paths: [y]}}\nb: {script: x, dependencies: [a]}",

@@ -3,8 +3,17 @@
 /// The candidate that a person most likely meant, if one is near enough: at most one slip
 /// of the hand (a letter wrong, missing, too many, or swapped) for every three letters.
 pub fn suggest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    let letters = word.chars().take(64).count();
+    suggest_within(word, candidates, letters.div_ceil(3).min(4))
+}
+
+/// The same with at most so many slips.
+pub(crate) fn suggest_within<'c>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'c str>,
+    allowed: usize,
+) -> Option<&'c str> {
     let word: Vec<char> = word.to_lowercase().chars().take(64).collect();
-    let allowed = word.len().div_ceil(3).min(4);
     candidates
         .into_iter()
         .filter_map(|candidate| {

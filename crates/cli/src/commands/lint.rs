@@ -37,15 +37,22 @@ struct Entry<'a> {
 /// Runs the command.
 pub(crate) fn lint(args: &LintArgs) -> Result<u8, Fault> {
     let (root, file) = locate(args)?;
-    let mut loaded = if args.has_context() {
-        let project = Project::find(&project_args(args))?;
+    let project = Project::find(&project_args(args));
+    // A file of no project is judged by itself, unless it is to be made for something.
+    let project = match project {
+        Err(fault) if args.has_context() => return Err(fault),
+        found => found
+            .ok()
+            .filter(|one| args.has_context() || root == one.root),
+    };
+    let mut loaded = if let Some(project) = project {
         let whole = root.join(&file);
         let inside = if file == Path::new(INPUT) {
             &file
         } else {
             whole.strip_prefix(&project.root).unwrap_or(&whole)
         };
-        pipeline::dry_run(&project, inside, &args.context)?
+        pipeline::dry_run(&project, inside, &args.context, args.has_context())?
     } else {
         let files = ProjectFiles::new(&root, &Limits::default());
         let files = files.with_includes(includes(args, &root)?);

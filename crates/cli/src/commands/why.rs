@@ -254,11 +254,15 @@ fn print_rule(out: &mut dyn Write, rule: &RuleTrace, place: &str) -> std::io::Re
         writeln!(out, "      it has no condition")?;
     }
     for part in &rule.parts {
-        writeln!(
-            out,
-            "      {}: {}  → {}",
-            part.clause, part.text, part.holds
-        )?;
+        let holds = match rule.outcome {
+            Tried::NotTried => String::new(),
+            Tried::Matched | Tried::Failed => format!("  → {}", part.holds),
+        };
+        writeln!(out, "      {}: {}{holds}", part.clause, part.text)?;
+        // What was not tried had no values to speak of; JSON has what they would be.
+        if rule.outcome == Tried::NotTried {
+            continue;
+        }
         // The first line would repeat the expression.
         for value in part.values.iter().skip(1) {
             let pad = "  ".repeat(value.depth);

@@ -1,5 +1,6 @@
 //! What GitLab accepts and surely nobody means: told as warnings, by `lint` and by editors.
 
+mod misspelt;
 mod predefined;
 mod rules;
 mod unused;
@@ -23,7 +24,9 @@ pub(crate) fn find(config: &Config, tree: &Map, unused: &[(String, Span)]) -> Ve
     }
     rules::never_matching(config, &mut found);
     rules::duplicate_pipelines(config, &mut found);
-    variables::undefined(config, &mut found);
+    let defined = variables::defined(config);
+    variables::undefined(config, &defined, &mut found);
+    misspelt::texts(tree, &defined, &mut found);
     artifacts(config, tree, &mut found);
     found.sort_by_key(|one| one.span.map(|span| (span.file.0, span.start)));
     found

@@ -4,44 +4,73 @@ use std::collections::HashSet;
 
 use super::predefined;
 use crate::expression::{Expression, Tree};
+use crate::suggest::suggest_within;
 use crate::{Config, Diagnostic, Span, suggest};
+
+/// How many slips of the hand a misspelt name has, which is told by itself.
+const SLIPS: usize = 2;
 
 /// Tells of variables in conditions that are defined nowhere.
 ///
 /// Whether a variable is there at all is a usual question to ask about those that come from
-/// outside (`if: $DEPLOY`), so only comparisons count, and names that look like predefined ones.
-pub(super) fn undefined(config: &Config, found: &mut Vec<Diagnostic>) {
-    let defined = defined(config);
+/// outside (`if: $DEPLOY`), so only comparisons count, and names that look like predefined or
+/// misspelt ones. Those that may well come from outside are told together.
+pub(super) fn undefined(config: &Config, defined: &HashSet<&str>, found: &mut Vec<Diagnostic>) {
     let mut told = HashSet::new();
-    for (condition, span, job) in conditions(config) {
-        let Ok(expression) = Expression::parse(condition) else {
+    let mut outside: Vec<(String, Condition<'_>)> = Vec::new();
+    for condition in conditions(config) {
+        let Ok(expression) = Expression::parse(condition.text) else {
             continue;
         };
         let mut compared = HashSet::new();
         note_compared(expression.tree(), &mut compared);
         for name in expression.variables() {
-            let is_known = defined.contains(name) || predefined::is_known(name);
-            let is_ours = name.starts_with("CI_") || name.starts_with("GITLAB_");
-            if is_known || !(is_ours || compared.contains(name)) || !told.insert(name.to_owned()) {
+            if defined.contains(name) || predefined::is_known(name) || told.contains(name) {
                 continue;
             }
             let names = defined.iter().copied().chain(predefined::names());
-            let fault = Diagnostic::warning(format!("variable `{name}` is never defined"), span)
-                .label("neither here nor by GitLab");
-            let fault = match suggest(name, names) {
-                Some(near) => fault.hint(format!("did you mean `{near}`?")),
-                None if is_ours => fault.hint("GitLab has no predefined variable of this name"),
-                None => fault.hint(
-                    "give it a default under `variables`, if it comes from outside: the \
-                     project's settings, a schedule, or `--var`",
-                ),
+            let is_ours = name.starts_with("CI_") || name.starts_with("GITLAB_");
+            let near = match is_ours {
+                true => suggest(name, names),
+                false => suggest_within(name, names, SLIPS),
             };
-            found.push(match job {
-                Some(job) => fault.job(job).keyword("rules:if"),
-                None => fault.keyword("workflow:rules:if"),
-            });
+            if near.is_none() && !is_ours && !compared.contains(name) {
+                continue;
+            }
+            told.insert(name.to_owned());
+            let hint = match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if is_ours => "GitLab has no predefined variable of this name".to_owned(),
+                None => {
+                    outside.push((name.to_owned(), condition));
+                    continue;
+                }
+            };
+            let text = format!("variable `{name}` is never defined");
+            found.push(condition.doubt(text).hint(hint));
         }
     }
+    let Some((first, condition)) = outside.first() else {
+        return;
+    };
+    let names: Vec<String> = outside
+        .iter()
+        .map(|(name, _)| format!("`{name}`"))
+        .collect();
+    let text = match names.as_slice() {
+        [_] => format!("variable `{first}` is never defined"),
+        [others @ .., last] => {
+            format!(
+                "variables {} and {last} are never defined",
+                others.join(", ")
+            )
+        }
+        [] => return,
+    };
+    found.push(condition.doubt(text).hint(
+        "what comes from outside (the project's settings, a schedule, `--var`) can have a \
+         default under `variables`",
+    ));
 }
 
 fn note_compared<'t>(tree: &'t Tree, compared: &mut HashSet<&'t str>) {
@@ -65,7 +94,8 @@ fn note_compared<'t>(tree: &'t Tree, compared: &mut HashSet<&'t str>) {
     }
 }
 
-fn defined(config: &Config) -> HashSet<&str> {
+/// The names that the file defines anywhere.
+pub(super) fn defined(config: &Config) -> HashSet<&str> {
     let mut names: HashSet<&str> = config.variables.keys().map(String::as_str).collect();
     let workflow = config.workflow.as_ref().and_then(|one| one.rules.as_ref());
     for rule in workflow.into_iter().flatten() {
@@ -80,7 +110,24 @@ fn defined(config: &Config) -> HashSet<&str> {
     names
 }
 
-type Condition<'c> = (&'c str, Span, Option<&'c str>);
+/// An `if` of the file.
+#[derive(Clone, Copy)]
+struct Condition<'c> {
+    text: &'c str,
+    span: Span,
+    /// `None` in `workflow`.
+    job: Option<&'c str>,
+}
+
+impl Condition<'_> {
+    fn doubt(&self, text: String) -> Diagnostic {
+        let doubt = Diagnostic::warning(text, self.span).label("neither here nor by GitLab");
+        match self.job {
+            Some(job) => doubt.job(job).keyword("rules:if"),
+            None => doubt.keyword("workflow:rules:if"),
+        }
+    }
+}
 
 /// Every `if` of the file with its place and its job.
 fn conditions(config: &Config) -> Vec<Condition<'_>> {
@@ -89,14 +136,22 @@ fn conditions(config: &Config) -> Vec<Condition<'_>> {
     for (index, rule) in workflow.into_iter().flatten().enumerate() {
         let path = ["workflow", "rules", &index.to_string(), "if"];
         if let (Some(condition), Some(span)) = (&rule.condition, config.origin(&path)) {
-            all.push((condition.as_str(), span, None));
+            all.push(Condition {
+                text: condition,
+                span,
+                job: None,
+            });
         }
     }
     for job in super::jobs(config) {
         for (index, rule) in job.rules.iter().flatten().enumerate() {
             let path = ["jobs", &job.key, "rules", &index.to_string(), "if"];
             if let (Some(condition), Some(span)) = (&rule.condition, config.origin(&path)) {
-                all.push((condition.as_str(), span, Some(job.key.as_str())));
+                all.push(Condition {
+                    text: condition,
+                    span,
+                    job: Some(&job.key),
+                });
             }
         }
     }

@@ -302,17 +302,33 @@ fn visit<'t>(
     });
     match tree {
         Tree::Not(operand) => visit(operand, depth + 1, lookup, out),
-        Tree::Binary(_, left, right) => {
+        Tree::Binary(operator, left, right) => {
             for side in [left, right] {
-                if !matches!(
-                    **side,
-                    Tree::Null | Tree::Bool(_) | Tree::Text(_) | Tree::Pattern(_)
-                ) {
-                    visit(side, depth + 1, lookup, out);
-                }
+                operand(side, *operator, depth + 1, lookup, out);
             }
         }
         _ => {}
+    }
+}
+
+/// A side of an operator; `a && b && c` has three of them.
+fn operand<'t>(
+    tree: &'t Tree,
+    around: Operator,
+    depth: usize,
+    lookup: &dyn Fn(&str) -> Option<&'t str>,
+    out: &mut Vec<ValueTrace>,
+) {
+    match tree {
+        Tree::Null | Tree::Bool(_) | Tree::Text(_) | Tree::Pattern(_) => {}
+        Tree::Binary(operator @ (Operator::And | Operator::Or), left, right)
+            if *operator == around =>
+        {
+            for side in [left, right] {
+                operand(side, around, depth, lookup, out);
+            }
+        }
+        _ => visit(tree, depth, lookup, out),
     }
 }
 

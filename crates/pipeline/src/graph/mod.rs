@@ -1,8 +1,10 @@
 //! A plan as a picture: which jobs stand where, and what leads to what. Plain data, and its
 //! renderings as text: SVG, Mermaid, Graphviz, and lines for a terminal.
 
+mod columns;
 mod dot;
 mod mermaid;
+mod reduce;
 mod svg;
 mod tree;
 
@@ -96,13 +98,13 @@ impl Graph {
         let stages: Vec<usize> = plan.jobs.iter().map(|job| job.stage).collect();
         let mut edges = need_edges(&jobs, &index);
         let columns = match view {
-            View::Stages => by_stage(plan, &stages),
+            View::Stages => columns::by_stage(plan, &stages),
             View::Needs => {
                 let found = stage_edges(&jobs, &stages);
                 if found.len() <= MOST_STAGE_EDGES {
                     edges.extend(found);
                 }
-                by_needs(&jobs, &index, &stages)
+                columns::by_needs(&jobs, &index, &stages)
             }
         };
         Self {
@@ -202,77 +204,5 @@ fn edge(jobs: &[GraphJob], from: usize, to: usize, kind: EdgeKind) -> Edge {
         to: jobs[to].name.clone(),
         kind,
         ends: (from, to),
-    }
-}
-
-fn by_stage(plan: &Plan, stages: &[usize]) -> Vec<Column> {
-    let of = |stage: usize| (0..stages.len()).filter(move |&job| stages[job] == stage);
-    let names = plan.stages.iter().enumerate();
-    names
-        .map(|(stage, name)| Column {
-            title: name.clone(),
-            jobs: of(stage).collect(),
-        })
-        .collect()
-}
-
-/// A job stands right of all that comes before it, as far left as that allows.
-fn by_needs(jobs: &[GraphJob], index: &HashMap<&str, usize>, stages: &[usize]) -> Vec<Column> {
-    let mut order: Vec<usize> = (0..jobs.len()).collect();
-    order.sort_by_key(|&job| stages[job]);
-    let mut rank: Vec<Option<usize>> = vec![None; jobs.len()];
-    // The highest rank among all jobs of earlier stages, by stage.
-    let count = stages.iter().max().map_or(0, |last| last + 1);
-    let mut highest = vec![0; count + 1];
-    for stage in 0..count {
-        for &job in order.iter().filter(|&&job| stages[job] == stage) {
-            settle(job, jobs, index, stages, &mut rank, &highest);
-        }
-        let here = order.iter().filter(|&&job| stages[job] == stage);
-        let last = here.filter_map(|&job| rank[job]).max();
-        let own = last.map_or(0, |rank| rank + 1);
-        highest[stage + 1] = own.max(highest[stage]);
-    }
-    let columns = rank.iter().flatten().max().map_or(0, |last| last + 1);
-    (0..columns)
-        .map(|column| Column {
-            title: String::new(),
-            jobs: (order.iter().copied())
-                .filter(|&job| rank[job] == Some(column))
-                .collect(),
-        })
-        .collect()
-}
-
-/// Finds the rank of a job after those of its needs, without recursion: chains may be long.
-fn settle(
-    job: usize,
-    jobs: &[GraphJob],
-    index: &HashMap<&str, usize>,
-    stages: &[usize],
-    rank: &mut [Option<usize>],
-    highest: &[usize],
-) {
-    let mut stack = vec![job];
-    while let Some(&job) = stack.last() {
-        if rank[job].is_some() {
-            stack.pop();
-            continue;
-        }
-        let Some(needs) = &jobs[job].needs else {
-            rank[job] = Some(highest[stages[job]]);
-            continue;
-        };
-        let needs = needs.iter().filter_map(|need| index.get(need.as_str()));
-        let needs: Vec<usize> = needs.copied().collect();
-        let open = needs.iter().find(|&&need| rank[need].is_none());
-        match open {
-            // The configuration has no circles; should one come, it ends here.
-            Some(need) if !stack.contains(need) => stack.push(*need),
-            _ => {
-                let last = needs.iter().filter_map(|&need| rank[need]).max();
-                rank[job] = Some(last.map_or(0, |rank| rank + 1));
-            }
-        }
     }
 }

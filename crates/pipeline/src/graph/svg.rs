@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{EdgeKind, Graph};
+use super::{EdgeKind, Graph, reduce};
 
 /// Pixels, if the picture is shown at its own size.
 const MARGIN: usize = 24;
@@ -94,7 +94,7 @@ pub(super) fn svg(graph: &Graph) -> String {
             "<text class=\"title\" x=\"{x}\" y=\"{y}\">{title}</text>"
         );
     }
-    for edge in &graph.edges {
+    for edge in reduce::edges(graph) {
         let class = match edge.kind {
             EdgeKind::Need => "edge",
             EdgeKind::Stage => "edge stage",
@@ -155,8 +155,11 @@ fn shortened(text: &str) -> String {
     if text.chars().count() <= LONGEST {
         return text.to_owned();
     }
-    let kept: String = text.chars().take(LONGEST - 1).collect();
-    format!("{kept}…")
+    // The end tells the instances of a matrix apart.
+    let end = LONGEST / 3;
+    let first = text.chars().take(LONGEST - end - 1);
+    let last = text.chars().skip(text.chars().count() - end);
+    first.chain(['…']).chain(last).collect()
 }
 
 fn escaped(text: &str) -> String {
