@@ -49,6 +49,9 @@ mod origin;
 mod parallel;
 mod size;
 
+// What the words mean, for people.
+pub mod vocabulary;
+
 // What is wrong, and where.
 mod diagnostic;
 mod doubts;

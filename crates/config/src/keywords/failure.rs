@@ -47,7 +47,7 @@ fn exit_codes(map: &Map, at: &Place<'_>) -> Option<Vec<i32>> {
 }
 
 /// What `retry:when` may name: every reason a job of GitLab can fail for, and `always`.
-const RETRY_WHEN: [&str; 53] = [
+pub(crate) const RETRY_WHEN: [&str; 53] = [
     "always",
     "unknown_failure",
     "script_failure",

@@ -4,7 +4,7 @@ use super::place::{Keys, Place};
 use crate::yaml::{Entry, Map, Node, get};
 
 /// Of a job with commands.
-const KEYS: Keys = Keys {
+pub(crate) const KEYS: Keys = Keys {
     known: &[
         "extends",
         "stage",

@@ -43,7 +43,10 @@ use report::Report;
 use values::value;
 
 pub(crate) use default::TOP_LEVEL as TOP_LEVEL_DEFAULTS;
+pub(crate) use failure::RETRY_WHEN;
 pub(crate) use job::Read as ReadJob;
+#[cfg(test)]
+pub(crate) use kind::KEYS as JOB_KEYS;
 pub(crate) use matrix::{Matrix, Parallel, instance_count};
 pub(crate) use rules::IncludeRule;
 
