@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use shipway_pipeline::Source;
 
-#[cfg(not(all(feature = "remote", feature = "server")))]
+#[cfg(not(all(feature = "remote", feature = "server", feature = "lsp")))]
 use crate::absent::AbsentArgs;
 #[cfg(feature = "server")]
 use crate::admin_args::AdminArgs;
@@ -64,6 +64,11 @@ pub(crate) enum Command {
     History(HistoryArgs),
     Log(LogArgs),
     Clean(CleanArgs),
+    #[cfg(feature = "lsp")]
+    Lsp(LspArgs),
+    #[cfg(not(feature = "lsp"))]
+    #[command(hide = true)]
+    Lsp(AbsentArgs),
     #[cfg(feature = "remote")]
     Runner(RunnerArgs),
     #[cfg(not(feature = "remote"))]
@@ -313,6 +318,30 @@ impl LintArgs {
             || !context.variables.is_empty()
             || !context.variable_files.is_empty()
     }
+}
+
+/// Help an editor with .gitlab-ci.yml: faults while you type, completion, hover, navigation.
+///
+/// Speaks the Language Server Protocol over standard input and output until the editor ends
+/// it. The editor starts it; docs/editor.md has settings for VS Code, Neovim and Helix.
+#[cfg(feature = "lsp")]
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  shipway lsp                              what an editor runs
+  shipway lsp --file ci/main.yml           for projects with another configuration
+  shipway lsp --project group/templates=../templates
+                                           with what it includes of another project")]
+pub(crate) struct LspArgs {
+    /// The configuration, relative to the project's root.
+    #[arg(short, long, value_name = "FILE", default_value = crate::project::DEFAULT_FILE)]
+    pub(crate) file: String,
+
+    #[command(flatten)]
+    pub(crate) includes: IncludeArgs,
+
+    /// The only way there is; editors name it.
+    #[arg(long, hide = true)]
+    pub(crate) stdio: bool,
 }
 
 /// List the jobs that would run, and why the others would not.

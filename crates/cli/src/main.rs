@@ -1,6 +1,6 @@
 //! The `shipway` command: reads the command line, joins the rooms, prints.
 
-#[cfg(not(all(feature = "remote", feature = "server")))]
+#[cfg(not(all(feature = "remote", feature = "server", feature = "lsp")))]
 mod absent;
 #[cfg(feature = "server")]
 mod admin_args;
@@ -52,6 +52,10 @@ fn main() -> ExitCode {
         Command::History(args) => commands::history(&args),
         Command::Log(args) => commands::log(&args),
         Command::Clean(args) => commands::clean(&args),
+        #[cfg(feature = "lsp")]
+        Command::Lsp(args) => commands::lsp(args),
+        #[cfg(not(feature = "lsp"))]
+        Command::Lsp(_) => absent::absent("lsp", "lsp"),
         #[cfg(feature = "remote")]
         Command::Runner(args) => commands::runner(&args),
         #[cfg(not(feature = "remote"))]

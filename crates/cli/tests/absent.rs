@@ -1,6 +1,6 @@
-//! What a build without runner and server says of their commands.
+//! What a build without runner, server and language server says of their commands.
 
-#![cfg(not(any(feature = "remote", feature = "server")))]
+#![cfg(not(any(feature = "remote", feature = "server", feature = "lsp")))]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -15,6 +15,7 @@ fn a_command_that_is_missing_says_how_to_get_it() {
         (vec!["serve", "--help"], "server"),
         (vec!["serve", "--data", "x", "-y", "z"], "server"),
         (vec!["admin", "user", "list"], "server"),
+        (vec!["lsp", "--stdio"], "lsp"),
         (vec!["runner", "register", "--url", "http://x"], "remote"),
     ] {
         let done = sandbox.shipway(&args);

@@ -148,6 +148,7 @@ fn every_guide_tells_the_truth() {
     // What these guides show is not in every build.
     let of_features = [
         ("api.md", cfg!(feature = "server")),
+        ("editor.md", cfg!(feature = "lsp")),
         ("runner.md", cfg!(feature = "remote")),
         ("server.md", cfg!(feature = "server")),
     ];

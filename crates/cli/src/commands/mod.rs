@@ -10,6 +10,8 @@ mod history;
 mod lint;
 mod list;
 mod log;
+#[cfg(feature = "lsp")]
+mod lsp;
 #[cfg(feature = "remote")]
 mod runner;
 #[cfg(feature = "server")]
@@ -28,6 +30,8 @@ pub(crate) use history::history;
 pub(crate) use lint::lint;
 pub(crate) use list::list;
 pub(crate) use log::log;
+#[cfg(feature = "lsp")]
+pub(crate) use lsp::lsp;
 #[cfg(feature = "remote")]
 pub(crate) use runner::runner;
 #[cfg(feature = "server")]
