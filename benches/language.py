@@ -123,7 +123,7 @@ unit:
 docs:
   extends: .test
   script: [make docs]
-  rules: [{changes: ["docs/**/*"]}, {when: on_success}]
+  rules: [{changes: ["docs/**/*"]}, {if: $CI_COMMIT_TAG}]
 staging:
   stage: deploy
   script: [./deploy staging]

@@ -14,6 +14,7 @@ use crate::explain_args::{ExpandArgs, GraphArgs, SimulateArgs, VariablesArgs, Wh
 use crate::runner_args::RunnerArgs;
 #[cfg(feature = "server")]
 use crate::serve_args::ServeArgs;
+use crate::values;
 
 /// GitLab CI/CD in one small program: runs a `.gitlab-ci.yml` on this machine, no push needed.
 #[derive(Debug, Parser)]
@@ -141,7 +142,7 @@ pub(crate) struct ProjectArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ContextArgs {
     /// Set a variable of this pipeline; wins over all in the file. May be repeated.
-    #[arg(long = "var", value_name = "KEY=VALUE", value_parser = variable)]
+    #[arg(long = "var", value_name = "KEY=VALUE", value_parser = values::variable)]
     pub(crate) variables: Vec<(String, String)>,
 
     /// Read variables from a file of KEY=VALUE lines; `--var` wins. May be repeated.
@@ -152,7 +153,8 @@ pub(crate) struct ContextArgs {
     #[arg(long = "ref", value_name = "REF")]
     pub(crate) reference: Option<String>,
 
-    /// What is said to have made the pipeline: CI_PIPELINE_SOURCE (push, web, schedule, …).
+    /// What is said to have made the pipeline: CI_PIPELINE_SOURCE (push, web, schedule, …). With
+    /// merge_request_event it is that of a merge request into the default branch.
     #[arg(long, value_name = "SOURCE", default_value = "push")]
     pub(crate) source: Source,
 
@@ -403,45 +405,8 @@ pub(crate) struct CleanArgs {
     pub(crate) project: ProjectArgs,
 
     /// What logs, artifacts and caches may take: a number with B, KB, MB, GB or TB.
-    #[arg(long, value_name = "SIZE", default_value = "1GB", value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "1GB", value_parser = values::size)]
     pub(crate) budget: u64,
-}
-
-/// `KEY=VALUE`, where the key is a name that a shell can export.
-pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text
-        .split_once('=')
-        .ok_or_else(|| format!("`{text}` is not KEY=VALUE"))?;
-    let legal = |character: char| character.is_ascii_alphanumeric() || character == '_';
-    if key.is_empty() || !key.chars().all(legal) || key.starts_with(|c: char| c.is_ascii_digit()) {
-        return Err(format!(
-            "`{key}` cannot be the name of a variable; use letters, digits and `_`"
-        ));
-    }
-    Ok((key.to_owned(), value.to_owned()))
-}
-
-/// A number of bytes such as `500MB` or `2 GB`, in powers of 1000.
-pub(crate) fn size(text: &str) -> Result<u64, String> {
-    const UNITS: [(&str, u32); 9] = [
-        ("TB", 4),
-        ("GB", 3),
-        ("MB", 2),
-        ("KB", 1),
-        ("T", 4),
-        ("G", 3),
-        ("M", 2),
-        ("K", 1),
-        ("B", 0),
-    ];
-    let fault = || format!("`{text}` is not a size; write 500MB, 2GB or a number of bytes");
-    let upper = text.trim().to_ascii_uppercase();
-    let (number, power) = UNITS
-        .iter()
-        .find_map(|(unit, power)| Some((upper.strip_suffix(unit)?, *power)))
-        .unwrap_or((&upper, 0));
-    let number: u64 = number.trim().parse().map_err(|_| fault())?;
-    number.checked_mul(1000_u64.pow(power)).ok_or_else(fault)
 }
 
 #[cfg(test)]
@@ -452,26 +417,5 @@ mod tests {
     fn the_definition_is_sound() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn sizes() {
-        assert_eq!(size("0"), Ok(0));
-        assert_eq!(size("12"), Ok(12));
-        assert_eq!(size("500MB"), Ok(500_000_000));
-        assert_eq!(size("2 gb"), Ok(2_000_000_000));
-        assert_eq!(size("1k"), Ok(1000));
-        for wrong in ["", "MB", "1.5GB", "-1", "99999999999999TB"] {
-            assert!(size(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn variables() {
-        assert_eq!(variable("A=b=c"), Ok(("A".into(), "b=c".into())));
-        assert_eq!(variable("A="), Ok(("A".into(), String::new())));
-        for wrong in ["A", "=x", "A-B=1", "1A=2"] {
-            assert!(variable(wrong).is_err(), "{wrong}");
-        }
     }
 }

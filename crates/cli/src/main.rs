@@ -25,6 +25,7 @@ mod serving;
 mod state;
 mod style;
 mod text;
+mod values;
 
 use std::process::ExitCode;
 

@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use shipway_config::{Diagnostic, Limits, LoadContext, Loaded};
 use shipway_coordinator::{Occasion, context};
 use shipway_git::Facts;
-use shipway_pipeline::{Context, Host, Plan, PlanError};
+use shipway_pipeline::{Context, Host, Plan, PlanError, Source};
 
-use crate::args::{ContextArgs, IncludeArgs, ProjectArgs, variable};
+use crate::args::{ContextArgs, IncludeArgs, ProjectArgs};
 use crate::commit_files::CommitFiles;
 use crate::config_files::{self, Checked, History, ProjectFiles};
 use crate::error::Fault;
 use crate::includes::Includes;
 use crate::output::color_on_stderr;
 use crate::project::Project;
+use crate::values::variable;
 
 /// Jobs that are named where none is left.
 const MOST_SKIPPED: usize = 10;
@@ -194,16 +195,24 @@ pub(crate) fn files(
 }
 
 /// What `changes` compares with. The latest commit counts as pushed, after its first parent;
-/// what is not committed yet belongs to it. Without a push GitLab compares with nothing.
+/// what is not committed yet belongs to it. A merge request is compared with where it left the
+/// default branch; for all else GitLab compares with nothing.
 fn history(tree: Tree<'_>, project: &Project, facts: &Facts, occasion: &Occasion) -> History {
     let below = project.root.strip_prefix(project.repository.top()).ok();
     let folder = below
         .filter(|below| !below.as_os_str().is_empty())
         .map(|below| format!("{}/", below.display()))
         .unwrap_or_default();
-    let is_push = occasion.source == shipway_pipeline::Source::Push && facts.tag.is_none();
-    let before = facts.before_sha.clone();
-    let is_first = before.bytes().all(|byte| byte == b'0');
+    let before = match (occasion.source, &facts.tag) {
+        (Source::Push, None) => Some(facts.before_sha.clone()),
+        // Nothing to compare with is what GitLab knows of a branch of its own too.
+        (Source::MergeRequestEvent, None) => {
+            let own = facts.sha.as_deref().unwrap_or("HEAD");
+            let base = project.repository.merge_base(&facts.default_branch, own);
+            base.ok().flatten()
+        }
+        _ => None,
+    };
     History {
         repository: project.repository.clone(),
         folder,
@@ -211,7 +220,8 @@ fn history(tree: Tree<'_>, project: &Project, facts: &Facts, occasion: &Occasion
             Tree::Work => None,
             Tree::Directory(_) | Tree::Commit => facts.sha.clone(),
         },
-        before: (is_push && !is_first).then_some(before),
+        // A first commit follows zeros.
+        before: before.filter(|sha| sha.bytes().any(|byte| byte != b'0')),
     }
 }
 

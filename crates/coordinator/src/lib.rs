@@ -27,6 +27,7 @@ mod job_token;
 mod jobs_at_work;
 mod lint;
 mod live;
+mod merge_request;
 mod notice;
 mod nudges;
 mod payload;

@@ -7,6 +7,7 @@ use shipway_git::Facts;
 use shipway_pipeline::{Context, RefKind, Source};
 
 use crate::hosting::ServerAddress;
+use crate::merge_request;
 use crate::slug::{environment_slug, slug};
 
 /// What GitLab version the variables speak of. Scripts compare it to learn which features
@@ -69,7 +70,11 @@ pub fn context(facts: &Facts, occasion: &Occasion) -> Context {
     let identity = Identity::local(facts, occasion);
     let variables = occasion.variables.iter();
     let outer = variables.map(|(key, value)| Variable::new(key, value));
-    context_of(facts, occasion, &identity, outer)
+    let mut context = context_of(facts, occasion, &identity, outer);
+    if occasion.source == Source::MergeRequestEvent && facts.tag.is_none() {
+        merge_request::make(&mut context, facts);
+    }
+    context
 }
 
 /// The context of a pipeline; `outer` are the variables above everything in the file.

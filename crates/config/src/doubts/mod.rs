@@ -1,5 +1,6 @@
 //! What GitLab accepts and surely nobody means: told as warnings, by `lint` and by editors.
 
+mod circles;
 mod misspelt;
 mod predefined;
 mod rules;
@@ -27,6 +28,7 @@ pub(crate) fn find(config: &Config, tree: &Map, unused: &[(String, Span)]) -> Ve
     let defined = variables::defined(config);
     variables::undefined(config, &defined, &mut found);
     misspelt::texts(tree, &defined, &mut found);
+    circles::variables(config, &mut found);
     artifacts(config, tree, &mut found);
     found.sort_by_key(|one| one.span.map(|span| (span.file.0, span.start)));
     found
