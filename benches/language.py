@@ -1,10 +1,10 @@
 """Measures how long reading a configuration and making its plan takes.
 
 Runs `shipway list --format json` (release build) and `gitlab-ci-local --list-json` as
-whole processes on the same files, in turns, and prints the median wall time of several
-repetitions and the most memory that the process held.
+whole processes on the same files, in turns, and prints the medians of wall time and of
+processor time of several repetitions, and the most memory that the process held.
 
-    benches/language.sh [--repeat N] [--real DIR] [--no-install]
+    benches/language.sh [--repeat N] [--real DIR] [--shipway FILE] [--no-install]
 
 The files are made here: a typical one, one of 1,000 jobs with extends, rules and needs,
 and the same shape with 1,000, 10,000 and 100,000 jobs, in files of 1,000 that one file
@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from local_run import build_shipway, find_gitlab_ci_local, make_project
 
@@ -33,7 +34,7 @@ JOBS_OF_A_FILE = 1_000
 
 def main() -> int:
     options = parse_options()
-    shipway = build_shipway()
+    shipway = options.shipway or build_shipway()
     rival = find_gitlab_ci_local(options.install)
     if rival is not None:
         os.environ["PATH"] = f"{rival}:{os.environ['PATH']}"
@@ -55,9 +56,9 @@ def main() -> int:
             found = [run([str(shipway), "list", "--format", "json"], project)
                      for _ in range(repeat)]
             print_line(f"{jobs:,} jobs", found)
-            median = statistics.median(seconds for seconds, _, _ in found)
-            print(f"  {'':22}{median * 1e6 / jobs:14.1f} microseconds per job, "
-                  f"{max(kib for _, kib, _ in found) / jobs:.1f} KiB per job")
+            cpu = statistics.median(result.cpu_seconds for result in found)
+            print(f"  {'':16}{cpu * 1e6 / jobs:10.1f} microseconds of CPU per job, "
+                  f"{max(result.kib for result in found) / jobs:.1f} KiB per job")
     return 0
 
 
@@ -67,6 +68,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--real", type=Path, help="a directory with a real configuration")
     parser.add_argument("--real-var", action="append", default=[], metavar="KEY=VALUE",
                         help="a variable for its pipeline; may be repeated")
+    parser.add_argument("--shipway", type=Path, help="a release build, instead of building one")
     parser.add_argument("--no-install", dest="install", action="store_false",
                         help="use gitlab-ci-local only if it is there already")
     return parser.parse_args()
@@ -195,14 +197,21 @@ def compare(name: str, project: Path, ours, theirs, repeat: int):
         if results:
             print_line(tool, results)
     if theirs is not None:
-        ours, theirs = (statistics.median(seconds for seconds, _, _ in results)
-                        for results in found.values())
-        print(f"  shipway is {theirs / ours:.0f} times as fast")
+        for what in ("seconds", "cpu_seconds"):
+            ours, theirs = (statistics.median(getattr(result, what) for result in results)
+                            for results in found.values())
+            print(f"  {what.replace('_', ' ')}: shipway takes 1/{theirs / max(ours, 1e-3):.0f}")
     print()
 
 
-def run(command, project: Path):
-    """Seconds, the most KiB it held, and how it ended."""
+class Result(NamedTuple):
+    seconds: float
+    cpu_seconds: float
+    kib: int
+    code: int
+
+
+def run(command, project: Path) -> Result:
     with tempfile.TemporaryFile() as output:
         started = time.perf_counter()
         process = subprocess.Popen(command, cwd=project, stdin=subprocess.DEVNULL,
@@ -210,16 +219,19 @@ def run(command, project: Path):
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
-        return seconds, usage.ru_maxrss, process.returncode
+        cpu = usage.ru_utime + usage.ru_stime
+        return Result(seconds, cpu, usage.ru_maxrss, process.returncode)
 
 
 def print_line(name: str, results):
-    times = [seconds * 1000 for seconds, _, _ in results]
+    times = [result.seconds * 1000 for result in results]
     spread = f"({min(times):.1f} to {max(times):.1f})"
-    memory = max(kib for _, kib, _ in results) / 1024
-    ended = {code for _, _, code in results} - {0}
+    cpu = statistics.median(result.cpu_seconds for result in results) * 1000
+    memory = max(result.kib for result in results) / 1024
+    ended = {result.code for result in results} - {0}
     note = f"  refuses it: exit code {ended.pop()}" if ended else ""
-    print(f"  {name:22}{statistics.median(times):10.1f} ms {spread:24}{memory:8.1f} MiB{note}")
+    print(f"  {name:16}{statistics.median(times):10.1f} ms {spread:22}"
+          f"{cpu:9.1f} ms CPU{memory:8.1f} MiB{note}")
 
 
 if __name__ == "__main__":
