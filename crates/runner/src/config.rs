@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::docker_settings::DockerSettings;
+
 /// Which executor runs a job.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ExecutorChoice {
@@ -74,34 +76,6 @@ pub struct RunnerScripts {
     pub pre_build: Option<String>,
     /// After them.
     pub post_build: Option<String>,
-}
-
-/// What the containers of jobs get beside what the job asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DockerSettings {
-    /// All capabilities and devices of the machine; such a job owns the machine.
-    pub privileged: bool,
-    /// `HOST:CONTAINER[:OPTIONS]` mounts that directory, `CONTAINER` alone an empty volume.
-    pub volumes: Vec<String>,
-    /// As in `docker run --network`.
-    pub network_mode: Option<String>,
-    /// `NAME:ADDRESS`.
-    pub extra_hosts: Vec<String>,
-    /// How long services may take to come up before the job goes on without them; `None` does
-    /// not wait.
-    pub wait_for_services: Option<Duration>,
-}
-
-impl Default for DockerSettings {
-    fn default() -> Self {
-        Self {
-            privileged: false,
-            volumes: Vec::new(),
-            network_mode: None,
-            extra_hosts: Vec::new(),
-            wait_for_services: Some(Duration::from_secs(30)),
-        }
-    }
 }
 
 /// A runner's settings. [`RunnerConfig::new`] fills in what suits a local run.

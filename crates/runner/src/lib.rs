@@ -17,6 +17,7 @@ mod cache;
 mod config;
 mod control;
 mod directory;
+mod docker_settings;
 mod duration;
 mod executor;
 mod failure;
@@ -46,10 +47,10 @@ mod variables;
 
 pub use archive::{ExtractError, unpack};
 pub use config::{
-    DockerSettings, ExecutorChoice, ExtractLimits, PullPolicy, RunnerConfig, RunnerScripts,
-    user_environment,
+    ExecutorChoice, ExtractLimits, PullPolicy, RunnerConfig, RunnerScripts, user_environment,
 };
 pub use control::{Canceller, Control, Request, control};
+pub use docker_settings::{Allowed, ContainerOptions, DockerSettings, Resources};
 pub use executor::docker_answers;
 pub use failure::JobOutcome;
 pub use runner::{Runner, Sources, Swept};

@@ -12,9 +12,7 @@ use super::manager::{Manager, RemoteRunner};
 use super::report::Pace;
 use super::settings::{ConfigError, RunnerSettings, Settings};
 use super::token::short_token;
-use crate::config::{
-    DockerSettings, ExecutorChoice, PullPolicy, RunnerConfig, RunnerScripts, user_environment,
-};
+use crate::config::{ExecutorChoice, PullPolicy, RunnerConfig, RunnerScripts, user_environment};
 use crate::duration::{self, GoDuration};
 use crate::runner::Runner;
 use crate::variables;
@@ -196,16 +194,7 @@ impl RunnerSettings {
             config.pull_policies.push(PullPolicy::Always);
         }
         config.allowed_pull_policies = self.policies(&docker.allowed_pull_policies.list())?;
-        config.docker = DockerSettings {
-            privileged: docker.privileged,
-            volumes: docker.volumes,
-            network_mode: docker.network_mode,
-            extra_hosts: docker.extra_hosts,
-            wait_for_services: match docker.wait_for_services_timeout {
-                0 => DockerSettings::default().wait_for_services,
-                seconds => u64::try_from(seconds).ok().map(Duration::from_secs),
-            },
-        };
+        config.docker = docker.settings().map_err(|fault| self.fault(fault))?;
         Ok(config)
     }
 

@@ -7,6 +7,7 @@
 
 mod build;
 mod client;
+mod docker_table;
 mod features;
 mod http;
 mod manager;
@@ -22,12 +23,11 @@ mod transfer;
 
 pub use build::{BuildError, Surroundings};
 pub use client::{Client, Offer};
+pub use docker_table::DockerTable;
 pub use features::details;
 pub use http::{ClientError, Endpoint};
 pub use manager::{Manager, RemoteRunner, Shutdown};
 pub use report::{HttpSource, Pace};
-pub use settings::{
-    ConfigError, ConfigFile, DockerTable, NewRunner, OneOrMany, RunnerSettings, Settings,
-};
+pub use settings::{ConfigError, ConfigFile, NewRunner, OneOrMany, RunnerSettings, Settings};
 pub use system_id::system_id;
 pub use token::{is_created_token, short_token};

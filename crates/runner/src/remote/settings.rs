@@ -11,6 +11,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
+use super::docker_table::DockerTable;
+
 /// The time of a token that never ends.
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
@@ -138,32 +140,6 @@ pub struct RunnerSettings {
     pub(super) unknown: BTreeMap<String, IgnoredAny>,
 }
 
-/// `[runners.docker]`.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct DockerTable {
-    /// The engine; else `DOCKER_HOST`.
-    pub host: Option<String>,
-    /// The image of jobs that name none.
-    pub image: Option<String>,
-    /// Containers own the machine.
-    pub privileged: bool,
-    /// `HOST:CONTAINER[:OPTIONS]` or `CONTAINER`.
-    pub volumes: Vec<String>,
-    /// Tried in order.
-    pub pull_policy: OneOrMany,
-    /// What jobs may ask for.
-    pub allowed_pull_policies: OneOrMany,
-    /// As in `docker run --network`.
-    pub network_mode: Option<String>,
-    /// `NAME:ADDRESS`.
-    pub extra_hosts: Vec<String>,
-    /// Seconds that services may take to come up; 0 is 30, -1 does not wait.
-    pub wait_for_services_timeout: i64,
-    #[serde(flatten)]
-    unknown: BTreeMap<String, IgnoredAny>,
-}
-
 /// A text or a list of texts.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
@@ -199,7 +175,7 @@ impl Settings {
             let docker = runner
                 .docker
                 .iter()
-                .flat_map(|docker| docker.unknown.keys());
+                .flat_map(|docker| docker.unknown_keys());
             keys.extend(docker.map(|key| format!("runners.docker.{key}")));
         }
         keys.sort();
@@ -400,6 +376,7 @@ check_interval = 0
     pull_policy = "if-not-present"
     allowed_pull_policies = ["always", "never"]
     shm_size = 0
+    volume_keep = true
 
 [[runners]]
   name = "second"
@@ -426,7 +403,11 @@ check_interval = 0
         assert_eq!(docker.allowed_pull_policies.list(), ["always", "never"]);
         assert_eq!(
             settings.unknown_keys(),
-            ["runners.cache", "runners.docker.shm_size", "session_server"]
+            [
+                "runners.cache",
+                "runners.docker.volume_keep",
+                "session_server"
+            ]
         );
     }
 

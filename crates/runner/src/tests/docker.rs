@@ -354,3 +354,81 @@ async fn without_an_image_the_job_says_what_to_do() {
     );
     assert!(bench.log().contains("add `image:` to the job"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_container_takes_no_more_than_it_may() {
+    // The shell, its children and the fork bomb are within the limit; the machine is not hurt.
+    let mut bench = bench_or_skip!(
+        "a_container_takes_no_more_than_it_may",
+        &[
+            "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || true",
+            "bomb() { (sleep 5; bomb) & }; i=0; while [ $i -lt 100 ]; do bomb; i=$((i+1)); done 2>&1"
+        ]
+    );
+    bench.config.docker.resources = crate::Resources {
+        memory: Some(64 << 20),
+        pids: Some(30),
+        ..crate::Resources::default()
+    };
+    let outcome = bench.run().await;
+    let log = bench.log();
+    assert_eq!(outcome.state, JobState::Failed, "{log}");
+    assert!(log.contains("\n67108864\n"), "{log}");
+    assert!(log.to_lowercase().contains("fork"), "{log}");
+    assert_eq!(containers(&bench).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_runner_does_not_allow_is_refused_by_name() {
+    let mut bench = bench_or_skip!(
+        "what_the_runner_does_not_allow_is_refused_by_name",
+        &["echo never-printed"]
+    );
+    let service = shipway_protocol::Service {
+        name: IMAGE.to_owned(),
+        ..shipway_protocol::Service::default()
+    };
+    let allowed = |images: &[&str], services: &[&str], users: &[&str], limit| crate::Allowed {
+        images: images.iter().map(|one| (*one).to_owned()).collect(),
+        services: services.iter().map(|one| (*one).to_owned()).collect(),
+        users: users.iter().map(|one| (*one).to_owned()).collect(),
+        services_limit: limit,
+    };
+    bench.payload.services = vec![service];
+    bench.payload.image.as_mut().unwrap().executor_opts.docker = Some(DockerOptions {
+        user: Some(User::Text("app".into())),
+        platform: None,
+    });
+    for (rules, text) in [
+        (
+            allowed(&["ruby:*"], &[], &[], None),
+            "The \"shipway-test/busybox:1\" image is not present on list of allowed images:\n- ruby:*\n",
+        ),
+        (
+            allowed(&["shipway-test/*"], &["pg:*"], &[], None),
+            "The \"shipway-test/busybox:1\" service is not present on list of allowed services:\n- pg:*\n",
+        ),
+        (
+            allowed(&[], &[], &["web"], None),
+            "The \"app\" user is not present on list of allowed users:\n- web\n",
+        ),
+        (
+            allowed(&[], &[], &[], Some(0)),
+            "the job has 1 services and this runner allows 0 (`services_limit`)",
+        ),
+    ] {
+        bench.source = RecordingSource::default();
+        bench.config.docker.allowed = rules;
+        let outcome = bench.run().await;
+        let log = bench.log();
+        let reason = outcome.failure_reason;
+        assert_eq!(
+            reason,
+            Some(FailureReason::RunnerConfigurationError),
+            "{log}"
+        );
+        assert!(log.contains(text), "{text}\n{log}");
+        assert!(!log.contains("never-printed"), "{log}");
+        assert_eq!(containers(&bench).await, 0);
+    }
+}

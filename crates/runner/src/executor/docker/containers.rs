@@ -9,10 +9,11 @@ use bollard::query_parameters::CreateContainerOptionsBuilder;
 use shipway_protocol::JobPayload;
 
 use super::engine::{DockerError, SLOT_LABEL};
+use super::host_config::host_config;
 use super::images::words;
 use super::network::JobNetwork;
-use crate::config::DockerSettings;
 use crate::directory::JobDirectory;
+use crate::docker_settings::DockerSettings;
 use crate::executor::JobPaths;
 
 /// GitLab's own prefix; tools look for these labels.
@@ -95,8 +96,17 @@ impl<'a> Containers<'a> {
         new: NewContainer<'_>,
     ) -> Result<String, DockerError> {
         let mut body = new.body;
-        body.labels = Some(self.labels(new.kind));
-        body.host_config = Some(self.host_config());
+        let mut labels = self.labels(new.kind);
+        labels.extend(self.settings.options.labels.clone());
+        body.labels = Some(labels);
+        let is_service = new.kind == "service";
+        if !is_service {
+            body.hostname.clone_from(&self.settings.options.hostname);
+        }
+        body.host_config = Some(HostConfig {
+            network_mode: self.network.mode().map(str::to_owned),
+            ..host_config(self.settings, is_service, self.mounts.clone(), &self.hosts)
+        });
         body.networking_config = self.network.endpoint(new.aliases);
         let mut options = CreateContainerOptionsBuilder::default();
         if !new.platform.is_empty() {
@@ -108,30 +118,6 @@ impl<'a> Containers<'a> {
             reason: words(error),
         })?;
         Ok(created.id)
-    }
-
-    fn host_config(&self) -> HostConfig {
-        let settings = self.settings;
-        let (binds, volumes): (Vec<_>, Vec<_>) = settings
-            .volumes
-            .iter()
-            .cloned()
-            .partition(|volume| volume.contains(':'));
-        let mut mounts = self.mounts.clone();
-        mounts.extend(volumes.into_iter().map(|target| Mount {
-            target: Some(target),
-            typ: Some(MountType::VOLUME),
-            ..Mount::default()
-        }));
-        let hosts = settings.extra_hosts.iter().chain(&self.hosts);
-        HostConfig {
-            mounts: Some(mounts),
-            binds: Some(binds),
-            privileged: Some(settings.privileged),
-            network_mode: self.network.mode().map(str::to_owned),
-            extra_hosts: Some(hosts.cloned().collect()),
-            ..HostConfig::default()
-        }
     }
 }
 

@@ -49,6 +49,23 @@ pub(crate) enum DockerError {
     /// The image cannot be had.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// The runner's configuration does not let jobs use it.
+    #[error(
+        "The \"{image}\" {what} is not present on list of allowed {what}s:\n{}\nUse one of them, or ask \
+         whoever runs the runner to add it to `{key}`",
+        listed(allowed)
+    )]
+    NotAllowed {
+        what: &'static str,
+        image: String,
+        key: &'static str,
+        allowed: Vec<String>,
+    },
+    /// There are too many.
+    #[error(
+        "the job has {count} services and this runner allows {limit} (`services_limit`); leave some out"
+    )]
+    TooManyServices { count: usize, limit: i64 },
     /// A service's name becomes empty.
     #[error("the service `{name}` names no image once its variables are expanded; set them")]
     NoServiceImage { name: String },
@@ -78,6 +95,11 @@ pub(crate) enum DockerError {
     Reclaim { reason: String },
 }
 
+fn listed(allowed: &[String]) -> String {
+    let lines: Vec<String> = allowed.iter().map(|one| format!("- {one}")).collect();
+    lines.join("\n")
+}
+
 fn start_hint(reason: &str) -> &'static str {
     if reason.contains("executable file not found") || reason.contains("no such file") {
         ". The image needs a shell (`sh` or `bash`); an entrypoint can be switched off with `entrypoint: [\"\"]`"
@@ -99,7 +121,10 @@ impl DockerError {
     pub(crate) fn failure_reason(&self) -> FailureReason {
         match self {
             Self::Remote { .. } | Self::TooOld { .. } => FailureReason::RunnerUnsupported,
-            Self::NoImage | Self::NoServiceImage { .. } => FailureReason::RunnerConfigurationError,
+            Self::NoImage
+            | Self::NoServiceImage { .. }
+            | Self::NotAllowed { .. }
+            | Self::TooManyServices { .. } => FailureReason::RunnerConfigurationError,
             Self::Image(error) => error.failure_reason(),
             _ => FailureReason::RunnerSystemFailure,
         }

@@ -7,9 +7,12 @@
 mod containers;
 mod credentials;
 pub(super) mod engine;
+mod host_config;
 mod images;
 mod network;
+mod permits;
 mod puller;
+mod run;
 mod services;
 
 use std::collections::HashMap;
@@ -18,31 +21,25 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::models::ContainerCreateBody;
-use bollard::query_parameters::{AttachContainerOptionsBuilder, StartContainerOptions};
-use futures_util::StreamExt;
+use bollard::query_parameters::StartContainerOptions;
 use shipway_protocol::JobPayload;
-use tokio::io::AsyncWriteExt;
 
 use super::{Executor, ExecutorError, JobPaths, StageEnd, StageRequest};
 use crate::config::RunnerConfig;
-use crate::control::{Control, Request};
+use crate::control::Control;
 use crate::directory::JobDirectory;
 use crate::log::{Log, Output};
 use crate::script::quote;
 use crate::variables::{Variables, is_shell_name};
 use containers::{Containers, NewContainer};
-use engine::{DockerError, ask_to_end, connect, kill, remove, remove_from, wait_for_exit};
+use engine::{DockerError, connect, remove, remove_from, wait_for_exit};
 use images::words;
 use network::JobNetwork;
 use puller::{Puller, Wanted};
 use services::Services;
 
-/// For asking the processes in a container to end.
-const SIGNAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// For removing containers, also after the job was given up.
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(300);
-/// For output that is still on its way when the container has ended.
-const LAST_READ: Duration = Duration::from_secs(10);
 /// Runs as the container's command: the first shell there is reads the script. Not a login
 /// shell, because `/etc/profile` of common images drops what the image's own PATH adds.
 const FIND_SHELL: &str = "for shell in /usr/local/bin/bash /usr/bin/bash /bin/bash \
@@ -132,6 +129,7 @@ impl<'a> DockerExecutor<'a> {
     /// Brings the job's image here and its services up; the one while the others start.
     async fn get_ready(&mut self, engine: &Docker, log: &mut Log) -> Result<(), DockerError> {
         let name = self.image_name()?;
+        self.check_permits(&name)?;
         log.line(&format!("Using Docker executor with image {name} ..."))
             .await;
         let variables = self.variables.clone();
@@ -170,6 +168,7 @@ impl<'a> DockerExecutor<'a> {
         let expand = |text: &String| self.variables.expand(text);
         let platform = options.platform.as_ref().map(expand).unwrap_or_default();
         let user = options.user.map(|user| expand(&user.to_string()));
+        let user = self.config.docker.options.user.clone().or(user);
         let image = Wanted {
             name: &name,
             pull_policy: wanted.pull_policy.as_deref(),
@@ -194,7 +193,8 @@ impl<'a> DockerExecutor<'a> {
             .image
             .as_ref()
             .and_then(|image| image.entrypoint.clone())
-            .filter(|entrypoint| !entrypoint.is_empty());
+            .filter(|entrypoint| !entrypoint.is_empty())
+            .filter(|_| !self.config.docker.options.disable_entrypoint_overwrite);
         let pairs = environment.iter();
         let body = ContainerCreateBody {
             user: self.image.user.clone(),
@@ -234,109 +234,6 @@ impl<'a> DockerExecutor<'a> {
             body,
         };
         self.containers.create(self.engine()?, new).await
-    }
-
-    /// Runs the container once with this script; whatever happens, it is not running after.
-    async fn run_once(
-        &self,
-        container: &Container,
-        script: &str,
-        request: &StageRequest<'_>,
-        output: &mut Output,
-        control: &mut Control,
-    ) -> Result<StageEnd, DockerError> {
-        let engine = self.engine()?;
-        let start_error = |error| DockerError::Start {
-            image: self.image.name.clone(),
-            reason: words(error),
-        };
-        let attach = AttachContainerOptionsBuilder::default()
-            .stream(true)
-            .stdin(true)
-            .stdout(true)
-            .stderr(true)
-            .build();
-        let attached = engine
-            .attach_container(&container.id, Some(attach))
-            .await
-            .map_err(start_error)?;
-        engine
-            .start_container(&container.id, None::<StartContainerOptions>)
-            .await
-            .map_err(start_error)?;
-        let (mut input, mut stream) = (attached.input, attached.output);
-        let feed = async {
-            // A shell that ends early stops reading; its exit code tells the rest.
-            if input.write_all(script.as_bytes()).await.is_ok() {
-                let _ = input.shutdown().await;
-            }
-        };
-        let copy = async {
-            while let Some(Ok(item)) = stream.next().await {
-                output.write(&item.into_bytes()).await;
-            }
-        };
-        let exchange = async { tokio::join!(feed, copy) };
-        tokio::pin!(exchange);
-        let mut all_read = false;
-        let end = {
-            let supervise = self.supervise(engine, &container.id, request, control);
-            tokio::pin!(supervise);
-            loop {
-                tokio::select! {
-                    end = &mut supervise => break end,
-                    _ = &mut exchange, if !all_read => all_read = true,
-                }
-            }
-        };
-        if !all_read {
-            let _ = tokio::time::timeout(LAST_READ, exchange).await;
-        }
-        end
-    }
-
-    /// Waits for the container's end, or stops it by the ladder: SIGTERM to all in it,
-    /// grace, SIGKILL.
-    async fn supervise(
-        &self,
-        engine: &Docker,
-        id: &str,
-        request: &StageRequest<'_>,
-        control: &mut Control,
-    ) -> Result<StageEnd, DockerError> {
-        let exit = wait_for_exit(engine, id);
-        tokio::pin!(exit);
-        let mut end = tokio::select! {
-            biased;
-            code = &mut exit => return Ok(StageEnd::Exited(code?)),
-            () = control.reached(request.stop_on) => StageEnd::Canceled,
-            () = tokio::time::sleep_until(request.deadline) => StageEnd::TimedOut,
-        };
-        if control.requested() < Request::Abort {
-            let graceful = async {
-                let asked = tokio::time::timeout(SIGNAL_TIMEOUT, ask_to_end(engine, id));
-                // Whatever does not hear it gets SIGKILL after the grace period.
-                let _ = asked.await;
-                tokio::time::timeout(self.config.kill_grace, &mut exit).await
-            };
-            tokio::select! {
-                biased;
-                ended = graceful => if let Ok(code) = ended {
-                    code?;
-                    return Ok(end);
-                },
-                () = control.reached(Request::Abort) => end = StageEnd::Aborted,
-            }
-        } else {
-            end = StageEnd::Aborted;
-        }
-        kill(engine, id, "SIGKILL").await;
-        match tokio::time::timeout(CLEANUP_TIMEOUT, exit).await {
-            Ok(code) => code.map(|_| end),
-            Err(_) => Err(DockerError::Lost {
-                reason: "it does not end after SIGKILL".to_owned(),
-            }),
-        }
     }
 
     /// Removes everything that was made for the job.
