@@ -19,6 +19,7 @@ mod git;
 pub mod identity;
 mod latest_job;
 mod limiter;
+mod limits;
 pub mod log_html;
 pub mod operations;
 mod pages;

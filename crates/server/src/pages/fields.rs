@@ -8,6 +8,7 @@ use axum::http::header::CONTENT_TYPE;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::identity::{is_text, pairs};
+use crate::limits::{of_field, too_long};
 
 /// The fields, in their order.
 #[derive(Debug, Clone, Default)]
@@ -31,7 +32,7 @@ impl FromRequest<App> for Fields {
         let text = text.ok().filter(|text| is_text(text));
         let text =
             text.ok_or_else(|| ApiError::bad_request("the form is not UTF-8 without NUL"))?;
-        Ok(Self::parse(text))
+        Self::parse(text).within_limits()
     }
 }
 
@@ -47,6 +48,15 @@ impl Fields {
                 .map(|(name, value)| (name, lines(value)))
                 .collect(),
         )
+    }
+
+    /// The fields, where each is as long as it may be.
+    fn within_limits(self) -> Result<Self, ApiError> {
+        let long = |(name, value): &&(String, String)| value.chars().count() > of_field(name);
+        match self.0.iter().find(long) {
+            Some((name, _)) => Err(too_long(name, of_field(name))),
+            None => Ok(self),
+        }
     }
 
     /// The value of a field; empty when there is none.
@@ -116,6 +126,17 @@ mod tests {
             .collect();
         assert_eq!(fields.variables(), expected);
         assert_eq!(editor_rows(&expected).len(), 5);
+    }
+
+    #[test]
+    fn a_field_has_its_limit() {
+        for (name, longest) in [("description", 255), ("anything", 255), ("value", 10_000)] {
+            let form = |length: usize| Fields::parse(&format!("{name}={}", "x".repeat(length)));
+            assert!(form(longest).within_limits().is_ok(), "{name}");
+            let error = form(longest + 1).within_limits().unwrap_err();
+            let text = format!("{name} is too long (maximum is {longest} characters)");
+            assert_eq!(error.text(), text);
+        }
     }
 
     #[test]

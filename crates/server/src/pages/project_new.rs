@@ -64,7 +64,7 @@ async fn new_page(
             .map(|namespace| namespace.full_path)
             .collect(),
         path: fields.trimmed("path").to_owned(),
-        description: fields.trimmed("description").to_owned(),
+        description: fields.trimmed("project[description]").to_owned(),
         visibility: match fields.get("visibility") {
             "" => Visibility::Private.as_str().to_owned(),
             chosen => chosen.to_owned(),
@@ -107,7 +107,7 @@ pub(super) async fn create(
     let new = NewPath {
         path: fields.trimmed("path").to_owned(),
         name: String::new(),
-        description: fields.trimmed("description").chars().take(2000).collect(),
+        description: fields.trimmed("project[description]").to_owned(),
         visibility: fields
             .get("visibility")
             .parse()

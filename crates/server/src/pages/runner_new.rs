@@ -12,6 +12,7 @@ use super::visit::Visit;
 use super::{refused, render};
 use crate::error::ApiError;
 use crate::identity::token;
+use crate::limits;
 use crate::permission::Action;
 
 /// What a registration token begins with, as GitLab's do.
@@ -89,6 +90,9 @@ pub(super) async fn create(visit: Visit, fields: Fields) -> Result<Response, Api
 
 /// A runner that would take nothing is a mistake.
 pub(super) fn fault(tags: &[String], untagged: bool) -> Option<&'static str> {
+    if !limits::are_tags(tags) {
+        return Some("A runner has 50 tags at most, each of 255 characters.");
+    }
     (tags.is_empty() && !untagged).then_some(
         "A runner without tags has to take jobs without tags: give it tags, or check the box.",
     )
@@ -103,5 +107,6 @@ mod tests {
         assert!(fault(&[], false).is_some());
         assert!(fault(&["a".to_owned()], false).is_none());
         assert!(fault(&[], true).is_none());
+        assert!(fault(&vec!["a".to_owned(); limits::TAGS + 1], true).is_some());
     }
 }

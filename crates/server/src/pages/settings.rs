@@ -206,7 +206,7 @@ fn judge(form: &Form) -> Result<(u64, u32), String> {
         .filter(|depth| DEPTHS.contains(depth));
     let depth = depth.ok_or("The git depth is a number from 0 to 1000; 0 fetches all commits.")?;
     let path = &form.config_path;
-    if path.len() > 255 || path.split('/').any(|name| name == "..") {
+    if path.split('/').any(|name| name == "..") {
         return Err("The configuration file is a path in the repository, such as `ci/build.yml`; it cannot lead out of it.".to_owned());
     }
     if path.contains("://") || path.contains('@') {
@@ -230,15 +230,12 @@ async fn project(visit: &ProjectVisit, fields: &Fields) -> Outcome {
         name: fields.trimmed("name").to_owned(),
         visibility: fields.get("visibility").to_owned(),
         default_branch: fields.trimmed("default_branch").to_owned(),
-        description: fields.trimmed("description").to_owned(),
+        description: fields.trimmed("project[description]").to_owned(),
         ..form(visit)
     };
     let wrong = |form: Form, fault: &str| Ok(Err(Box::new((form, fault.to_owned()))));
-    if form.name.is_empty() || form.name.len() > 255 || form.description.len() > 2000 {
-        return wrong(
-            form,
-            "A project has a name of 255 characters at most, and a description of 2000.",
-        );
+    if form.name.is_empty() {
+        return wrong(form, "A project needs a name.");
     }
     let Ok(visibility) = form.visibility.parse::<Visibility>() else {
         return wrong(form, "Choose who sees the project.");
@@ -274,7 +271,7 @@ async fn protect(visit: &ProjectVisit, fields: &Fields) -> Outcome {
     let pattern = fields.trimmed("pattern");
     let level = fields.get("push_level").parse().ok();
     let level = level.filter(|level| [0, 30, 40].contains(level));
-    let Some(level) = level.filter(|_| !pattern.is_empty() && pattern.len() <= 255) else {
+    let Some(level) = level.filter(|_| !pattern.is_empty()) else {
         let fault =
             "Give the name of a branch or tag, or a pattern such as `release/*`, and who may push.";
         return Ok(Err(Box::new((form(visit), fault.to_owned()))));

@@ -119,9 +119,7 @@ pub(super) async fn create(
     let given = fields.trimmed("expires_at").to_owned();
     let expires_at = expiry(&given, now());
     let fault = match &expires_at {
-        _ if name.is_empty() || name.len() > 255 => {
-            "A token needs a name of 255 characters at most."
-        }
+        _ if name.is_empty() => "A token needs a name.",
         _ if scopes.is_empty() => "Choose what the token may be used for.",
         Err(fault) => fault,
         Ok(_) => "",

@@ -96,9 +96,9 @@ pub(super) async fn create(visit: ProjectVisit, fields: Fields) -> Result<Respon
     visit.require(Action::ManageTriggers)?;
     let owner = visit.identity.signed_in()?.id;
     let description = fields.trimmed("description");
-    if description.is_empty() || description.len() > 255 {
+    if description.is_empty() {
         let mut body = triggers_page(&visit, None).await?;
-        let fault = "Say what the token is for, in 255 characters at most.";
+        let fault = "Say what the token is for, and who has it.";
         body.shell.fault = Some(fault.to_owned());
         return refused(&body);
     }

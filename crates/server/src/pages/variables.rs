@@ -117,9 +117,6 @@ impl Form {
                 "A value has {VALUE_BYTES} bytes at most; keep larger ones in a file that a job fetches."
             ));
         }
-        if self.scope.len() > 255 || self.description.len() > 255 {
-            return Some("Environments and descriptions have 255 characters at most.".to_owned());
-        }
         (self.masked && !can_be_masked(&self.value)).then(|| {
             "This value cannot be masked: it needs one line, at least eight characters and no spaces. Uncheck `Masked`, or change the value.".to_owned()
         })

@@ -8,10 +8,7 @@ use serde_json::{Map, Value};
 
 use super::request_body;
 use crate::error::ApiError;
-
-/// The longest text of one parameter in bytes, where a route names no other; GitLab's limit of
-/// a variable's value.
-pub(super) const LONGEST_TEXT: usize = 10_000;
+use crate::limits::{self, too_long};
 
 /// The parameters of a request.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -41,10 +38,15 @@ impl Params {
 
     /// A text, if it is given; it may be empty.
     pub(super) fn given(&self, name: &str) -> Result<Option<String>, ApiError> {
-        self.given_up_to(name, LONGEST_TEXT)
+        self.given_up_to(name, limits::TEXT)
     }
 
-    fn given_up_to(&self, name: &str, longest: usize) -> Result<Option<String>, ApiError> {
+    /// A text of so many bytes at most; it may be empty.
+    pub(super) fn given_up_to(
+        &self,
+        name: &str,
+        longest: usize,
+    ) -> Result<Option<String>, ApiError> {
         let Some(value) = self.value(name) else {
             return Ok(None);
         };
@@ -62,21 +64,26 @@ impl Params {
 
     /// A short text, as names and descriptions are.
     pub(super) fn short(&self, name: &str) -> Result<Option<String>, ApiError> {
+        self.up_to(name, limits::SHORT)
+    }
+
+    /// A text of so many characters at most.
+    pub(super) fn up_to(&self, name: &str, longest: usize) -> Result<Option<String>, ApiError> {
         let text = self.given(name)?;
         match &text {
-            Some(text) if text.chars().count() > 255 => Err(too_long(name, 255)),
+            Some(text) if text.chars().count() > longest => Err(too_long(name, longest)),
             _ => Ok(text),
         }
     }
 
     /// A text as long as a body may be.
     pub(super) fn whole_text(&self, name: &str) -> Result<Option<String>, ApiError> {
-        self.given_up_to(name, request_body::LONGEST_BODY)
+        self.given_up_to(name, limits::BODY)
     }
 
     /// A text that must be given.
     pub(super) fn required(&self, name: &str) -> Result<String, ApiError> {
-        self.required_up_to(name, LONGEST_TEXT)
+        self.required_up_to(name, limits::TEXT)
     }
 
     /// A text that must be given and may be longer than usual.
@@ -166,8 +173,8 @@ impl Params {
             None => scalar(value).map(|text| vec![text]),
         };
         let texts: Vec<String> = texts.ok_or_else(|| invalid(name))?;
-        match texts.iter().any(|text| text.len() > LONGEST_TEXT) {
-            true => Err(too_long(name, LONGEST_TEXT)),
+        match texts.iter().any(|text| text.len() > limits::TEXT) {
+            true => Err(too_long(name, limits::TEXT)),
             false => Ok(Some(texts)),
         }
     }
@@ -190,8 +197,8 @@ impl Params {
             Some(Value::Object(map)) => {
                 let pairs = map.iter().map(|(key, value)| {
                     let text = scalar(value).ok_or_else(|| invalid(name))?;
-                    match text.len() > LONGEST_TEXT {
-                        true => Err(too_long(name, LONGEST_TEXT)),
+                    match text.len() > limits::TEXT {
+                        true => Err(too_long(name, limits::TEXT)),
                         false => Ok((key.clone(), text)),
                     }
                 });
@@ -231,13 +238,6 @@ fn invalid(name: &str) -> ApiError {
 
 fn no_such_value(name: &str) -> ApiError {
     ApiError::parameter(format!("{name} does not have a valid value"))
-}
-
-fn too_long(name: &str, longest: usize) -> ApiError {
-    ApiError::invalid(
-        name,
-        format!("is too long (maximum is {longest} characters)"),
-    )
 }
 
 /// A text, number or truth value as text.

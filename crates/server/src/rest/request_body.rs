@@ -12,9 +12,7 @@ use serde_json::{Map, Value};
 use super::nested_names::insert;
 use crate::error::ApiError;
 use crate::identity::pairs;
-
-/// The longest body in bytes.
-pub(super) const LONGEST_BODY: usize = 2 * 1024 * 1024;
+use crate::limits;
 
 /// So many parameters are read.
 const MOST_PAIRS: usize = 4096;
@@ -54,7 +52,7 @@ fn has_nul(value: &Value) -> bool {
 }
 
 async fn body(request: Request, kind: Option<&str>) -> Result<Value, ApiError> {
-    let bytes = to_bytes(request.into_body(), LONGEST_BODY).await;
+    let bytes = to_bytes(request.into_body(), limits::BODY).await;
     let bytes = bytes.map_err(|_| ApiError::too_large())?;
     let mut body = Value::Object(Map::new());
     // Clients say `application/json` where they send nothing.
@@ -93,7 +91,7 @@ async fn multipart(request: Request) -> Result<Value, ApiError> {
         let name = part.name().unwrap_or_default().to_owned();
         let content = part.bytes().await.map_err(refused)?;
         (count, bytes) = (count + 1, bytes + content.len());
-        if bytes > LONGEST_BODY || count > MOST_PAIRS {
+        if bytes > limits::BODY || count > MOST_PAIRS {
             return Err(ApiError::too_large());
         }
         let text = String::from_utf8(content.to_vec());
@@ -191,7 +189,7 @@ mod tests {
             let refused = read(query, kind, body).await.unwrap_err();
             assert_eq!(refused.status().as_u16(), status, "{query}");
         }
-        let long = vec![b'a'; LONGEST_BODY + 1];
+        let long = vec![b'a'; limits::BODY + 1];
         let refused = read("", form, &long).await.unwrap_err();
         assert_eq!(refused.status().as_u16(), 413);
     }

@@ -71,6 +71,21 @@ impl<'a> Browser<'a> {
         token.expect("the page has no form").to_owned()
     }
 
+    /// Sends a body as it is.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        to: &str,
+        kind: &str,
+        body: Vec<u8>,
+    ) -> Response {
+        let mut request = self.site.request(method, to).header("content-type", kind);
+        if let Some(cookie) = &self.cookie {
+            request = request.header("cookie", cookie);
+        }
+        request.body(body).send().await.unwrap()
+    }
+
     /// Sends a form as it is.
     pub(crate) async fn post(&self, to: &str, fields: &[(&str, &str)]) -> Page {
         let mut request = with_form(self.site.request(Method::POST, to), fields);

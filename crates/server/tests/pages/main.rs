@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod artifacts;
+mod bad_input;
 mod browser;
 mod forms;
 mod hostile;

@@ -4,6 +4,7 @@ use serde_json::json;
 use shipway_store::{NewRunner, RunnerRow};
 
 use crate::error::ApiError;
+use crate::limits;
 use crate::rest::params::Params;
 
 /// The fewest seconds that a runner may limit jobs to.
@@ -25,7 +26,7 @@ pub(super) fn apply(params: &Params, row: &mut NewRunner) -> Result<(), ApiError
         row.maintenance_note = Some(note).filter(|note| !note.is_empty());
     }
     if let Some(tags) = params.comma_list("tag_list")? {
-        if tags.len() > 50 || tags.iter().any(|tag| tag.chars().count() > 255) {
+        if !limits::are_tags(&tags) {
             return Err(ApiError::invalid(
                 "tag_list",
                 "has too many or too long tags (50 of 255)",
