@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Makes a picture of every page of the server, light, dark and narrow.
+"""Makes a picture of every page of the server, light, dark, and on a phone.
 
     tests/screenshots.py [DIRECTORY] [NAME ...]
 
-The pictures go into DIRECTORY (target/screenshots); NAMEs choose pages. Needs `chromium` and
-`chromedriver` (Debian: chromium chromium-driver). The pages are served by a test of the server
-crate from a data directory of its own.
+The pictures go into DIRECTORY (target/screenshots); NAMEs choose pages. Ends with exit code 1
+where a page is blank, wider than the screen, or complains in the browser's console. Needs
+`chromium` and `chromedriver` (Debian: chromium chromium-driver). The pages are served by a test
+of the server crate from a data directory of its own; where SHIPWAY_PAGES_TEST names the program
+of that test, nothing is built.
 """
 
 import base64
@@ -19,9 +21,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import zlib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# Name, width in pixels, colour scheme. Most phones are wider.
 LOOKS = [("light", 1280, "light"), ("dark", 1280, "dark"), ("narrow", 360, "light")]
+# Different lines of pixels that a page has at least: an empty one has a few.
+LINES = 40
 
 
 def wait(what, seconds, probe):
@@ -40,7 +46,9 @@ class Driver:
     def __init__(self, port):
         self.base = f"http://127.0.0.1:{port}"
         options = {"args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]}
-        asked = {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}}
+        logging = {"browser": "SEVERE"}
+        wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": logging}
+        asked = {"capabilities": {"alwaysMatch": wanted}}
         self.session = self.call("/session", asked)["sessionId"]
 
     def call(self, path, body=None, method="POST"):
@@ -62,6 +70,10 @@ class Driver:
     def run(self, script):
         return self.do("/execute/sync", {"script": script, "args": []})
 
+    def complaints(self):
+        """What the console has got since the last call."""
+        return [entry["message"] for entry in self.do("/se/log", {"type": "browser"})]
+
     def sign_in(self, url, name, password):
         self.go(url + "/users/sign_in")
         self.run(
@@ -76,14 +88,38 @@ class Driver:
         self.devtools("Emulation.setEmulatedMedia", features=feature)
         size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
         self.devtools("Emulation.setDeviceMetricsOverride", **size)
-        time.sleep(0.3)
+        # Two frames later, everything is where it belongs.
+        frames = "requestAnimationFrame(() => requestAnimationFrame(arguments[0]))"
+        self.do("/execute/async", {"script": frames, "args": []})
         tall = self.run("return document.documentElement.scrollHeight")
         wide = self.run("return document.documentElement.scrollWidth")
         size["height"] = max(400, min(tall, 4000))
         self.devtools("Emulation.setDeviceMetricsOverride", **size)
         shot = self.devtools("Page.captureScreenshot", format="png")
-        path.write_bytes(base64.b64decode(shot["data"]))
-        return wide
+        data = base64.b64decode(shot["data"])
+        path.write_bytes(data)
+        faults = []
+        if wide > width:
+            faults.append(f"{wide} px wide on a screen of {width}")
+        if lines(data) < LINES:
+            faults.append("blank")
+        return faults
+
+
+def lines(png):
+    """How many different lines of pixels a picture has, each as the difference to the one above."""
+    at, packed, wide = 8, b"", 0
+    while at < len(png):
+        size, kind = int.from_bytes(png[at:at + 4], "big"), png[at + 4:at + 8]
+        body = png[at + 8:at + 8 + size]
+        if kind == b"IHDR":
+            # Eight bits for each of three or four colours, and a byte for the line.
+            wide = int.from_bytes(body[:4], "big") * (4 if body[9] == 6 else 3) + 1
+        elif kind == b"IDAT":
+            packed += body
+        at += size + 12
+    pixels = zlib.decompress(packed)
+    return len({pixels[at:at + wide] for at in range(0, len(pixels), wide)})
 
 
 def main():
@@ -97,7 +133,11 @@ def main():
     listed = directory / "pages.json"
     listed.unlink(missing_ok=True)
     environment = dict(os.environ, SHIPWAY_SCREENSHOTS=str(directory))
-    command = ["cargo", "test", "--quiet", "-p", "shipway-server", "--test", "pages", "photographer"]
+    # As ./test builds it, so that after that nothing is built again.
+    command = ["cargo", "test", "--quiet", "--locked", "--workspace", "--all-features"]
+    command += ["--test", "pages", "photographer"]
+    if program := os.environ.get("SHIPWAY_PAGES_TEST"):
+        command = [program, "photographer"]
     server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -123,11 +163,14 @@ def main():
             if name != "sign-in" and not signed_in:
                 driver.sign_in(world["url"], "root", world["password"])
                 signed_in = True
+            driver.complaints()
             driver.go(world["url"] + path)
             for look, width, scheme in LOOKS:
-                wide = driver.picture(directory / f"{name}-{look}.png", width, scheme)
-                if wide > width:
-                    faults.append(f"{name}: {wide} px wide on a screen of {width}")
+                picture = directory / f"{name}-{look}.png"
+                faults += [f"{picture.stem}: {fault}" for fault in driver.picture(picture, width, scheme)]
+            # The status of a page that is meant to be missing is one, too.
+            complaints = [text for text in driver.complaints() if name != "not-found" or " 404 " not in text]
+            faults += [f"{name}: {text}" for text in complaints]
             print(name)
         driver.do("", method="DELETE")
     finally:

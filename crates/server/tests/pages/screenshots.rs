@@ -61,6 +61,8 @@ async fn every_page_for_a_photographer() {
             ),
         ),
         ("environments", shop("/-/environments".to_owned())),
+        ("releases", shop("/-/releases".to_owned())),
+        ("release", shop("/-/releases/v1.0".to_owned())),
         ("schedules", shop("/-/pipeline_schedules".to_owned())),
         ("schedule-new", shop("/-/pipeline_schedules/new".to_owned())),
         ("lint", shop("/-/ci/lint".to_owned())),
