@@ -230,6 +230,34 @@ assert started.source == "trigger" and started.ref == "main"
 trigger.delete()
 assert project.triggers.list(get_all=True) == []
 
+release = project.releases.create({
+    "tag_name": "v1.0", "ref": "main", "name": "First", "description": "notes",
+    "assets": {"links": [{"name": "app", "url": "https://example.com/app"}]},
+})
+assert release.commit["id"] == pipelines[0].sha and release.assets["count"] == 5
+assert project.tags.get("v1.0").release["description"] == "notes"
+release.links.create({"name": "docs", "url": "https://example.com/docs", "link_type": "runbook"})
+assert [one.name for one in release.links.list(get_all=True)] == ["docs", "app"]
+release.name = "Renamed"
+release.save()
+assert [one.name for one in project.releases.list(get_all=True)] == ["Renamed"]
+
+with open("file.bin", "wb") as file:
+    file.write(b"bytes " * 1000000)
+project.generic_packages.upload("app", "1.0", "file.bin", path="file.bin")
+assert project.generic_packages.download("app", "1.0", "file.bin") == b"bytes " * 1000000
+package = project.packages.list(get_all=True)[0]
+assert (package.name, package.version, package.package_type) == ("app", "1.0", "generic")
+file = package.package_files.list(get_all=True)[0]
+assert (file.file_name, file.size) == ("file.bin", 6000000)
+file.delete()
+package.delete()
+assert project.packages.list(get_all=True) == []
+
+badge = project.badges.create({"link_url": "https://example.com/%{project_path}", "image_url": "https://example.com/a.svg"})
+assert badge.rendered_link_url == "https://example.com/root/app"
+badge.delete()
+
 try:
     project.pipelines.get(999999)
 except gitlab.exceptions.GitlabGetError as error:
@@ -237,6 +265,37 @@ except gitlab.exceptions.GitlabGetError as error:
 else:
     raise AssertionError("a pipeline that is not there was found")
 END
+}
+
+test_a_job_makes_a_release() {
+  command -v curl >/dev/null || skip "curl is not installed"
+  start_server --runner none
+  new_project <<'END'
+release:
+  tags: [ours]
+  rules: [{if: '$CI_COMMIT_BRANCH'}]
+  script:
+    - echo "what is new" > notes.md
+    - echo content > file
+    - curl --silent --fail --header "JOB-TOKEN: $CI_JOB_TOKEN" --upload-file file "$CI_API_V4_URL/projects/$CI_PROJECT_ID/packages/generic/app/1.0/file"
+  release:
+    tag_name: v1.0-$CI_PIPELINE_SOURCE
+    name: 'A "quoted" name'
+    description: notes.md
+    assets: {links: [{name: file, url: '$CI_API_V4_URL/projects/$CI_PROJECT_ID/packages/generic/app/1.0/file', filepath: /file}]}
+END
+  push_project root/app
+  start_runner ours ours --executor shell
+  await_pipeline_of root/app success 120
+  expect_api "$(project root/app)/releases/v1.0-push" \
+    "(it['name'], it['description'], it['author']['username']) == ('A \"quoted\" name', 'what is new\n', 'root')"
+  expect_api "$(project root/app)/repository/tags/v1.0-push" "it['name'] == 'v1.0-push'"
+  ask GET "/api/v4$(project root/app)/packages/generic/app/1.0/file" >"$SANDBOX/file"
+  expect_file "$SANDBOX/file" "^content$"
+  # One that is there makes the job fail.
+  git commit --quiet --allow-empty --message again
+  push_project root/app
+  await_pipeline_of root/app failed 120
 }
 
 run_e2e "$@"

@@ -206,6 +206,7 @@ fn unsupported(job: &Job, features: RunnerFeatures) -> bool {
             features.artifacts_exclude,
         ),
         (exit_codes, features.return_exit_code),
+        (job.release.is_some(), features.multi_build_steps),
         (
             (job.cache.iter()).any(|cache| !cache.fallback_keys.is_empty()),
             features.fallback_cache_keys,
@@ -216,7 +217,7 @@ fn unsupported(job: &Job, features: RunnerFeatures) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use shipway_config::{Artifacts, Cache, Retry};
+    use shipway_config::{Artifacts, Cache, Release, Retry};
 
     use super::*;
 
@@ -255,6 +256,10 @@ mod tests {
             }],
             ..Job::default()
         };
+        let release = Job {
+            release: Some(Release::default()),
+            ..Job::default()
+        };
         let none = RunnerFeatures::default();
         let with = |set: fn(&mut RunnerFeatures)| {
             let mut features = none;
@@ -270,6 +275,7 @@ mod tests {
             (&exclude, with(|features| features.artifacts_exclude = true)),
             (&retry, with(|features| features.return_exit_code = true)),
             (&codes, with(|features| features.return_exit_code = true)),
+            (&release, with(|features| features.multi_build_steps = true)),
             (
                 &fallback,
                 with(|features| features.fallback_cache_keys = true),

@@ -2,7 +2,8 @@
 //!
 //! Each belongs to a pipeline of the commit. It does not change the status of a pipeline that
 //! has jobs of its own; where the commit has none, the statuses have a pipeline of the source
-//! `external` to themselves, whose status is theirs.
+//! `external` to themselves, whose status is theirs: a single one, however many speak first at
+//! the same time.
 
 use shipway_pipeline::{PipelineId, Source, Status, StatusSet};
 use shipway_store::{CommitStatusRow, NewCommitStatus, PipelineUpdate, ProjectRow, UserRow};

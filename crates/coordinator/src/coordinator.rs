@@ -225,6 +225,11 @@ impl Coordinator {
             .map(|(job, state)| new_job(job, state.status, plan, context))
             .collect::<Result<_, _>>()?;
         let mut transaction = self.store.begin().await?;
+        if context.source == shipway_pipeline::Source::External
+            && let Some(found) = transaction.external_pipeline(&new).await?
+        {
+            return Ok(found);
+        }
         let mut row = transaction.insert_pipeline(&new).await?;
         transaction.insert_stages(row.id, &stages).await?;
         let ids = transaction.insert_jobs(row.id, &jobs).await?;
@@ -570,9 +575,14 @@ impl Writer<'_> {
             Status::Scheduled => self.live.spec(job).start_in,
             _ => None,
         };
+        // Played: whoever reads the pipeline anew must know it too.
+        let triggered = self.live.state.jobs[job].triggered;
         let row = &mut self.live.jobs[job];
         let mut update = self.extra.remove(&row.id).unwrap_or_default();
         update.status = Some(status);
+        if triggered && !row.triggered {
+            update.triggered = Some(true);
+        }
         match status {
             Status::Pending => update.queued_at = Some(now),
             Status::Running => update.started_at = Some(now),

@@ -172,7 +172,7 @@ impl Coordinator {
             started_at: &iso(started_at),
             timeout: receiver.timeout(spec.timeout.unwrap_or(default_timeout)),
             token,
-            manual: own.triggered,
+            manual: matches!(own.when.as_str(), "manual" | "delayed"),
             project_url: shared.predefined("CI_PROJECT_URL"),
             runner_id: receiver.runner.map_or(1, |runner| runner.id.0),
             runner: receiver.name,

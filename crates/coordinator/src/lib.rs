@@ -36,6 +36,7 @@ mod project_variables;
 mod protection;
 mod push;
 mod queue;
+mod release_step;
 pub mod reports;
 mod resource_groups;
 mod runners;

@@ -266,6 +266,15 @@ fn steps(job: &Job, timeout: u64) -> Vec<Step> {
         when: When::OnSuccess,
         allow_failure: false,
     }];
+    if let Some(release) = &job.release {
+        steps.push(Step {
+            name: "release".to_owned(),
+            script: crate::release_step::script(release),
+            timeout,
+            when: When::OnSuccess,
+            allow_failure: false,
+        });
+    }
     if !job.after_script.is_empty() {
         steps.push(Step {
             name: "after_script".to_owned(),

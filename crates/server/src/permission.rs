@@ -81,6 +81,14 @@ pub enum Action {
     ReadMaintainerArtifacts,
     /// Push to branches and tags that are not protected.
     Push,
+    /// Make, change and delete releases.
+    ManageReleases,
+    /// See packages and fetch their files.
+    ReadPackages,
+    /// Publish files of packages.
+    PublishPackages,
+    /// Delete packages and files of them.
+    DeletePackages,
     /// Start, cancel and retry pipelines and jobs; play manual jobs.
     RunPipelines,
     /// Set the variables of a pipeline that one starts.
@@ -113,7 +121,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 26] = [
         Self::ReadProject,
         Self::ReadCode,
         Self::ReadPipelines,
@@ -122,6 +130,10 @@ impl Action {
         Self::ReadDeveloperArtifacts,
         Self::ReadMaintainerArtifacts,
         Self::Push,
+        Self::ManageReleases,
+        Self::ReadPackages,
+        Self::PublishPackages,
+        Self::DeletePackages,
         Self::RunPipelines,
         Self::SetPipelineVariables,
         Self::Lint,
@@ -143,17 +155,22 @@ impl Action {
         use Seeing::{Enough, NotEnough};
         match self {
             Self::ReadProject => (Role::Guest, Enough),
-            Self::ReadCode | Self::ReadPipelines | Self::ReadJobs => (Role::Reporter, Enough),
+            Self::ReadCode | Self::ReadPipelines | Self::ReadJobs | Self::ReadPackages => {
+                (Role::Reporter, Enough)
+            }
             Self::ReadEnvironments => (Role::Reporter, NotEnough),
             Self::ReadDebugLog
             | Self::ReadDeveloperArtifacts
             | Self::Push
+            | Self::ManageReleases
+            | Self::PublishPackages
             | Self::RunPipelines
             | Self::SetPipelineVariables
             | Self::Lint
             | Self::ManageSchedules
             | Self::EraseJobs => (Role::Developer, NotEnough),
             Self::ReadMaintainerArtifacts
+            | Self::DeletePackages
             | Self::ManageTriggers
             | Self::ManageVariables
             | Self::ManageRunners
@@ -270,6 +287,10 @@ mod tests {
                 "maintainer",
             ),
             (Push, "developer", "developer", "developer"),
+            (ManageReleases, "developer", "developer", "developer"),
+            (ReadPackages, "reporter", "signed in", "anonymous"),
+            (PublishPackages, "developer", "developer", "developer"),
+            (DeletePackages, "maintainer", "maintainer", "maintainer"),
             (RunPipelines, "developer", "developer", "developer"),
             (SetPipelineVariables, "developer", "developer", "developer"),
             (Lint, "developer", "developer", "developer"),

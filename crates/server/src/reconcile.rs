@@ -76,6 +76,7 @@ pub(crate) async fn run(app: App) {
         loop {
             ticks.tick().await;
             report("sessions", forget_sessions(&app).await);
+            report("packages", app.store().sweep_packages(clock::now()).await);
             housekeep(&app).await;
         }
     };

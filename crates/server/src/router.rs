@@ -51,7 +51,7 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), git_first));
     Router::new()
         .merge(operations::routes().layer(in_time))
-        .merge(api(rest::routes().layer(in_time)))
+        .merge(api(rest::routes(in_time)))
         .merge(api(runner_api::routes()))
         .route("/api/{*rest}", any(|| async { ApiError::no_route() }))
         .merge(pages)

@@ -162,6 +162,9 @@ impl Store {
                 Fault::Artifact { id, .. } if !self.has_artifact(*id).await? => {
                     transaction.delete_artifact(*id).await?;
                 }
+                Fault::Package { id, .. } if !self.has_package_file(*id).await? => {
+                    transaction.delete_package_file(*id).await?;
+                }
                 Fault::Log { pipeline, .. } if self.pipeline(*pipeline).await?.is_none() => {
                     forget_pipeline(&mut transaction, *pipeline).await?;
                 }

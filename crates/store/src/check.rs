@@ -11,7 +11,9 @@ use tokio::io::AsyncReadExt;
 use crate::blobs::BlobError;
 use crate::engine::Engine;
 use crate::error::StoreError;
+use crate::ids::PackageFileId;
 use crate::logs::LogError;
+use crate::packages::PackageFileRow;
 use crate::rows::{ArtifactRow, Key};
 use crate::sql::query;
 use crate::store::Store;
@@ -39,6 +41,14 @@ pub enum Fault {
         id: i64,
         /// Whose it is.
         job: JobId,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The content of a package's file is not there, or cannot be read.
+    #[error("file {} of a package: {reason}", id.0)]
+    Package {
+        /// The row.
+        id: PackageFileId,
         /// What is wrong.
         reason: String,
     },
@@ -76,6 +86,10 @@ const ROWS: i64 = 500;
 const ARTIFACTS: &str = "SELECT * FROM artifacts WHERE id > $1 ORDER BY id LIMIT $2";
 
 const ARTIFACT: &str = "SELECT * FROM artifacts WHERE id = $1";
+
+const PACKAGE_FILES: &str = "SELECT * FROM package_files WHERE id > $1 ORDER BY id LIMIT $2";
+
+const PACKAGE_FILE: &str = "SELECT * FROM package_files WHERE id = $1";
 
 const LOGGED: &str = "SELECT id, pipeline_id, trace_bytes FROM jobs \
     WHERE id > $1 AND trace_bytes > 0 ORDER BY id LIMIT $2";
@@ -117,6 +131,18 @@ impl Store {
         }
         last = 0;
         loop {
+            let files = query(PACKAGE_FILES).bind(last).bind(ROWS);
+            let rows: Vec<PackageFileRow> = self.all(files).await?;
+            let Some(end) = rows.last() else {
+                break;
+            };
+            last = end.id.0;
+            for row in rows {
+                faults.extend(self.check_package_file(&row, depth).await?);
+            }
+        }
+        last = 0;
+        loop {
             let rows: Vec<Logged> = self.all(query(LOGGED).bind(last).bind(ROWS)).await?;
             let Some(end) = rows.last() else {
                 return Ok(faults);
@@ -133,22 +159,8 @@ impl Store {
         row: &ArtifactRow,
         depth: CheckDepth,
     ) -> Result<Option<Fault>, CheckError> {
-        let expected = u64::try_from(row.size).unwrap_or_default();
-        let reason = match self.blobs().size(&row.path).await {
-            Ok(size) if size != expected => {
-                Some(format!("`{}` has {size} bytes, not {expected}", row.path))
-            }
-            Ok(_) => match (depth, &row.digest) {
-                (CheckDepth::Contents, Some(digest)) => self.compare(&row.path, digest).await?,
-                _ => None,
-            },
-            // Of the row alone; the place as a whole answers.
-            Err(error @ (BlobError::Missing { .. } | BlobError::Name { .. })) => {
-                Some(error.to_string())
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let Some(reason) = reason else {
+        let digest = row.digest.as_deref();
+        let Some(reason) = self.check_blob(&row.path, row.size, digest, depth).await? else {
             return Ok(None);
         };
         // It may have been removed or replaced while we looked.
@@ -158,6 +170,51 @@ impl Store {
             job: row.job_id,
             reason,
         }))
+    }
+
+    async fn check_package_file(
+        &self,
+        row: &PackageFileRow,
+        depth: CheckDepth,
+    ) -> Result<Option<Fault>, CheckError> {
+        let digest = Some(row.digest.as_slice());
+        let Some(reason) = self.check_blob(&row.path, row.size, digest, depth).await? else {
+            return Ok(None);
+        };
+        let now: Option<PackageFileRow> = self.optional(query(PACKAGE_FILE).bind(row.id)).await?;
+        let id = row.id;
+        Ok(now.map(|_| Fault::Package { id, reason }))
+    }
+
+    /// What is wrong with a file of a row.
+    async fn check_blob(
+        &self,
+        path: &str,
+        size: i64,
+        digest: Option<&[u8]>,
+        depth: CheckDepth,
+    ) -> Result<Option<String>, CheckError> {
+        let expected = u64::try_from(size).unwrap_or_default();
+        match self.blobs().size(path).await {
+            Ok(size) if size != expected => {
+                Ok(Some(format!("`{path}` has {size} bytes, not {expected}")))
+            }
+            Ok(_) => match (depth, digest) {
+                (CheckDepth::Contents, Some(digest)) => self.compare(path, digest).await,
+                _ => Ok(None),
+            },
+            // Of the row alone; the place as a whole answers.
+            Err(error @ (BlobError::Missing { .. } | BlobError::Name { .. })) => {
+                Ok(Some(error.to_string()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether there is such a file of a package.
+    pub(crate) async fn has_package_file(&self, id: PackageFileId) -> Result<bool, StoreError> {
+        let found: Option<PackageFileRow> = self.optional(query(PACKAGE_FILE).bind(id)).await?;
+        Ok(found.is_some())
     }
 
     async fn compare(&self, path: &str, expected: &[u8]) -> Result<Option<String>, CheckError> {

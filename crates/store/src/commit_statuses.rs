@@ -39,7 +39,7 @@ pub struct NewCommitStatus {
 /// A stored status.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub struct CommitStatusRow {
-    /// Unique among these; a job may have the same number.
+    /// Unique among these and jobs, which are numbered together as on GitLab.
     pub id: CommitStatusId,
     /// In which project.
     pub project_id: ProjectId,
@@ -71,9 +71,16 @@ pub struct CommitStatusRow {
     pub finished_at: Option<i64>,
 }
 
-const SET: &str = "INSERT INTO commit_statuses (project_id, pipeline_id, sha, ref_name, name, \
+/// A number of the sequence that jobs have theirs of.
+const NEXT: &str = "UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'jobs' RETURNING seq";
+
+const NEXT_ON_POSTGRES: &str = "SELECT nextval(pg_get_serial_sequence('jobs', 'id'))";
+
+const KNOWN: &str = "SELECT id FROM commit_statuses WHERE pipeline_id = $1 AND name = $2";
+
+const SET: &str = "INSERT INTO commit_statuses (id, project_id, pipeline_id, sha, ref_name, name, \
     status, target_url, description, coverage, user_id, created_at, started_at, finished_at) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
     ON CONFLICT (pipeline_id, name) DO UPDATE SET status = excluded.status, \
     target_url = COALESCE(excluded.target_url, commit_statuses.target_url), \
     description = COALESCE(excluded.description, commit_statuses.description), \
@@ -114,7 +121,16 @@ impl Transaction {
     ) -> Result<CommitStatusRow, StoreError> {
         let started = (new.status != Status::Pending).then_some(new.at);
         let finished = new.status.is_completed().then_some(new.at);
+        let known = query(KNOWN).bind(new.pipeline_id.0).bind(&new.name);
+        let id = match self.optional::<(i64,)>(known).await? {
+            Some((id,)) => id,
+            None => {
+                let next = query(NEXT).on_postgres(NEXT_ON_POSTGRES);
+                self.one::<(i64,)>(next).await?.0
+            }
+        };
         let set = query(SET)
+            .bind(id)
             .bind(new.project_id)
             .bind(new.pipeline_id.0)
             .bind(&new.sha)

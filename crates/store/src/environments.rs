@@ -6,6 +6,7 @@ use crate::error::StoreError;
 use crate::ids::{DeploymentId, EnvironmentId, ProjectId};
 use crate::names::{DeploymentStatus, EnvironmentState};
 use crate::page::{Page, Paged};
+use crate::projects;
 use crate::rows::Key;
 use crate::sql::{query, row};
 use crate::store::Store;
@@ -97,10 +98,6 @@ const UPDATE: &str = "UPDATE environments SET name = $2, slug = $3, state = $4, 
     external_url = $5, tier = $6 WHERE id = $1";
 
 const DELETE: &str = "DELETE FROM environments WHERE id = $1";
-
-/// Two that deploy at once would take the same number; the transaction keeps them apart, on
-/// an engine with many writers by the project's row.
-const LOCK_PROJECT: &str = "UPDATE projects SET name = name WHERE id = $1";
 
 const INSERT_DEPLOYMENT: &str = "INSERT INTO deployments \
     (iid, project_id, environment_id, job_id, sha, ref_name, status, created_at) \
@@ -264,7 +261,7 @@ impl Transaction {
         &mut self,
         new: &NewDeployment,
     ) -> Result<DeploymentRow, StoreError> {
-        let lock = query(LOCK_PROJECT).bind(new.project_id);
+        let lock = query(projects::LOCK).bind(new.project_id);
         self.change(lock, "project", new.project_id.0).await?;
         let insert = query(INSERT_DEPLOYMENT)
             .bind(new.project_id)

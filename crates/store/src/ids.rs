@@ -56,4 +56,16 @@ id! {
     ProtectedRefId;
     /// What another system says about a commit.
     CommitStatusId;
+    /// A release.
+    ReleaseId;
+    /// A link of a release.
+    ReleaseLinkId;
+    /// A package.
+    PackageId;
+    /// A file of a package.
+    PackageFileId;
+    /// A file of a package that is about to come.
+    PackageUploadId;
+    /// A badge.
+    BadgeId;
 }

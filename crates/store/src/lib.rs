@@ -15,6 +15,7 @@
 
 mod artifacts;
 mod backup;
+mod badges;
 mod blobs;
 mod changes;
 mod check;
@@ -40,6 +41,7 @@ mod logs;
 mod members;
 mod names;
 mod namespaces;
+mod packages;
 mod page;
 mod pipeline_variables;
 mod pipelines;
@@ -48,6 +50,7 @@ mod protected_refs;
 mod prune;
 mod queue;
 mod registration_tokens;
+mod releases;
 mod resource_groups;
 mod rounds;
 mod rows;
@@ -64,6 +67,7 @@ mod users;
 mod variables;
 
 pub use backup::{Backup, BackupError};
+pub use badges::{BadgeRow, NewBadge};
 pub use blobs::{Blob, BlobError, BlobReader, Blobs, ListedBlob, Objects, ObjectsError};
 pub use changes::{Change, Changes};
 pub use check::{CheckDepth, CheckError, Fault};
@@ -76,8 +80,9 @@ pub use error::StoreError;
 pub use figures::Figures;
 pub use hold::Hold;
 pub use ids::{
-    AccessTokenId, CommitStatusId, DeploymentId, EnvironmentId, NamespaceId, ProjectId,
-    ProtectedRefId, RunnerId, ScheduleId, TriggerId, UserId, VariableId,
+    AccessTokenId, BadgeId, CommitStatusId, DeploymentId, EnvironmentId, NamespaceId,
+    PackageFileId, PackageId, PackageUploadId, ProjectId, ProtectedRefId, ReleaseId, ReleaseLinkId,
+    RunnerId, ScheduleId, TriggerId, UserId, VariableId,
 };
 pub use incoming::Incoming;
 pub use known_refs::KnownRef;
@@ -89,13 +94,17 @@ pub use names::{
     RunnerKind, UnknownName, UserState, VariableType, Visibility,
 };
 pub use namespaces::{NamespaceRow, NewNamespace};
-pub use page::{Page, Paged};
+pub use packages::{
+    NewPackage, NewPackageFile, PackageFileRow, PackageFilter, PackageOrder, PackageRow,
+};
+pub use page::{Beyond, Page, Paged};
 pub use pipelines::PipelineFilter;
 pub use projects::{NewProject, ProjectFilter, ProjectRow, Viewer};
 pub use protected_refs::ProtectedRefRow;
 pub use prune::{PruneError, Pruned, Usage, tree_size};
-pub use queue::{BusyProject, Claim, QueuedJob};
+pub use queue::{BusyProject, Claim, QueuedJob, RunnerJobs};
 pub use registration_tokens::RegistrationTokenRow;
+pub use releases::{NewRelease, NewReleaseLink, ReleaseLinkRow, ReleaseOrder, ReleaseRow};
 pub use resource_groups::{ClaimantRow, ResourceGroupRow};
 pub use rows::{
     ArtifactRow, JobRow, JobUpdate, NewArtifact, NewJob, NewPipeline, NewStage, PipelineRow,

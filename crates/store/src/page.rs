@@ -16,6 +16,15 @@ impl Page {
     }
 }
 
+/// The rest of a list that is ordered by id.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Beyond {
+    /// The last id that is known; none at the beginning.
+    pub last: Option<i64>,
+    /// Whether ids become larger.
+    pub ascending: bool,
+}
+
 /// The part, and the length of the whole.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Paged<T> {

@@ -6,6 +6,7 @@ use crate::error::StoreError;
 use crate::ids::ProjectId;
 use crate::page::{Page, Paged};
 use crate::pipeline_variables::PipelineVariablesRow;
+use crate::projects;
 use crate::rows::{NewPipeline, NewStage, PipelineRow, PipelineUpdate, StageRow};
 use crate::sql::{Query, query};
 use crate::store::Store;
@@ -40,6 +41,9 @@ const NEWEST: &str = "SELECT * FROM pipelines ORDER BY id DESC LIMIT $1";
 
 const NEWEST_OF_REF: &str = "SELECT * FROM pipelines WHERE project_id = $1 AND ref_name = $2 \
     AND source <> 'parent_pipeline' ORDER BY id DESC LIMIT 1";
+
+const EXTERNAL: &str = "SELECT id FROM pipelines WHERE project_id = $1 AND sha = $2 \
+    AND ref_name = $3 AND source = 'external' ORDER BY id DESC LIMIT 1";
 
 macro_rules! of_project {
     ($what:literal, $end:literal) => {
@@ -256,6 +260,25 @@ impl Transaction {
             self.set_pipeline_variables(&own).await?;
         }
         Ok(row)
+    }
+
+    /// The pipeline `external` of this commit and ref, if there is one. Nobody else makes one
+    /// until the transaction ends.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn external_pipeline(
+        &mut self,
+        new: &NewPipeline,
+    ) -> Result<Option<PipelineId>, StoreError> {
+        self.execute(query(projects::LOCK).bind(new.project_id))
+            .await?;
+        let found = query(EXTERNAL)
+            .bind(new.project_id)
+            .bind(&new.sha)
+            .bind(&new.ref_name);
+        let found: Option<(i64,)> = self.optional(found).await?;
+        Ok(found.map(|(id,)| PipelineId(id)))
     }
 
     /// Stores a pipeline's stages.

@@ -3,7 +3,7 @@
 use crate::error::StoreError;
 use crate::ids::{NamespaceId, ProjectId, UserId};
 use crate::names::{Level, MemberSource, Visibility};
-use crate::page::{Page, Paged};
+use crate::page::{Beyond, Page, Paged};
 use crate::sql::{Query, query, row};
 use crate::store::Store;
 use crate::transaction::Transaction;
@@ -60,6 +60,10 @@ const INSERT: &str = "INSERT INTO projects (namespace_id, full_path, name, descr
     visibility, default_branch, settings, created_at) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING *";
 
+/// Of two who would do the same at once, the second waits for the first: with this as the
+/// beginning of a transaction, on an engine with many writers too.
+pub(crate) const LOCK: &str = "UPDATE projects SET name = name WHERE id = $1";
+
 const FIND: &str = "SELECT * FROM projects WHERE id = $1";
 
 const BY_PATH: &str = "SELECT * FROM projects WHERE lower(full_path) = lower($1)";
@@ -95,6 +99,10 @@ macro_rules! listing {
 }
 
 const PAGE: &str = listing!("*", "ORDER BY id DESC LIMIT $6 OFFSET $7");
+
+const BEFORE: &str = listing!("*", "AND ($6 IS NULL OR id < $6) ORDER BY id DESC LIMIT $7");
+
+const AFTER: &str = listing!("*", "AND ($6 IS NULL OR id > $6) ORDER BY id LIMIT $7");
 
 const COUNT: &str = listing!("count(*)", "");
 
@@ -137,19 +145,7 @@ impl Store {
         page: Page,
     ) -> Result<Paged<ProjectRow>, StoreError> {
         let search = filter.search.as_deref().map(contains);
-        let (user, everything) = match filter.seen_by {
-            Viewer::Admin => (None, true),
-            Viewer::Anonymous => (None, false),
-            Viewer::User(user) => (Some(user), false),
-        };
-        let bound = |text: &'static str| -> Query<'_> {
-            query(text)
-                .bind(user)
-                .bind(filter.member)
-                .bind(everything)
-                .bind(filter.namespace)
-                .bind(search.as_deref())
-        };
+        let bound = |text| filter.bound(text, search.as_deref());
         Ok(Paged {
             rows: self
                 .all(bound(PAGE).bind(page.limit).bind(page.offset))
@@ -157,10 +153,47 @@ impl Store {
             total: self.number(bound(COUNT)).await?,
         })
     }
+
+    /// Some projects from `beyond` on, in the order of their ids: however many there are, each
+    /// part is found as fast as the first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn projects_beyond(
+        &self,
+        filter: &ProjectFilter,
+        beyond: Beyond,
+        limit: i64,
+    ) -> Result<Vec<ProjectRow>, StoreError> {
+        let search = filter.search.as_deref().map(contains);
+        let text = match beyond.ascending {
+            true => AFTER,
+            false => BEFORE,
+        };
+        let found = filter.bound(text, search.as_deref());
+        self.all(found.bind(beyond.last).bind(limit)).await
+    }
+}
+
+impl ProjectFilter {
+    /// A listing with what all of them ask first.
+    fn bound<'q>(&self, text: &'static str, search: Option<&'q str>) -> Query<'q> {
+        let (user, everything) = match self.seen_by {
+            Viewer::Admin => (None, true),
+            Viewer::Anonymous => (None, false),
+            Viewer::User(user) => (Some(user), false),
+        };
+        query(text)
+            .bind(user)
+            .bind(self.member)
+            .bind(everything)
+            .bind(self.namespace)
+            .bind(search)
+    }
 }
 
 /// A pattern of LIKE, with `!` as its escape.
-fn contains(text: &str) -> String {
+pub(crate) fn contains(text: &str) -> String {
     let mut pattern = String::from("%");
     for character in text.chars() {
         if matches!(character, '!' | '%' | '_') {

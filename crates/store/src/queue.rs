@@ -2,10 +2,11 @@
 //!
 //! Jobs of local runs, which have no project, are never in it.
 
-use shipway_pipeline::{JobId, PipelineId};
+use shipway_pipeline::{JobId, PipelineId, Status};
 
 use crate::error::StoreError;
 use crate::ids::{ProjectId, RunnerId};
+use crate::page::{Beyond, Page, Paged};
 use crate::rows::{JobRow, Key};
 use crate::sql::{Query, query};
 use crate::store::Store;
@@ -47,6 +48,17 @@ pub struct Claim {
     pub at: i64,
     /// The runner need not say first that it begins.
     pub acknowledged: bool,
+}
+
+/// Which jobs of a runner are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunnerJobs {
+    /// The runner.
+    pub runner: RunnerId,
+    /// In this status.
+    pub status: Option<Status>,
+    /// Of this machine.
+    pub system_id: Option<String>,
 }
 
 /// How many of a project's jobs are at work.
@@ -107,6 +119,31 @@ const SILENT: &str = "SELECT * FROM jobs WHERE status IN ('running', 'canceling'
     AND project_id IS NOT NULL AND contacted_at < $1 ORDER BY id";
 
 const OF_RUNNER: &str = "SELECT * FROM jobs WHERE runner_id = $1 ORDER BY id DESC LIMIT $2";
+
+/// The jobs of a runner that are asked for.
+macro_rules! of_runner {
+    ($what:literal, $end:literal) => {
+        concat!(
+            "SELECT ",
+            $what,
+            " FROM jobs WHERE runner_id = $1 AND ($2 IS NULL OR status = $2) \
+            AND ($3 IS NULL OR system_id = $3) ",
+            $end
+        )
+    };
+}
+
+const COUNT_OF_RUNNER: &str = of_runner!("count(*)", "");
+
+const NEWEST_OF_RUNNER: &str = of_runner!(
+    "*",
+    "AND ($4 IS NULL OR id < $4) ORDER BY id DESC LIMIT $5 OFFSET $6"
+);
+
+const OLDEST_OF_RUNNER: &str = of_runner!(
+    "*",
+    "AND ($4 IS NULL OR id > $4) ORDER BY id LIMIT $5 OFFSET $6"
+);
 
 const BUSY: &str = "SELECT jobs.project_id, count(*) AS jobs FROM jobs \
     JOIN runners ON runners.id = jobs.runner_id \
@@ -170,6 +207,33 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<JobRow>, StoreError> {
         self.all(query(OF_RUNNER).bind(runner).bind(limit)).await
+    }
+
+    /// Some jobs of a runner, in the order of their ids, and how many there are in all.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn list_jobs_of_runner(
+        &self,
+        wanted: &RunnerJobs,
+        beyond: Beyond,
+        page: Page,
+    ) -> Result<Paged<JobRow>, StoreError> {
+        let bound = |text: &'static str| {
+            query(text)
+                .bind(wanted.runner)
+                .bind(wanted.status.map(Status::as_str))
+                .bind(wanted.system_id.as_deref())
+        };
+        let rows = bound(match beyond.ascending {
+            true => OLDEST_OF_RUNNER,
+            false => NEWEST_OF_RUNNER,
+        });
+        let rows = rows.bind(beyond.last).bind(page.limit).bind(page.offset);
+        Ok(Paged {
+            rows: self.all(rows).await?,
+            total: self.number(bound(COUNT_OF_RUNNER)).await?,
+        })
     }
 
     /// How many jobs of each project are at work on runners of the instance, which projects

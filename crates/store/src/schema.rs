@@ -18,6 +18,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/5_accessibility.sql"),
     include_str!("schema/6_api.sql"),
     include_str!("schema/7_downstream.sql"),
+    include_str!("schema/8_releases.sql"),
+    include_str!("schema/9_statuses.sql"),
 ];
 
 /// The schema version that this program writes.
@@ -141,6 +143,23 @@ fn postgres_words(script: &str) -> String {
                 without_nul!("spec"),
                 "::json #> '{artifacts,access}')::text)"
             ),
+        ),
+        // Its sequences are not rows of a table.
+        (
+            "INSERT INTO sqlite_sequence (name, seq) SELECT 'jobs', 0\n    \
+            WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'jobs')",
+            "SELECT nextval(pg_get_serial_sequence('jobs', 'id'))",
+        ),
+        (
+            "(SELECT seq FROM sqlite_sequence WHERE name = 'jobs')",
+            "(SELECT COALESCE(max(id), 0) FROM jobs)",
+        ),
+        (
+            "UPDATE sqlite_sequence SET seq = max(seq, \
+            (SELECT COALESCE(max(id), 0) FROM commit_statuses))\n    WHERE name = 'jobs'",
+            "SELECT setval(pg_get_serial_sequence('jobs', 'id'), GREATEST(\
+            nextval(pg_get_serial_sequence('jobs', 'id')), \
+            (SELECT max(id) FROM commit_statuses)))",
         ),
         (
             "INTEGER PRIMARY KEY AUTOINCREMENT",

@@ -9,6 +9,8 @@
 mod changes;
 #[path = "cases/pruning.rs"]
 mod pruning;
+#[path = "cases/published.rs"]
+mod published;
 #[path = "cases/queue.rs"]
 mod queue;
 #[path = "cases/rows.rs"]

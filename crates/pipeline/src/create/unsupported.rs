@@ -57,7 +57,8 @@ fn keywords(job: &Job, host: Host) -> Vec<&'static str> {
             "needs:project",
             local && job.cross_needs.iter().any(of_project),
         ),
-        ("release", job.release.is_some()),
+        // Of a project of a server.
+        ("release", local && job.release.is_some()),
         ("secrets", !job.secrets.is_empty()),
         ("id_tokens", !job.id_tokens.is_empty()),
         ("identity", job.identity.is_some()),

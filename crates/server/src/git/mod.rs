@@ -6,8 +6,10 @@
 
 mod answer;
 mod create_project;
+mod new_tag;
 mod protection;
 mod pushed;
 mod rules;
 
 pub(crate) use answer::{answer, endpoint};
+pub(crate) use new_tag::{NewTag, TagError};

@@ -26,6 +26,7 @@ mod project;
 mod project_new;
 mod projects;
 mod refs;
+mod releases;
 mod runner;
 mod runner_new;
 mod runners;
@@ -33,6 +34,7 @@ mod schedules;
 mod settings;
 mod shell;
 mod sign_in;
+mod source_archive;
 mod status;
 mod tags;
 mod tokens;
@@ -143,6 +145,14 @@ pub(crate) fn project_routes() -> Router<App> {
         .route("/-/raw/{*rest}", get(permalinks::raw))
         .route("/-/pipelines/latest", get(permalinks::latest))
         .route("/-/pipelines/{id}/latest", get(permalinks::latest_of))
+        .route("/-/releases", get(releases::list))
+        .route("/-/releases/permalink/latest", get(releases::latest))
+        .route("/-/releases/{tag}", get(releases::show))
+        .route(
+            "/-/releases/{tag}/downloads/{*path}",
+            get(releases::download),
+        )
+        .route("/-/archive/{name}/{file}", get(source_archive::show))
         .route("/-/environments", get(environments::list))
         .route("/-/ci/lint", get(lint::form).post(lint::check))
         .route(

@@ -15,7 +15,8 @@ use crate::permission::Action;
 /// The largest file that is shown, in bytes; it is held in memory.
 const LARGEST: u64 = 32 * 1024 * 1024;
 
-fn moved(to: &str) -> Result<Response, ApiError> {
+/// 302: it is elsewhere for now.
+pub(super) fn moved(to: &str) -> Result<Response, ApiError> {
     let to = HeaderValue::try_from(to).map_err(|_| ApiError::no_route())?;
     Ok((StatusCode::FOUND, [(header::LOCATION, to)]).into_response())
 }

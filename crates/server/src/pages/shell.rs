@@ -100,6 +100,8 @@ pub(super) enum Place {
     Jobs,
     /// `/-/environments`.
     Environments,
+    /// `/-/releases`.
+    Releases,
     /// `/-/pipeline_schedules`.
     Schedules,
     /// `/-/ci/lint`.
@@ -119,7 +121,7 @@ pub(super) enum Place {
 impl Place {
     /// Every place with its name, picture, path below the project, and whether only those see
     /// it who set the project up.
-    pub(super) const ALL: [(Self, &'static str, &'static str, &'static str); 11] = [
+    pub(super) const ALL: [(Self, &'static str, &'static str, &'static str); 12] = [
         (Self::Overview, "Overview", "project", ""),
         (Self::Pipelines, "Pipelines", "pipeline", "/-/pipelines"),
         (Self::Jobs, "Jobs", "job", "/-/jobs"),
@@ -129,6 +131,7 @@ impl Place {
             "environment",
             "/-/environments",
         ),
+        (Self::Releases, "Releases", "tag", "/-/releases"),
         (
             Self::Schedules,
             "Schedules",

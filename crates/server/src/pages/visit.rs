@@ -359,7 +359,7 @@ impl Visit {
 /// What it takes to see a place of a project in the menu.
 fn needed(place: Place) -> Action {
     match place {
-        Place::Overview => Action::ReadProject,
+        Place::Overview | Place::Releases => Action::ReadProject,
         Place::Pipelines | Place::Jobs | Place::Schedules => Action::ReadPipelines,
         Place::Environments => Action::ReadEnvironments,
         Place::Lint => Action::Lint,

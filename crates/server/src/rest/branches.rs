@@ -50,9 +50,16 @@ struct Tag {
     message: Option<String>,
     target: String,
     commit: Option<Commit>,
-    release: Option<()>,
+    release: Option<TagRelease>,
     protected: bool,
     created_at: Option<String>,
+}
+
+/// What a tag shows of its release.
+#[derive(Debug, Serialize)]
+struct TagRelease {
+    tag_name: String,
+    description: String,
 }
 
 /// A role that may push and merge as developers may.
@@ -65,6 +72,8 @@ struct Names<'a> {
     /// The asker's level; an administrator's is above all.
     level: i64,
     commits: HashMap<String, Commit>,
+    /// The notes of releases, by tag.
+    releases: HashMap<String, String>,
 }
 
 impl<'a> Names<'a> {
@@ -82,7 +91,19 @@ impl<'a> Names<'a> {
             protected: call.store().protected_refs(call.project.id).await?,
             level,
             commits: commits(&call.app, &call.project, shas).await?,
+            releases: HashMap::new(),
         })
+    }
+
+    /// With the releases of these tags.
+    async fn with_releases(mut self, tags: &[GitTag]) -> Result<Self, ApiError> {
+        let (store, project) = (self.call.store(), self.call.project.id);
+        for tag in tags {
+            if let Some(row) = store.release(project, &tag.name).await? {
+                self.releases.insert(row.tag, row.description);
+            }
+        }
+        Ok(self)
     }
 
     fn branch(&self, row: GitBranch) -> Branch {
@@ -117,7 +138,10 @@ impl<'a> Names<'a> {
             message: annotated.then_some(row.title),
             created_at: annotated.then(|| date(&row.date)),
             commit: self.commits.get(&row.commit).cloned(),
-            release: None,
+            release: self.releases.get(&row.name).map(|notes| TagRelease {
+                tag_name: row.name.clone(),
+                description: notes.clone(),
+            }),
             protected,
             target: row.object,
             name: row.name,
@@ -190,6 +214,7 @@ async fn list_tags(call: ProjectCall) -> Answer {
     }
     let (rows, total) = paging.cut(rows);
     let names = Names::read(&call, rows.iter().map(|row| row.commit.as_str())).await?;
+    let names = names.with_releases(&rows).await?;
     let entities = rows.into_iter().map(|row| names.tag(row));
     paging.answer(&call, entities.collect(), Some(total))
 }
@@ -200,6 +225,7 @@ async fn show_tag(call: ProjectCall) -> Answer {
     let row = found.find(|row| row.name == wanted);
     let row = row.ok_or_else(|| ApiError::not_found("Tag"))?;
     let names = Names::read(&call, [row.commit.as_str()]).await?;
+    let names = names.with_releases(std::slice::from_ref(&row)).await?;
     ok(names.tag(row))
 }
 

@@ -97,9 +97,11 @@ async fn list(call: ProjectCall) -> Answer {
             rows.extend(found.await?);
         }
         in_order(&mut rows, ascending);
-        rows.truncate(usize::try_from(size).unwrap_or_default());
+        let size = usize::try_from(size).unwrap_or_default();
+        rows.truncate(size);
         let entities = Jobs::of(&call).entities(&rows).await?;
-        return keyset.answer(&call, entities, rows.last().map(|row| row.id.0));
+        let last = rows.last().filter(|_| rows.len() == size);
+        return keyset.answer(&call, entities, last.map(|row| row.id.0));
     }
     let rows = match scope.as_slice() {
         [] => {

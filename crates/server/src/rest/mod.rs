@@ -6,6 +6,7 @@
 
 mod access_tokens;
 mod artifacts;
+mod badges;
 mod branches;
 mod call;
 mod commit;
@@ -15,6 +16,7 @@ mod compare;
 mod deployments;
 mod environments;
 mod files;
+mod generic_packages;
 mod groups;
 mod job;
 mod jobs;
@@ -22,6 +24,8 @@ mod lint;
 mod members;
 mod namespace;
 mod nested_names;
+mod package_files;
+mod packages;
 mod paging;
 mod params;
 mod pipeline;
@@ -29,6 +33,8 @@ mod pipelines;
 mod project;
 mod projects;
 mod protected_refs;
+mod release_links;
+mod releases;
 mod request_body;
 mod resource_groups;
 mod routes;
@@ -47,11 +53,12 @@ mod variables;
 mod version;
 
 use axum::Router;
+use tower_http::timeout::TimeoutLayer;
 
 use crate::app::App;
-use routes::{Endpoint, Routes};
+use routes::Routes;
 
-fn all() -> (Router<App>, Vec<Endpoint>) {
+fn all() -> Routes {
     let resources = [
         version::routes,
         users::routes,
@@ -78,17 +85,22 @@ fn all() -> (Router<App>, Vec<Endpoint>) {
         tree::routes,
         source_archives::routes,
         compare::routes,
+        releases::routes,
+        release_links::routes,
+        packages::routes,
+        package_files::routes,
+        generic_packages::routes,
+        badges::routes,
         lint::routes,
     ];
-    let routes = resources
+    resources
         .into_iter()
-        .fold(Routes::default(), |routes, resource| resource(routes));
-    routes.into_parts()
+        .fold(Routes::default(), |routes, resource| resource(routes))
 }
 
-/// The routes of programs.
-pub(crate) fn routes() -> Router<App> {
-    all().0
+/// The routes of programs; what is not a file is answered within the time of the layer.
+pub(crate) fn routes(in_time: TimeoutLayer) -> Router<App> {
+    all().into_router(in_time)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::IntoResponse;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
-use shipway_store::Page;
+use shipway_store::{Beyond, Page};
 
 use super::call::{Answer, Call};
 use crate::error::ApiError;
@@ -154,7 +154,16 @@ impl Keyset {
         }))
     }
 
-    /// A part with the link to the next one, which begins beyond `last`.
+    /// Where the part begins.
+    pub(super) fn beyond(self) -> Beyond {
+        Beyond {
+            last: self.beyond,
+            ascending: self.ascending,
+        }
+    }
+
+    /// A part with the link to the next one, which begins beyond `last`; without it, this part
+    /// is the last one.
     pub(super) fn answer<T: Serialize>(
         self,
         call: &Call,
@@ -162,8 +171,7 @@ impl Keyset {
         last: Option<i64>,
     ) -> Answer {
         let mut headers = HeaderMap::new();
-        let full = i64::try_from(entities.len()).is_ok_and(|count| count >= self.size);
-        if let Some(last) = last.filter(|_| full) {
+        if let Some(last) = last {
             let name = if self.ascending {
                 "id_after"
             } else {

@@ -2,14 +2,16 @@
 
 use shipway_coordinator::ProjectSettings;
 use shipway_store::{
-    NamespaceId, NamespaceRow, ProjectFilter, ProjectRow, StoreError, Viewer, Visibility,
+    Beyond, NamespaceId, NamespaceRow, ProjectFilter, ProjectRow, StoreError, UserId, Viewer,
+    Visibility,
 };
 
 use super::call::{Answer, Call, ProjectCall, accepted, created, ok};
-use super::paging::{Keyset, Paging, WHOLE};
+use super::paging::{Keyset, Paging};
 use super::project::Projects;
 use super::routes::{Routes, Who};
 use crate::error::ApiError;
+use crate::limits;
 use crate::permission::Action;
 use crate::projects::{NewPath, create as create_project, may_create};
 
@@ -90,26 +92,28 @@ pub(super) async fn answer(call: Call, filter: ProjectFilter) -> Answer {
         let entities = entities(&call, &found.rows).await?;
         return paging.answer(&call, entities, Some(found.total));
     }
-    let mut rows = call.store().projects(&filter, WHOLE).await?.rows;
-    rows.retain(|row| {
+    let choice = Choice {
         // Nothing is ever archived, starred or has a topic.
-        !(archived || starred)
-            && topic.is_none()
-            && visibility.is_none_or(|wanted| row.visibility == wanted)
-            && after.is_none_or(|id| row.id.0 > id)
-            && before.is_none_or(|id| row.id.0 < id)
-    });
-    if let Some(least) = least {
-        let user = call.identity.signed_in()?.id;
-        let mut kept = Vec::new();
-        for row in rows {
-            let level = call.store().access_level(user, row.id).await?;
-            if level.is_some_and(|level| level >= least) {
-                kept.push(row);
-            }
-        }
-        rows = kept;
+        nothing: archived || starred || topic.is_some(),
+        visibility,
+        after,
+        before,
+        least: match least {
+            Some(least) => Some((call.identity.signed_in()?.id, least)),
+            None => None,
+        },
+    };
+    if let Some(keyset) = keyset {
+        let size = usize::try_from(keyset.size).unwrap_or(usize::MAX);
+        let mut rows = choice.rows(&call, &filter, keyset.beyond(), size).await?;
+        rows.truncate(size);
+        let last = rows.last().filter(|_| rows.len() == size);
+        let last = last.map(|row| row.id.0);
+        let entities = entities(&call, &rows).await?;
+        return keyset.answer(&call, entities, last);
     }
+    let newest = Beyond::default();
+    let mut rows = choice.rows(&call, &filter, newest, usize::MAX).await?;
     match order {
         "name" => rows.sort_by_key(|row| std::cmp::Reverse(row.name.to_lowercase())),
         "path" => rows.sort_by_key(|row| std::cmp::Reverse(row.full_path.to_lowercase())),
@@ -118,21 +122,61 @@ pub(super) async fn answer(call: Call, filter: ProjectFilter) -> Answer {
     if ascending {
         rows.reverse();
     }
-    match keyset {
-        Some(keyset) => {
-            rows.sort_by_key(|row| row.id);
-            if !keyset.ascending {
-                rows.reverse();
+    let (rows, total) = paging.cut(rows);
+    let entities = entities(&call, &rows).await?;
+    paging.answer(&call, entities, Some(total))
+}
+
+/// Projects that are read at a time.
+const PART: i64 = 500;
+
+/// What of a listing the database does not choose.
+struct Choice {
+    nothing: bool,
+    visibility: Option<Visibility>,
+    after: Option<i64>,
+    before: Option<i64>,
+    /// Those where the user has this level.
+    least: Option<(UserId, i64)>,
+}
+
+impl Choice {
+    /// The projects from `beyond` on, in the order of their ids: `enough`, or all there are.
+    async fn rows(
+        &self,
+        call: &Call,
+        filter: &ProjectFilter,
+        mut beyond: Beyond,
+        enough: usize,
+    ) -> Result<Vec<ProjectRow>, ApiError> {
+        let mut rows = Vec::new();
+        while !self.nothing && rows.len() < enough {
+            let part = call.store().projects_beyond(filter, beyond, PART).await?;
+            let Some(last) = part.last() else {
+                break;
+            };
+            beyond.last = Some(last.id.0);
+            for row in part {
+                if self.takes(call, &row).await? {
+                    rows.push(row);
+                }
             }
-            rows.truncate(usize::try_from(keyset.size).unwrap_or_default());
-            let last = rows.last().map(|row| row.id.0);
-            let entities = entities(&call, &rows).await?;
-            keyset.answer(&call, entities, last)
         }
-        None => {
-            let (rows, total) = paging.cut(rows);
-            let entities = entities(&call, &rows).await?;
-            paging.answer(&call, entities, Some(total))
+        Ok(rows)
+    }
+
+    async fn takes(&self, call: &Call, row: &ProjectRow) -> Result<bool, ApiError> {
+        let plain = self
+            .visibility
+            .is_none_or(|wanted| row.visibility == wanted)
+            && self.after.is_none_or(|id| row.id.0 > id)
+            && self.before.is_none_or(|id| row.id.0 < id);
+        match self.least {
+            Some((user, least)) if plain => {
+                let level = call.store().access_level(user, row.id).await?;
+                Ok(level.is_some_and(|level| level >= least))
+            }
+            _ => Ok(plain),
         }
     }
 }
@@ -167,7 +211,9 @@ async fn create(call: Call) -> Answer {
     let new = NewPath {
         path: path.unwrap_or_else(|| path_of(&first)),
         name: name.unwrap_or_default(),
-        description: params.given("description")?.unwrap_or_default(),
+        description: params
+            .up_to("description", limits::PROJECT_DESCRIPTION)?
+            .unwrap_or_default(),
         visibility: params.name("visibility")?.unwrap_or(Visibility::Private),
     };
     let mut changed = ProjectSettings::default();
@@ -208,7 +254,7 @@ async fn update(call: ProjectCall) -> Answer {
         }
         row.name = name;
     }
-    if let Some(description) = params.given("description")? {
+    if let Some(description) = params.up_to("description", limits::PROJECT_DESCRIPTION)? {
         row.description = description;
     }
     if let Some(visibility) = params.name("visibility")?

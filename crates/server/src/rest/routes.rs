@@ -5,22 +5,27 @@
 //! instance: no handler can forget to ask.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRequestParts, Request, State};
-use axum::http::Method;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
 use shipway_store::{NamespaceRow, ProjectRow};
+use tower_http::timeout::TimeoutLayer;
 
 use super::call::{Call, GroupCall, PathParams, ProjectCall};
 use super::groups;
 use crate::access::ProjectRef;
 use crate::app::App;
 use crate::error::ApiError;
-use crate::identity::{AnyScope, Identity, OrJob, Scope};
+use crate::identity::{AnyScope, Identity, OrJob, Scope, basic_identity};
 use crate::permission::{Action, Role};
 
 /// What all routes begin with.
@@ -67,6 +72,24 @@ pub(super) enum Who {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Job(pub(super) Action);
 
+/// An action of who fetches files by programs: running jobs may too, and `Authorization: Basic`
+/// proves who asks, as with git.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Download(pub(super) Action);
+
+/// As [`Download`], with a body that is taken in as it comes, however long that takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Upload(pub(super) Action);
+
+/// What is uploaded to a project.
+#[derive(Debug)]
+pub(super) struct UploadCall {
+    /// The request; its parameters are those of the query.
+    pub(super) call: ProjectCall,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Body,
+}
+
 /// Something about a group.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum InGroup {
@@ -80,6 +103,9 @@ pub(super) enum InGroup {
 pub(super) trait Rule: Copy + Send + Sync + 'static {
     /// What the handler gets.
     type Call: Send;
+
+    /// Whether the answer may take longer than others.
+    const SLOW: bool = false;
 
     /// The rule as a row of the table says it.
     fn access(self) -> Access;
@@ -162,6 +188,68 @@ impl Rule for Job {
     }
 }
 
+impl Rule for Download {
+    type Call = ProjectCall;
+
+    fn access(self) -> Access {
+        Access::ProjectOrJob(self.0)
+    }
+
+    async fn admit(self, app: App, request: Request) -> Result<ProjectCall, ApiError> {
+        let (mut parts, body) = request.into_parts();
+        let identity = program(&app, &mut parts).await?;
+        let path = PathParams::read(&mut parts).await?;
+        let project = project(&app, &identity, &path, self.0).await?;
+        let call = Call::read(app, identity, path, Request::from_parts(parts, body)).await?;
+        Ok(ProjectCall { call, project })
+    }
+}
+
+impl Rule for Upload {
+    type Call = UploadCall;
+
+    const SLOW: bool = true;
+
+    fn access(self) -> Access {
+        Access::ProjectOrJob(self.0)
+    }
+
+    async fn admit(self, app: App, request: Request) -> Result<UploadCall, ApiError> {
+        let (mut parts, body) = request.into_parts();
+        let identity = program(&app, &mut parts).await?;
+        let path = PathParams::read(&mut parts).await?;
+        let project = project(&app, &identity, &path, self.0).await?;
+        let headers = parts.headers.clone();
+        // Of the body nobody reads parameters.
+        parts.headers.remove(CONTENT_TYPE);
+        let request = Request::from_parts(parts, Body::empty());
+        let call = Call::read(app, identity, path, request).await?;
+        let call = ProjectCall { call, project };
+        Ok(UploadCall {
+            call,
+            headers,
+            body,
+        })
+    }
+}
+
+/// Who asks, where programs ask that know only `Authorization: Basic`.
+async fn program(app: &App, parts: &mut Parts) -> Result<Identity, ApiError> {
+    let basic = parts.headers.get(AUTHORIZATION);
+    let basic = basic.and_then(|value| value.as_bytes().get(..6));
+    if !basic.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic ")) {
+        return Ok(OrJob::from_request_parts(parts, app).await?.0);
+    }
+    let client = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    let address = client.map_or(app.settings().listen, |client| client.0).ip();
+    let identity = basic_identity(app, &parts.headers, address).await?;
+    match parts.method.is_safe() {
+        true => identity.require_scope(&[Scope::Api, Scope::ReadApi])?,
+        false => identity.require_scope(&[Scope::Api])?,
+    }
+    Ok(identity)
+}
+
 impl Rule for InGroup {
     type Call = GroupCall;
 
@@ -200,6 +288,8 @@ type Answer =
 #[derive(Default)]
 pub(crate) struct Routes {
     router: Router<App>,
+    /// Those whose answers may take long.
+    slow: Router<App>,
     table: Vec<Endpoint>,
 }
 
@@ -242,7 +332,7 @@ impl Routes {
                 answered.await.unwrap_or_else(IntoResponse::into_response)
             })
         });
-        self.add(filter, path, answer);
+        self.add(filter, path, answer, R::SLOW);
         self.table.push(Endpoint {
             method,
             path,
@@ -252,14 +342,25 @@ impl Routes {
     }
 
     /// What the router needs is compiled once here, and not once for each handler.
-    fn add(&mut self, filter: MethodFilter, path: &str, answer: Answer) {
+    fn add(&mut self, filter: MethodFilter, path: &str, answer: Answer, slow: bool) {
         let answer = move |State(app): State<App>, request: Request| answer(app, request);
         let full = format!("{PREFIX}{path}");
-        self.router = std::mem::take(&mut self.router).route(&full, on(filter, answer));
+        let router = match slow {
+            true => &mut self.slow,
+            false => &mut self.router,
+        };
+        *router = std::mem::take(router).route(&full, on(filter, answer));
     }
 
-    /// The router and the table of what it answers.
-    pub(crate) fn into_parts(self) -> (Router<App>, Vec<Endpoint>) {
-        (self.router, self.table)
+    /// The router; the answers of most routes come within the time of the layer.
+    pub(crate) fn into_router(self, in_time: TimeoutLayer) -> Router<App> {
+        let slow = self.slow.layer(DefaultBodyLimit::disable());
+        self.router.layer(in_time).merge(slow)
+    }
+
+    /// The table of what is answered.
+    #[cfg(test)]
+    pub(crate) fn into_table(self) -> Vec<Endpoint> {
+        self.table
     }
 }

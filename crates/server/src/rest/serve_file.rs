@@ -99,22 +99,27 @@ pub(super) async fn serve_log(call: &Call, row: &JobRow) -> Answer {
 
 /// A file of a job's artifacts, to be saved.
 pub(super) async fn serve_artifact(call: &Call, row: &ArtifactRow) -> Answer {
-    let blobs = call.store().blobs();
-    let gone = |_| ApiError::message(StatusCode::NOT_FOUND, "404 Not Found");
-    let size = blobs.size(&row.path).await.map_err(gone)?;
-    let part = match asked(&call.headers, size) {
-        Part::None => return Ok(unsatisfiable(size)),
-        part => part,
-    };
-    let (status, mut headers, from, to) = head(part, size);
-    let reader = blobs.get(&row.path, from..to).await.map_err(gone)?;
     let kind = match row.format.as_str() {
         "zip" => "application/zip",
         "gzip" => "application/gzip",
         _ => "application/octet-stream",
     };
+    serve_blob(call, &row.path, kind, &row.file_name).await
+}
+
+/// A stored file, to be saved under this name.
+pub(super) async fn serve_blob(call: &Call, path: &str, kind: &'static str, name: &str) -> Answer {
+    let blobs = call.store().blobs();
+    let gone = |_| ApiError::message(StatusCode::NOT_FOUND, "404 Not Found");
+    let size = blobs.size(path).await.map_err(gone)?;
+    let part = match asked(&call.headers, size) {
+        Part::None => return Ok(unsatisfiable(size)),
+        part => part,
+    };
+    let (status, mut headers, from, to) = head(part, size);
+    let reader = blobs.get(path, from..to).await.map_err(gone)?;
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    set_attachment(&mut headers, &row.file_name);
+    set_attachment(&mut headers, name);
     Ok((
         status,
         headers,

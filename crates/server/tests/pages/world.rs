@@ -5,8 +5,8 @@ use std::io::Write as _;
 use shipway_pipeline::{JobId, PipelineId, Status};
 use shipway_store::{
     Accessibility, DeploymentStatus, JobUpdate, Level, MemberSource, NewArtifact, NewDeployment,
-    NewEnvironment, NewJob, NewPipeline, NewRunner, NewStage, NewVariable, PipelineUpdate,
-    ProjectRow, RunnerKind, VariableType,
+    NewEnvironment, NewJob, NewPipeline, NewRelease, NewReleaseLink, NewRunner, NewStage,
+    NewVariable, PipelineUpdate, ProjectRow, RunnerKind, VariableType,
 };
 use shipway_testing::rows;
 
@@ -80,6 +80,7 @@ pub(crate) async fn world(site: &Site) -> World {
         .unwrap();
     let pushed = newest.expect("the push made a pipeline").id;
     runners(site, &project).await;
+    releases(site, &project).await;
     variables(site, &project).await;
     let history = history(site, &project).await;
     World {
@@ -131,6 +132,34 @@ async fn runners(site: &Site, project: &ProjectRow) {
         if kind == RunnerKind::Project {
             transaction.assign_runner(row.id, project.id).await.unwrap();
         }
+    }
+    transaction.commit().await.unwrap();
+}
+
+/// One that is out and one that will be.
+async fn releases(site: &Site, project: &ProjectRow) {
+    let mut transaction = site.store().begin().await.unwrap();
+    let author = site.store().user_by_username("ann").await.unwrap().unwrap();
+    for (tag, name, days) in [("v1.0", "First shop", -3), ("v2.0", "Next shop", 4)] {
+        let new = NewRelease {
+            project_id: project.id,
+            tag: tag.to_owned(),
+            sha: "3f2c9e1b5a7d4c60918273645546372819a0b1c2".to_owned(),
+            name: name.to_owned(),
+            description: "## What is new\n\n- A cart that adds up\n- Faster pages".to_owned(),
+            author_id: Some(author.id),
+            created_at: now() - 4 * 86_400 * SECOND,
+            released_at: now() + days * 86_400 * SECOND,
+        };
+        let row = transaction.insert_release(&new).await.unwrap();
+        let link = NewReleaseLink {
+            release_id: row.id,
+            name: "shop.whl".to_owned(),
+            url: "https://files.example.com/shop.whl".to_owned(),
+            file_path: (days < 0).then(|| "/shop.whl".to_owned()),
+            link_type: "package".to_owned(),
+        };
+        transaction.insert_release_link(&link).await.unwrap();
     }
     transaction.commit().await.unwrap();
 }

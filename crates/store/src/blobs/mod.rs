@@ -21,6 +21,7 @@ pub use address::{Objects, ObjectsError};
 use folder::Folder;
 use intake::Intake;
 
+use crate::ids::{PackageUploadId, ProjectId};
 use crate::store::Durability;
 
 /// Files being put begin with this; one that is left over belongs to a process that died.
@@ -234,6 +235,26 @@ impl Blobs {
     ) -> Result<Blob, BlobError> {
         let path = path_of(pipeline, job, name)?;
         at!(self, place => place.put_file(path, name, source, limit).await)
+    }
+
+    /// As [`Blobs::put`] for a file of a package, which is nowhere yet; `name` is for errors.
+    ///
+    /// # Errors
+    /// As [`Blobs::put`].
+    pub async fn put_package<R>(
+        &self,
+        project: ProjectId,
+        upload: PackageUploadId,
+        name: &str,
+        from: R,
+        limit: u64,
+    ) -> Result<Blob, BlobError>
+    where
+        R: AsyncRead + Unpin + Send,
+    {
+        let path = format!("{}/{project}/{upload}/content", crate::packages::DIRECTORY);
+        let intake = Intake::new(from, name, limit);
+        at!(self, place => place.put(path, intake).await)
     }
 
     /// The bytes of `range` of the file of a row's path, as far as there are any.

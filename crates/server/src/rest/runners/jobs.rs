@@ -1,12 +1,14 @@
 //! The jobs that a runner has or had.
 
+use shipway_store::{Beyond, Page, Paged, RunnerJobs};
+
 use super::READ;
 use super::access::find_managed;
 use crate::error::ApiError;
 use crate::permission::Action;
 use crate::rest::call::{Answer, Call};
 use crate::rest::job::Jobs;
-use crate::rest::paging::{Keyset, Paging, WHOLE};
+use crate::rest::paging::{Keyset, Paging};
 use crate::rest::project::Projects;
 use crate::rest::routes::Routes;
 
@@ -18,33 +20,25 @@ async fn jobs(call: Call) -> Answer {
     let row = find_managed(&call).await?;
     let paging = Paging::of(&call)?;
     let keyset = Keyset::of(&call)?;
-    let wanted: Option<shipway_pipeline::Status> = call.params.name("status")?;
+    let status: Option<shipway_pipeline::Status> = call.params.name("status")?;
     let system = call.params.text("system_id")?;
     call.params.one_of("order_by", &["id"])?;
     let ascending = call.params.one_of("sort", &["asc", "desc"])? == Some("asc");
-    let mut rows = call.store().jobs_of_runner(row.id, WHOLE.limit).await?;
-    rows.retain(|job| {
-        wanted.is_none_or(|status| job.status == status)
-            && (system.is_none() || system == job.system_id)
-    });
-    rows.sort_by_key(|job| std::cmp::Reverse(job.id));
-    if ascending {
-        rows.reverse();
-    }
-    let (rows, total) = match keyset {
-        None => paging.cut(rows),
-        Some(keyset) => {
-            rows.retain(|job| {
-                let beyond = |last| match keyset.ascending {
-                    true => job.id.0 > last,
-                    false => job.id.0 < last,
-                };
-                keyset.beyond.is_none_or(beyond)
-            });
-            rows.truncate(usize::try_from(keyset.size).unwrap_or_default());
-            (rows, 0)
+    let wanted = RunnerJobs {
+        runner: row.id,
+        status,
+        system_id: system,
+    };
+    let (beyond, page) = match keyset {
+        Some(keyset) => (keyset.beyond(), Page::first(keyset.size)),
+        None => {
+            let last = None;
+            (Beyond { last, ascending }, paging.page())
         }
     };
+    let found = call.store().list_jobs_of_runner(&wanted, beyond, page);
+    let Paged { rows, total } = found.await?;
+    let full = i64::try_from(rows.len()).is_ok_and(|count| count >= page.limit);
     let last = rows.last().map(|job| job.id.0);
     let mut projects = Projects::default();
     let mut entities = Vec::new();
@@ -72,7 +66,7 @@ async fn jobs(call: Call) -> Answer {
         entities.push(entity);
     }
     match keyset {
-        Some(keyset) => keyset.answer(&call, entities, last),
+        Some(keyset) => keyset.answer(&call, entities, last.filter(|_| full)),
         None => paging.answer(&call, entities, Some(total)),
     }
 }

@@ -56,6 +56,17 @@ fn told(route: &str) -> Option<Value> {
         "POST /projects/{id}/statuses/{sha}" => json!({ "state": "success", "name": "n",
             "ref": "main", "target_url": "https://example.com", "description": "d",
             "coverage": 1, "pipeline_id": 1 }),
+        "POST /projects/{id}/releases" => json!({ "tag_name": "r1", "ref": "main",
+            "tag_message": "m", "name": "n", "description": "d", "milestones": [],
+            "released_at": "2026-01-02", "assets": { "links": [] } }),
+        "PUT /projects/{id}/releases/{tag}" => json!({ "name": "n", "description": "d",
+            "milestones": [], "released_at": "2026-01-02" }),
+        "POST /projects/{id}/releases/{tag}/assets/links"
+        | "PUT /projects/{id}/releases/{tag}/assets/links/{link_id}" => json!({ "name": "n",
+            "url": "https://example.com", "direct_asset_path": "/p", "filepath": "/p",
+            "link_type": "other" }),
+        "POST /projects/{id}/badges" | "PUT /projects/{id}/badges/{badge_id}" => json!({
+            "name": "n", "link_url": "https://example.com", "image_url": "https://example.com" }),
         "POST /projects/{id}/jobs/{job_id}/play" => json!({ "job_variables_attributes": [] }),
         "POST /projects/{id}/pipeline" => json!({ "ref": "main", "variables": [] }),
         "POST /projects/{id}/pipeline_schedules"
@@ -109,7 +120,10 @@ fn tells_nothing(route: &str) -> bool {
         "take_ownership",
         "unblock",
     ];
-    route.starts_with("DELETE ") || acts.iter().any(|act| route.ends_with(&format!("/{act}")))
+    // What is sent is a file.
+    let file = route.ends_with("/{*file}");
+    file || route.starts_with("DELETE ")
+        || acts.iter().any(|act| route.ends_with(&format!("/{act}")))
 }
 
 fn with(mut fields: Value, name: &str, value: Value) -> Value {
@@ -172,10 +186,21 @@ impl World {
         made(variables, variable).await;
         let runner = json!({ "runner_type": "instance_type" });
         let runner = made("/user/runners".to_owned(), runner).await;
+        let release = json!({ "tag_name": "v1.0/rc" });
+        made(format!("{base}/releases"), release).await;
+        let link = json!({ "name": "l", "url": "https://example.com/l" });
+        let links = format!("{base}/releases/v1.0%2Frc/assets/links");
+        let link = made(links, link).await;
+        let badge =
+            json!({ "link_url": "https://example.com", "image_url": "https://example.com" });
+        let badge = made(format!("{base}/badges"), badge).await;
         let parts = vec![
             ("/projects/{id}", base),
             ("/groups/{id}", group),
+            ("{badge_id}", badge),
             ("{job_id}", job.to_string()),
+            ("{link_id}", link),
+            ("{tag}", "v1.0%2Frc".to_owned()),
             ("{environment_id}", environment.id.to_string()),
             ("{key}", "K".to_owned()),
             ("{reference}", "main".to_owned()),
@@ -208,7 +233,7 @@ async fn every_field_of_every_route_that_writes() {
         json!("a\u{0}b"),
         json!("x".repeat(1024 * 1024)),
     ];
-    let writes = crate::rest::all().1.into_iter();
+    let writes = crate::rest::all().into_table().into_iter();
     for endpoint in writes.filter(|row| row.method != Method::GET) {
         let route = format!("{} {}", endpoint.method, endpoint.path);
         let Some(fields) = told(&route) else {

@@ -7,6 +7,8 @@ mod answers;
 mod fields;
 mod hostile;
 mod lint;
+mod packages;
+mod releases;
 mod repository;
 mod resources;
 mod site;

@@ -81,6 +81,37 @@ async fn a_commit_without_a_pipeline_gets_one_of_its_own() {
 }
 
 #[tokio::test]
+async fn who_speak_first_at_once_have_one_pipeline() {
+    let site = Site::new().await;
+    let project = site.project("project", Visibility::Private).await;
+    let sha = site.commit(&project).await;
+    let path = format!("/projects/{}/statuses/{sha}", project.id);
+    let say = async |name: usize| {
+        let body = json!({ "state": "success", "name": format!("system {name}") });
+        site.post("developer", &path, body).await.json()
+    };
+    let said = futures_util::future::join_all((0..8).map(say)).await;
+    let pipelines: std::collections::BTreeSet<String> = (said.iter())
+        .map(|status| status["pipeline_id"].to_string())
+        .collect();
+    assert_eq!(pipelines.len(), 1, "{said:?}");
+    let ids: std::collections::BTreeSet<i64> = (said.iter())
+        .map(|status| status["id"].as_i64().unwrap())
+        .collect();
+    assert_eq!(ids.len(), 8);
+    // No job has one of these numbers.
+    let pipeline = site.pipeline(&project).await;
+    for job in site.app.store().jobs(pipeline.id).await.unwrap() {
+        assert!(!ids.contains(&job.id.0), "job {} is a status too", job.id);
+    }
+    let body = json!({ "state": "success", "name": "afterwards" });
+    let after = site.post("developer", &path, body).await.json();
+    let jobs = site.app.store().jobs(pipeline.id).await.unwrap();
+    let last = jobs.iter().map(|job| job.id.0).max().unwrap();
+    assert_eq!(after["id"], last + 1);
+}
+
+#[tokio::test]
 async fn a_commit_with_a_pipeline_has_it_there() {
     let site = Site::new().await;
     let project = site.project("project", Visibility::Private).await;
