@@ -261,6 +261,32 @@ async fn wishes_of_people() {
 }
 
 #[tokio::test]
+async fn a_played_job_knows_that_it_is_manual() {
+    let site = Site::new().await;
+    let configuration = "a: {script: x, when: manual}\nb: {script: x}\n";
+    let row = site.push(configuration).await;
+    let manual = site.job(&row, "a").await;
+    assert!(!manual.triggered);
+    site.coordinator.play(manual.id).await.unwrap();
+    assert!(site.job(&row, "a").await.triggered);
+    // As another process sees it, or this one after a restart.
+    site.coordinator.release(row.id);
+    let mut found = Vec::new();
+    while let Some(payload) = site.coordinator.take_job(row.id, "runner").await.unwrap() {
+        let mut variables = payload.variables.iter();
+        let manual = variables.find(|one| one.key == "CI_JOB_MANUAL");
+        let manual = manual.map(|one| one.value.clone());
+        found.push((payload.job_info.name.clone(), manual));
+    }
+    found.sort();
+    let expected = [
+        ("a".to_owned(), Some("true".to_owned())),
+        ("b".to_owned(), None),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
 async fn a_job_is_played_with_variables_of_its_own() {
     let site = Site::new().await;
     let configuration = "variables: {WHERE: file}\na: {script: x, when: manual}\nb: {script: x}\n";

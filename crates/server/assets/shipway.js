@@ -251,3 +251,11 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     setTimeout(() => { word.textContent = "Copy"; }, 2000);
   });
 }
+
+// On a phone the menu is one line: where one is, is in sight.
+
+const place = document.querySelector(".side a[aria-current]");
+if (place) {
+  const menu = place.closest(".side");
+  menu.scrollLeft = place.offsetLeft - menu.offsetLeft - (menu.clientWidth - place.offsetWidth) / 2;
+}
