@@ -148,7 +148,7 @@ fn postgres_words(script: &str) -> String {
         (
             "INSERT INTO sqlite_sequence (name, seq) SELECT 'jobs', 0\n    \
             WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'jobs')",
-            "SELECT nextval(pg_get_serial_sequence('jobs', 'id'))",
+            "SELECT 1",
         ),
         (
             "(SELECT seq FROM sqlite_sequence WHERE name = 'jobs')",
@@ -157,9 +157,9 @@ fn postgres_words(script: &str) -> String {
         (
             "UPDATE sqlite_sequence SET seq = max(seq, \
             (SELECT COALESCE(max(id), 0) FROM commit_statuses))\n    WHERE name = 'jobs'",
-            "SELECT setval(pg_get_serial_sequence('jobs', 'id'), GREATEST(\
-            nextval(pg_get_serial_sequence('jobs', 'id')), \
-            (SELECT max(id) FROM commit_statuses)))",
+            "SELECT setval(pg_get_serial_sequence('jobs', 'id'), GREATEST(max(id), \
+            pg_sequence_last_value(pg_get_serial_sequence('jobs', 'id')))) \
+            FROM commit_statuses HAVING max(id) IS NOT NULL",
         ),
         (
             "INTEGER PRIMARY KEY AUTOINCREMENT",

@@ -8,7 +8,10 @@ use std::time::{Duration, Instant};
 
 use shipway_pipeline::{PipelineId, Status};
 use shipway_store::{Durability, JobUpdate, Options, SecretKeys, Store, StoreError};
-use support::older::{OLDER_PIPELINES, check_older_pipelines};
+use support::older::{
+    OLDER_PIPELINES, OLDER_STATUSES, beside_older_statuses, check_older_pipelines,
+    check_older_statuses,
+};
 use support::{job, store, stored};
 
 #[tokio::test]
@@ -275,6 +278,17 @@ async fn variables_of_older_pipelines_leave_the_context_and_are_sealed() {
         .unwrap();
     let plain = |stored: &Vec<u8>| stored.windows(6).any(|part| part == b"geheim");
     assert_eq!(stored.iter().map(plain).collect::<Vec<_>>(), [false]);
+}
+
+#[tokio::test]
+async fn older_statuses_get_numbers_that_no_job_has() {
+    let (_directory, store) = store().await;
+    let project = beside_older_statuses(&store).await;
+    store.close().await;
+    meddle(&store, OLDER_STATUSES).await;
+    meddle(&store, "PRAGMA user_version = 8").await;
+    let store = Store::open(store.directory()).await.unwrap();
+    check_older_statuses(&store, project).await;
 }
 
 #[tokio::test]

@@ -32,7 +32,10 @@ use shipway_store::{
     Change, Claim, Durability, JobUpdate, Options, RunnerKind, SecretKeys, Store, StoreError,
 };
 use shipway_testing::postgres;
-use support::older::{OLDER_PIPELINES, check_older_pipelines};
+use support::older::{
+    OLDER_PIPELINES, OLDER_STATUSES, beside_older_statuses, check_older_pipelines,
+    check_older_statuses,
+};
 use support::{job, pipeline, stored};
 
 async fn open(url: &str, directory: &std::path::Path) -> Result<Store, StoreError> {
@@ -240,6 +243,23 @@ async fn variables_of_older_pipelines_leave_the_context_and_are_sealed() {
         .unwrap();
     let plain = |stored: &Vec<u8>| stored.windows(6).any(|part| part == b"geheim");
     assert_eq!(stored.iter().map(plain).collect::<Vec<_>>(), [false]);
+}
+
+#[tokio::test]
+async fn older_statuses_get_numbers_that_no_job_has() {
+    let Some(url) = postgres::database().await else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&url, directory.path()).await.unwrap();
+    let project = beside_older_statuses(&store).await;
+    store.close().await;
+    let pool = sqlx::PgPool::connect(&url).await.unwrap();
+    for statement in [OLDER_STATUSES, "UPDATE schema_version SET version = 8"] {
+        sqlx::raw_sql(statement).execute(&pool).await.unwrap();
+    }
+    let store = open(&url, directory.path()).await.unwrap();
+    check_older_statuses(&store, project).await;
 }
 
 #[tokio::test]

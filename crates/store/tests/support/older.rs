@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
 use shipway_pipeline::PipelineId;
-use shipway_store::{Accessibility, Store};
+use shipway_store::{Accessibility, ProjectId, Store, Visibility};
+
+use super::server::{group, project};
+use super::{job, stored_in};
 
 /// One with a variable and one without.
 pub(crate) const OLDER_PIPELINES: &str = r#"
@@ -42,4 +45,30 @@ pub(crate) async fn check_older_pipelines(store: &Store) {
     );
     let none = store.pipeline_variables(PipelineId(2)).await.unwrap();
     assert_eq!(none, b"");
+}
+
+/// Statuses as the eighth schema had them: with numbers that jobs have too.
+pub(crate) const OLDER_STATUSES: &str = "
+    INSERT INTO commit_statuses (id, project_id, pipeline_id, sha, ref_name, name, status, created_at)
+    VALUES (1, 1, 1, 'abc', 'main', 'x', 'success', 1), (2, 1, 1, 'abc', 'main', 'y', 'failed', 1);
+";
+
+/// The project and the jobs that they are beside of.
+pub(crate) async fn beside_older_statuses(store: &Store) -> ProjectId {
+    let group = group(store, "group", None).await;
+    let project = project(store, group, "group/app", Visibility::Private).await;
+    let jobs = ["a", "b", "c"].map(job);
+    let pipeline = stored_in(store, project, "group/app", false, &jobs).await;
+    assert_eq!((project, pipeline), (ProjectId(1), PipelineId(1)));
+    project
+}
+
+pub(crate) async fn check_older_statuses(store: &Store, project: ProjectId) {
+    let rows = store.commit_statuses(project, "abc", 9).await.unwrap();
+    let found: Vec<(i64, &str)> = (rows.iter())
+        .map(|row| (row.id.0, row.name.as_str()))
+        .collect();
+    assert_eq!(found, [(4, "x"), (5, "y")]);
+    let next = stored_in(store, project, "group/app", false, &[job("d")]).await;
+    assert_eq!(store.jobs(next).await.unwrap()[0].id.0, 6);
 }
