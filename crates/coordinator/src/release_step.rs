@@ -141,7 +141,7 @@ mod tests {
             ..Release::default()
         };
         let expected = r#"if command -v release-cli >/dev/null 2>&1; then
-release-cli create --name "Say \"hi\"" --description "notes.md" --tag-name "v$VERSION" --ref "$CI_COMMIT_SHA" --released-at "2026-01-02T03:04:05Z" --milestone "m1" --assets-link "{\"filepath\":\"/bin/app\",\"link_type\":\"package\",\"name\":\"app\",\"url\":\"https://example.com/app\"}"
+release-cli create --name "Say \"hi\"" --description "notes.md" --tag-name "v$VERSION" --ref "$CI_COMMIT_SHA" --released-at "2026-01-02T03:04:05Z" --milestone "m1" --assets-link "{\"name\":\"app\",\"url\":\"https://example.com/app\",\"filepath\":\"/bin/app\",\"link_type\":\"package\"}"
 elif command -v curl >/dev/null 2>&1; then
 if [ -f "notes.md" ]; then set -- --data-urlencode description@"notes.md"; else set -- --data-urlencode description="notes.md"; fi
 curl --silent --show-error --fail-with-body --output /dev/stderr --header "JOB-TOKEN: $CI_JOB_TOKEN" "$$@" --data-urlencode "name=Say \"hi\"" --data-urlencode "tag_name=v$VERSION" --data-urlencode "ref=$CI_COMMIT_SHA" --data-urlencode "released_at=2026-01-02T03:04:05Z" --data-urlencode "milestones[]=m1" --data-urlencode "assets[links][0][name]=app" --data-urlencode "assets[links][0][url]=https://example.com/app" --data-urlencode "assets[links][0][filepath]=/bin/app" --data-urlencode "assets[links][0][link_type]=package" "$CI_API_V4_URL/projects/$CI_PROJECT_ID/releases"
