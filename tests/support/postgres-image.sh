@@ -19,8 +19,9 @@ as_root() {
 
 if [[ ! -f $tarball ]]; then
   mkdir -p "$(dirname "$tarball")"
-  entrypoint=$(mktemp)
-  trap 'rm -f "$entrypoint"' EXIT
+  directory=$(mktemp -d)
+  trap 'rm -rf "$directory"' EXIT
+  entrypoint=$directory/entrypoint.sh
   cat >"$entrypoint" <<'END'
 #!/bin/sh
 set -e
@@ -43,13 +44,13 @@ if [ "${POSTGRES_DB:-$user}" != postgres ]; then
 fi
 exec postgres -D /data -c listen_addresses='*'
 END
+  chmod 755 "$entrypoint"
   as_root mmdebstrap --variant=minbase \
     --include=postgresql,postgresql-client \
     --dpkgopt='path-exclude=/usr/share/doc/*' \
     --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' \
-    --customize-hook="upload '$entrypoint' /entrypoint.sh" \
-    --customize-hook='chmod 755 "$1/entrypoint.sh"' \
+    --customize-hook="copy-in '$entrypoint' /" \
     "$suite" "$tarball.part.tar"
   mv "$tarball.part.tar" "$tarball"
 fi

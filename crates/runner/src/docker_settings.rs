@@ -126,72 +126,8 @@ pub struct Allowed {
     pub services_limit: Option<i64>,
 }
 
-/// Reads `512m`, `1.5g`, `64KiB` or plain bytes, as Docker does: units are powers of 1024.
-pub(crate) fn parse_size(text: &str) -> Option<i64> {
-    let text = text.trim().to_lowercase();
-    let split = text.find(|character: char| character.is_ascii_alphabetic());
-    let (number, unit) = text.split_at(split.unwrap_or(text.len()));
-    let power = match unit {
-        "" | "b" => 0,
-        "k" | "kb" | "kib" => 1,
-        "m" | "mb" | "mib" => 2,
-        "g" | "gb" | "gib" => 3,
-        "t" | "tb" | "tib" => 4,
-        _ => return None,
-    };
-    let number: f64 = number.trim().parse().ok()?;
-    let bytes = number * 1024_f64.powi(power);
-    (number.is_finite() && number >= 0.0 && bytes < 9e18).then_some(bytes as i64)
-}
-
-/// Reads a number of processors, `2` or `0.5`, as billionths.
-pub(crate) fn parse_cpus(text: &str) -> Option<i64> {
-    let number: f64 = text.trim().parse().ok()?;
-    let nano = number * 1e9;
-    (number.is_finite() && number > 0.0 && nano < 9e18).then_some(nano as i64)
-}
-
 /// Reads `SOFT[:HARD]`; one number is both.
 pub(crate) fn ulimit(text: &str) -> Option<(i64, i64)> {
     let (soft, hard) = text.split_once(':').unwrap_or((text, text));
     Some((soft.trim().parse().ok()?, hard.trim().parse().ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_dockers() {
-        for (text, bytes) in [
-            ("0", Some(0)),
-            ("1024", Some(1024)),
-            ("512m", Some(512 << 20)),
-            ("1.5g", Some(3 << 29)),
-            ("64 KiB", Some(65536)),
-            ("2T", Some(2 << 40)),
-            ("-1", None),
-            ("much", None),
-            ("1x", None),
-            ("inf", None),
-            ("", None),
-            ("9999999999t", None),
-        ] {
-            assert_eq!(parse_size(text), bytes, "{text}");
-        }
-    }
-
-    #[test]
-    fn processors_may_be_shared() {
-        for (text, nano) in [
-            ("2", Some(2_000_000_000)),
-            ("0.5", Some(500_000_000)),
-            ("0", None),
-            ("-1", None),
-            ("all", None),
-            ("inf", None),
-        ] {
-            assert_eq!(parse_cpus(text), nano, "{text}");
-        }
-    }
 }

@@ -156,7 +156,7 @@ async fn what_is_not_as_its_row_says_is_found() {
     let found = |faults: &[Fault]| -> Vec<JobId> {
         let of = |fault: &Fault| match fault {
             Fault::Artifact { job, .. } | Fault::Log { job, .. } => *job,
-            Fault::Database(fault) => panic!("{fault}"),
+            Fault::Database(_) | Fault::Package { .. } => panic!("{fault}"),
         };
         faults.iter().map(of).collect()
     };

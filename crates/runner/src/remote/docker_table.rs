@@ -7,9 +7,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::settings::OneOrMany;
-use crate::docker_settings::{
-    Allowed, ContainerOptions, DockerSettings, Resources, parse_cpus, parse_size,
-};
+use crate::docker_settings::{Allowed, ContainerOptions, DockerSettings, Resources, ulimit};
 
 /// The table as it is written.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -93,7 +91,7 @@ impl DockerTable {
             _ => size(key, text),
         };
         for (key, entry) in &self.ulimit {
-            if crate::docker_settings::ulimit(entry).is_none() {
+            if ulimit(entry).is_none() {
                 return Err(format!(
                     "`ulimit.{key}` is `{entry}`; write it as `1024:2048`"
                 ));
@@ -178,6 +176,31 @@ fn read(
     }
 }
 
+/// Reads `512m`, `1.5g`, `64KiB` or plain bytes, as Docker does: units are powers of 1024.
+fn parse_size(text: &str) -> Option<i64> {
+    let text = text.trim().to_lowercase();
+    let split = text.find(|character: char| character.is_ascii_alphabetic());
+    let (number, unit) = text.split_at(split.unwrap_or(text.len()));
+    let power = match unit {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 1,
+        "m" | "mb" | "mib" => 2,
+        "g" | "gb" | "gib" => 3,
+        "t" | "tb" | "tib" => 4,
+        _ => return None,
+    };
+    let number: f64 = number.trim().parse().ok()?;
+    let bytes = number * 1024_f64.powi(power);
+    (number.is_finite() && number >= 0.0 && bytes < 9e18).then_some(bytes as i64)
+}
+
+/// Reads a number of processors, `2` or `0.5`, as billionths.
+fn parse_cpus(text: &str) -> Option<i64> {
+    let number: f64 = text.trim().parse().ok()?;
+    let nano = number * 1e9;
+    (number.is_finite() && number > 0.0 && nano < 9e18).then_some(nano as i64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,6 +249,40 @@ mod tests {
             ),
         ] {
             assert_eq!(settings(text), Err(fault.to_owned()));
+        }
+    }
+
+    #[test]
+    fn sizes_are_dockers() {
+        for (text, bytes) in [
+            ("0", Some(0)),
+            ("1024", Some(1024)),
+            ("512m", Some(512 << 20)),
+            ("1.5g", Some(3 << 29)),
+            ("64 KiB", Some(65536)),
+            ("2T", Some(2 << 40)),
+            ("-1", None),
+            ("much", None),
+            ("1x", None),
+            ("inf", None),
+            ("", None),
+            ("9999999999t", None),
+        ] {
+            assert_eq!(parse_size(text), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn processors_may_be_shared() {
+        for (text, nano) in [
+            ("2", Some(2_000_000_000)),
+            ("0.5", Some(500_000_000)),
+            ("0", None),
+            ("-1", None),
+            ("all", None),
+            ("inf", None),
+        ] {
+            assert_eq!(parse_cpus(text), nano, "{text}");
         }
     }
 }
