@@ -277,7 +277,7 @@ release:
   script:
     - echo "what is new" > notes.md
     - echo content > file
-    - curl --silent --fail --header "JOB-TOKEN: $CI_JOB_TOKEN" --upload-file file "$CI_API_V4_URL/projects/$CI_PROJECT_ID/packages/generic/app/1.0/file"
+    - 'curl --silent --fail --header "JOB-TOKEN: $CI_JOB_TOKEN" --upload-file file "$CI_API_V4_URL/projects/$CI_PROJECT_ID/packages/generic/app/1.0/file"'
   release:
     tag_name: v1.0-$CI_PIPELINE_SOURCE
     name: 'A "quoted" name'
