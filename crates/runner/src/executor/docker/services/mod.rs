@@ -5,7 +5,6 @@ mod names;
 mod readiness;
 
 use std::collections::HashSet;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use bollard::Docker;
@@ -119,7 +118,9 @@ impl Services {
     pub(super) async fn hosts(&self, engine: &Docker) -> Vec<String> {
         let mut hosts = Vec::new();
         for service in &self.started {
-            if let Some(address) = address(engine, &service.id).await {
+            let found = engine.inspect_container(&service.id, None).await;
+            let settings = found.ok().and_then(|found| found.network_settings);
+            if let Some(address) = readiness::address(settings) {
                 let names = service.names.iter();
                 hosts.extend(names.map(|name| format!("{name}:{address}")));
             }
@@ -216,14 +217,6 @@ fn environment(variables: &Variables, service: &Service) -> Vec<String> {
     pairs
         .map(|(name, value)| format!("{name}={value}"))
         .collect()
-}
-
-async fn address(engine: &Docker, id: &str) -> Option<IpAddr> {
-    let found = engine.inspect_container(id, None).await.ok()?;
-    let networks = found.network_settings?.networks?;
-    networks
-        .into_values()
-        .find_map(|network| network.ip_address?.parse().ok())
 }
 
 /// The block that GitLab's runner prints of a service that is not up.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::exec::{CreateExecOptions, StartExecResults};
-use bollard::models::HealthConfig;
+use bollard::models::{HealthConfig, NetworkSettings};
 use futures_util::StreamExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
@@ -126,13 +126,15 @@ async fn running(engine: &Docker, id: &str) -> Result<Option<IpAddr>, NotReady> 
     if state.running != Some(true) {
         return Err(NotReady::Ended(state.exit_code.unwrap_or_default()));
     }
-    let networks = found
-        .network_settings
-        .and_then(|settings| settings.networks);
-    Ok(networks
-        .into_iter()
-        .flat_map(|networks| networks.into_values())
-        .find_map(|network| network.ip_address?.parse().ok()))
+    Ok(address(found.network_settings))
+}
+
+/// The address of a container on the first of its networks that has one.
+pub(super) fn address(settings: Option<NetworkSettings>) -> Option<IpAddr> {
+    let networks = settings?.networks?;
+    networks
+        .into_values()
+        .find_map(|network| network.ip_address?.parse().ok())
 }
 
 /// Whether a port takes a connection from here. Where the engine's networks are not routed to
