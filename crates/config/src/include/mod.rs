@@ -334,7 +334,7 @@ impl<'l> Loader<'l> {
         let Some(include) = root.shift_remove(&yaml::Key::text("include")) else {
             return Some(root);
         };
-        let mut merged = Map::new();
+        let mut merged = Map::default();
         let mut complete = true;
         for node in entry::entries(&include.node) {
             match self.included(node, scope) {

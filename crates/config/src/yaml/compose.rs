@@ -135,7 +135,7 @@ impl<'a, 't> Composer<'a, 't> {
             }
             EventData::MappingStart { anchor, tag, .. } => {
                 let map = Content::Map {
-                    map: Map::new(),
+                    map: Map::default(),
                     written: Vec::new(),
                     key: None,
                 };

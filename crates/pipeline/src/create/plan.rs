@@ -114,7 +114,7 @@ pub fn create(
 ) -> Result<Plan, Vec<PlanError>> {
     let paths = Paths::new(source);
     let decision = workflow::decide(config, context, &paths).map_err(|fault| vec![fault])?;
-    let mut jobs = Vec::new();
+    let mut jobs = Vec::with_capacity(config.jobs.len());
     let mut skipped = Vec::new();
     let mut faults = Vec::new();
     for job in config.jobs.values() {
