@@ -62,13 +62,6 @@ impl OwnGit {
     /// Checks `head` out, with all of `refs`.
     pub(crate) fn finish(self, head: &Head, refs: &Refs) -> Result<(), CopyError> {
         self.put("packed-refs", &packed(refs))?;
-        if let Some(target) = refs.remote_head() {
-            self.directory("refs/remotes/origin")?;
-            self.put(
-                "refs/remotes/origin/HEAD",
-                format!("ref: {target}\n").as_bytes(),
-            )?;
-        }
         // Last, because it makes the directory a repository.
         self.put("HEAD", head_content(head).as_bytes())
     }
@@ -149,15 +142,15 @@ fn alternates(objects: &Path) -> Vec<u8> {
     line
 }
 
-/// The content of `packed-refs`, which holds no symbolic refs.
+/// The content of `packed-refs`, which holds no symbolic refs: `origin/HEAD`, which a runner's
+/// clone does not have at all, stands for its commit here. A file and two directories for it in
+/// every copy would be a tenth of what a small job costs.
 fn packed(refs: &Refs) -> Vec<u8> {
-    let mut direct: Vec<_> = (refs.iter())
-        .filter(|reference| reference.leads_to.is_empty())
-        .collect();
+    let mut all: Vec<_> = refs.iter().collect();
     // `sorted` is a promise that git relies on.
-    direct.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    all.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     let mut packed = b"# pack-refs with: sorted \n".to_vec();
-    for reference in direct {
+    for reference in all {
         packed.extend(reference.object.as_bytes());
         packed.push(b' ');
         packed.extend(&reference.name);
@@ -171,16 +164,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refs_are_packed_in_order_and_the_remotes_head_stays_symbolic() {
+    fn refs_are_packed_in_order_with_the_commit_of_the_remotes_head() {
         let refs = Refs::parse(
             b"bb\0refs/tags/v\xe9\0\0 \naa\0refs/heads/main\0\0*\n\
               aa\0refs/remotes/origin/HEAD\0refs/remotes/origin/main\0 \n",
         );
         assert_eq!(
             packed(&refs),
-            b"# pack-refs with: sorted \naa refs/heads/main\nbb refs/tags/v\xe9\n"
+            b"# pack-refs with: sorted \naa refs/heads/main\naa refs/remotes/origin/HEAD\nbb refs/tags/v\xe9\n"
         );
-        assert_eq!(refs.remote_head(), Some("refs/remotes/origin/main"));
     }
 
     #[test]

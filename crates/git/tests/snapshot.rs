@@ -127,8 +127,8 @@ fn git_works_in_a_snapshot_and_cannot_reach_the_users_repository() {
         "https://host/group/app.git"
     );
     assert_eq!(
-        git(&["rev-parse", "--symbolic-full-name", "origin/HEAD"]),
-        "refs/remotes/origin/main"
+        git(&["rev-parse", "origin/HEAD"]),
+        sandbox.git(&["rev-parse", "HEAD"])
     );
     assert_eq!(
         git(&["status", "--porcelain"]),

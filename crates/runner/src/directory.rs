@@ -10,6 +10,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::aside::Aside;
+
 /// Why a job has no directories.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DirectoryError {
@@ -48,6 +50,8 @@ struct Slot {
     path: PathBuf,
     lock_path: PathBuf,
     ready: Option<Ready>,
+    /// What its jobs left: `<builds>/<slot>.left`.
+    left: Aside,
     _lock: File,
 }
 
@@ -162,7 +166,10 @@ impl Slots {
         };
         if self.keep {
             remove_tree(&ready.temporary)?;
-        } else if ready.empty(&slot.path).is_ok_and(|emptied| emptied) {
+        } else if ready
+            .empty(&slot.path, &mut slot.left)
+            .is_ok_and(|emptied| emptied)
+        {
             slot.ready = Some(ready);
         } else {
             remove_tree(&slot.path)?;
@@ -178,7 +185,11 @@ impl Slots {
 
 impl Drop for Slots {
     fn drop(&mut self) {
-        for slot in std::mem::take(&mut *self.idle()) {
+        for mut slot in std::mem::take(&mut *self.idle()) {
+            if let Err(error) = slot.left.remove() {
+                tracing::warn!(%error, "what jobs left stays");
+                continue;
+            }
             if !self.keep
                 && let Err(error) = remove_tree(&slot.path)
             {
@@ -204,8 +215,9 @@ impl Slot {
                 return Ok(Self {
                     number,
                     path: builds.join(name),
-                    lock_path,
                     ready: None,
+                    left: Aside::new(left_of(&lock_path)),
+                    lock_path,
                     _lock: lock,
                 });
             }
@@ -260,15 +272,17 @@ impl Ready {
 
     /// Empties the project's and the temporary directory. Whether the rest is as it was made;
     /// else the job changed what is not its own, and the whole slot has to go.
-    fn empty(&self, slot: &Path) -> std::io::Result<bool> {
+    fn empty(&self, slot: &Path, left: &mut Aside) -> std::io::Result<bool> {
         for (path, traits) in &self.made {
             if Traits::of(path)? != *traits {
                 return Ok(false);
             }
         }
-        for path in [&self.project, &self.temporary] {
-            empty(path)?;
+        if std::fs::read_dir(&self.project)?.next().is_some() {
+            left.take(&self.project)?;
+            std::fs::create_dir(&self.project)?;
         }
+        empty(&self.temporary)?;
         let ours = |path: &Path| self.made.iter().any(|(ours, _)| ours == path);
         for above in self.project.ancestors().skip(1) {
             if !above.starts_with(slot) {
@@ -318,12 +332,18 @@ pub(crate) fn abandoned_slots(builds: &Path) -> Vec<(PathBuf, File)> {
 /// Removes an abandoned slot, its lock file last. With `keep` the directories stay for the
 /// next job.
 pub(crate) fn remove_abandoned(slot: &Path, lock: File, keep: bool) -> Result<(), DirectoryError> {
+    remove_tree(&left_of(slot))?;
     if !keep {
         remove_tree(slot)?;
     }
     let _ = std::fs::remove_file(slot.with_extension("lock"));
     drop(lock);
     Ok(())
+}
+
+/// Where a slot, of which this is a path, puts aside what its jobs left.
+fn left_of(slot: &Path) -> PathBuf {
+    slot.with_extension("left")
 }
 
 /// The lock, or `None` while another holds it.

@@ -13,6 +13,7 @@
 
 mod archive;
 mod artifacts;
+mod aside;
 mod cache;
 mod config;
 mod control;

@@ -41,9 +41,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<u8, Fault> {
     let project = Project::find(&args.project)?;
     let own_state = args.project.state_dir.is_some();
     let builds = project::builds_dir(&project.root, &project.state_dir, own_state);
-    // One thread: jobs wait far more than they work, and to wake another one costs more than
-    // what it would do. File work has threads of its own.
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    // Two threads: jobs wait far more than they work, and to wake another thread costs; but one
+    // alone makes what is done for a job wait for what is done for the others.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
         .enable_all()
         .build()
         .map_err(Fault::other)?;
