@@ -149,6 +149,11 @@ pub(crate) struct ContextArgs {
     #[arg(long = "var-file", value_name = "FILE")]
     pub(crate) variable_files: Vec<PathBuf>,
 
+    /// Give an input of the configuration's `spec:inputs` a value; a list as JSON. May be
+    /// repeated.
+    #[arg(long = "input", value_name = "NAME=VALUE", value_parser = values::input)]
+    pub(crate) inputs: Vec<(String, String)>,
+
     /// Run for this branch, tag or commit, with the files of that commit.
     #[arg(long = "ref", value_name = "REF")]
     pub(crate) reference: Option<String>,
@@ -318,6 +323,7 @@ impl LintArgs {
             || context.reference.is_some()
             || context.source != Source::Push
             || !context.variables.is_empty()
+            || !context.inputs.is_empty()
             || !context.variable_files.is_empty()
     }
 }

@@ -132,6 +132,17 @@ impl PipelineFiles for ProjectFiles {
             Err(error) => Err(error),
         }
     }
+
+    /// Edits that are not committed count for nothing.
+    fn last_change(&self, path: &str) -> io::Result<Option<String>> {
+        let Some(history) = &self.history else {
+            return Ok(None);
+        };
+        let commit = history.commit.as_deref().unwrap_or("HEAD");
+        let path = format!("{}{path}", history.folder);
+        let found = history.repository.last_change(commit, &path);
+        found.map_err(io::Error::other)
+    }
 }
 
 impl Source for ProjectFiles {

@@ -8,7 +8,7 @@ use shipway_coordinator::{Occasion, context};
 use shipway_git::Facts;
 use shipway_pipeline::{Context, Host, Plan, PlanError, Source};
 
-use crate::args::{ContextArgs, IncludeArgs, ProjectArgs};
+use crate::args::{ContextArgs, ProjectArgs};
 use crate::commit_files::CommitFiles;
 use crate::config_files::{self, Checked, History, ProjectFiles};
 use crate::error::Fault;
@@ -105,22 +105,29 @@ impl Tree<'_> {
     }
 }
 
+/// What a configuration is read for.
+fn load_context(context: &Context, args: &ContextArgs) -> LoadContext {
+    LoadContext {
+        variables: context.known_to_includes(),
+        inputs: (args.inputs.iter())
+            .map(|(name, value)| (name.clone(), value.as_str().into()))
+            .collect(),
+    }
+}
+
 /// Reads the configuration and prints what is wrong with it.
 fn read(
     tree: Tree<'_>,
     project: &Project,
     facts: &Facts,
     occasion: &Occasion,
-    includes: &IncludeArgs,
+    args: &ContextArgs,
 ) -> Result<Read, Fault> {
     let place = tree.name(project, facts);
     let context = context(facts, occasion);
     let files =
-        files(tree, project, facts, occasion).with_includes(Includes::of(project, includes)?);
-    let load = LoadContext {
-        variables: context.known_to_includes(),
-        ..LoadContext::default()
-    };
+        files(tree, project, facts, occasion).with_includes(Includes::of(project, &args.includes)?);
+    let load = load_context(&context, args);
     let loaded = config_files::load_for(&files, &project.file, &place, &load)?;
     let checked = config_files::report(loaded, color_on_stderr())?;
     Ok(Read {
@@ -137,7 +144,7 @@ pub(crate) fn read_from(project: &ProjectArgs, context: &ContextArgs) -> Result<
     let facts = project.facts(reference)?;
     let occasion = occasion(context, &project)?;
     let tree = Tree::of(reference);
-    read(tree, &project, &facts, &occasion, &context.includes)
+    read(tree, &project, &facts, &occasion, context)
 }
 
 /// Reads the configuration and makes the plan, from the options of a command that shows it.
@@ -157,9 +164,9 @@ pub(crate) fn plan(
     project: &Project,
     facts: &Facts,
     occasion: &Occasion,
-    includes: &IncludeArgs,
+    args: &ContextArgs,
 ) -> Result<Planned, Fault> {
-    planned(read(tree, project, facts, occasion, includes)?)
+    planned(read(tree, project, facts, occasion, args)?)
 }
 
 fn planned(read: Read) -> Result<Planned, Fault> {
@@ -263,10 +270,7 @@ pub(crate) fn dry_run(
     let tree = Tree::of(args.reference.as_deref());
     let files = files(tree, project, &facts, &occasion)
         .with_includes(Includes::of(project, &args.includes)?);
-    let load = LoadContext {
-        variables: context.known_to_includes(),
-        ..LoadContext::default()
-    };
+    let load = load_context(&context, args);
     let mut loaded = config_files::load_for(&files, file, &tree.name(project, &facts), &load)?;
     let Some(config) = loaded.config.as_ref().filter(|_| makes_plan) else {
         return Ok(loaded);

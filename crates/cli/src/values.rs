@@ -14,6 +14,14 @@ pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
+/// `NAME=VALUE`, where the name is that of an input.
+pub(crate) fn input(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}` is not NAME=VALUE")),
+    }
+}
+
 /// A number of bytes such as `500MB` or `2 GB`, in powers of 1000.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u32); 9] = [
@@ -50,6 +58,15 @@ mod tests {
         assert_eq!(size("1k"), Ok(1000));
         for wrong in ["", "MB", "1.5GB", "-1", "99999999999999TB"] {
             assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn inputs() {
+        let pair = ("my-input".to_owned(), "a=b".to_owned());
+        assert_eq!(input("my-input=a=b"), Ok(pair));
+        for wrong in ["a", "=x"] {
+            assert!(input(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -270,6 +270,22 @@ ruled:
 }
 
 #[test]
+fn inputs_are_given_on_the_command_line() {
+    let sandbox = Sandbox::new(&[(
+        ".gitlab-ci.yml",
+        "spec: {inputs: {name: {default: n}, words: {type: array, default: [a]}}}\n---\n\
+         $[[ inputs.name ]]: {script: $[[ inputs.words ]]}\n",
+    )]);
+    let given = ["--input", "name=x", "--input", "words=[\"echo of-input\"]"];
+    let done = sandbox.shipway(&[&["run", "--verbose"], &given[..]].concat());
+    done.exits(0).says("of-input");
+    let done = sandbox.shipway(&["lint", "--input", "words=x"]);
+    done.exits(1).says("provided value is not an array");
+    let done = sandbox.shipway(&["list", "--input", "other=x"]);
+    done.exits(2).says("unknown input arguments: other");
+}
+
+#[test]
 fn a_failed_job_is_retried_and_its_attempts_are_counted() {
     let sandbox = Sandbox::new(&[(
         ".gitlab-ci.yml",

@@ -3,7 +3,7 @@
 
 use crate::keywords::{place::Place, report::Report};
 use crate::yaml::{Map, Node, get};
-use crate::{Job, Limits, Need, Span, graph, suggest};
+use crate::{InputValues, Job, JobInputError, Limits, Need, Span, graph, suggest};
 use indexmap::IndexMap;
 use std::collections::{HashMap, HashSet};
 
@@ -57,6 +57,23 @@ impl Checker<'_> {
             }
         }
         self.on_stop(job);
+        self.inputs(job);
+    }
+
+    /// What stands between `${{` and `}}`, where the job has inputs.
+    fn inputs(&self, job: &Job) {
+        // Values that do not fit have been told where they stand.
+        if let Err(fault) = job.with_inputs(&InputValues::new())
+            && !matches!(fault, JobInputError::Values(_))
+        {
+            let text = format!("jobs:{}:inputs {fault}", job.name.to_lowercase());
+            let place = Place::job(&job.key, self.report);
+            let names: Vec<&str> = job.inputs.keys().map(String::as_str).collect();
+            let told = place
+                .key("inputs")
+                .message(self.span(job, &["inputs"]), text);
+            told.hint(format!("its inputs are {}", names.join(", ")));
+        }
     }
 
     /// The name of an instance has its values in it; names of the file have been checked.

@@ -75,7 +75,7 @@ pub use context::LoadContext;
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use expand::{ExpandOptions, Expanded, PartOrigin};
 pub use files::{FileId, Files};
-pub use inputs::InputValues;
+pub use inputs::{InputValues, JobInputError};
 pub use limits::Limits;
 pub use model::*;
 pub use render::render;

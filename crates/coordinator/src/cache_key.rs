@@ -1,45 +1,62 @@
-//! `cache:key:files`: a key made of what some files contain (language inventory, 1.8).
+//! `cache:key:files` and `files_commits`: a key made of what some files contain, or of the
+//! commits that changed them last (language inventory, 1.8).
 
-use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use shipway_config::CacheKey;
 use shipway_pipeline::Plan;
 
+use crate::start::PipelineFiles;
+
 /// Bytes of the digest that are used; as long as the key GitLab makes.
 const DIGEST_BYTES: usize = 20;
+
+/// Bytes of a file that are read in a local run, where files are the person's own.
+const LARGEST: u64 = 1 << 40;
 
 /// Opens a file of the project; none where there is no such file.
 pub(crate) type Open<'a> = &'a dyn Fn(&str) -> io::Result<Option<Box<dyn Read>>>;
 
-/// Replaces the keys that are made of files by the digest of those files below `root`.
+/// Names the newest commit that changed a file; none where no commit has it.
+pub(crate) type LastChange<'a> = &'a dyn Fn(&str) -> io::Result<Option<String>>;
+
+/// Replaces the keys that are made of files by the digest of what the files contain, or of the
+/// commits that changed them last.
 ///
 /// Files that do not exist are passed over; where none exists the key is `default`.
 ///
 /// # Errors
-/// When a file exists and cannot be read.
-pub fn resolve(plan: &mut Plan, root: &Path) -> io::Result<()> {
-    resolve_with(plan, &|name| match File::open(root.join(name)) {
-        Ok(file) if file.metadata()?.is_file() => Ok(Some(Box::new(file))),
-        Ok(_) => Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    })
+/// When a file exists and cannot be read, or git fails.
+pub fn resolve(plan: &mut Plan, files: &dyn PipelineFiles) -> io::Result<()> {
+    let open = |name: &str| files.open(name, LARGEST);
+    resolve_with(plan, &open, &|name| files.last_change(name))
 }
 
 /// As [`resolve`], with files from anywhere.
-pub(crate) fn resolve_with(plan: &mut Plan, open: Open<'_>) -> io::Result<()> {
+pub(crate) fn resolve_with(
+    plan: &mut Plan,
+    open: Open<'_>,
+    last_change: LastChange<'_>,
+) -> io::Result<()> {
     for job in &mut plan.jobs {
         for cache in &mut job.spec.cache {
-            if let CacheKey::Files { files, prefix } = &cache.key {
-                let digest = digest(files, open)?.unwrap_or_else(|| "default".to_owned());
-                cache.key = CacheKey::Text(match prefix {
-                    Some(prefix) => format!("{prefix}-{digest}"),
-                    None => digest,
-                });
-            }
+            let (digest, prefix) = match &cache.key {
+                CacheKey::Text(_) => continue,
+                CacheKey::Files { files, prefix } => (digest(files, open)?, prefix),
+                CacheKey::FilesCommits { files, prefix } => {
+                    let commit = |name: &str| {
+                        let id = last_change(name)?;
+                        Ok(id.map(|id| Box::new(io::Cursor::new(id)) as Box<dyn Read>))
+                    };
+                    (digest(files, &commit)?, prefix)
+                }
+            };
+            let digest = digest.unwrap_or_else(|| "default".to_owned());
+            cache.key = CacheKey::Text(match prefix {
+                Some(prefix) => format!("{prefix}-{digest}"),
+                None => digest,
+            });
         }
     }
     Ok(())
@@ -95,35 +112,65 @@ mod tests {
         }
     }
 
+    /// The key that becomes of one, where there are these files with this content.
+    fn key(key: CacheKey, present: &[(&str, &str)]) -> String {
+        let cache = shipway_config::Cache {
+            key,
+            ..shipway_config::Cache::default()
+        };
+        let spec = shipway_config::Job {
+            cache: vec![cache],
+            ..shipway_config::Job::default()
+        };
+        let mut plan = plan_of(spec);
+        let text = |name: &str| {
+            let found = present.iter().find(|(known, _)| *known == name);
+            found.map(|(_, text)| (*text).to_owned())
+        };
+        let open = |name: &str| {
+            let content = text(name).map(|text| format!("content {text}"));
+            Ok(content.map(|text| Box::new(io::Cursor::new(text)) as Box<dyn Read>))
+        };
+        resolve_with(&mut plan, &open, &|name| Ok(text(name))).unwrap();
+        match &plan.jobs[0].spec.cache[0].key {
+            CacheKey::Text(text) => text.clone(),
+            key => panic!("{key:?}"),
+        }
+    }
+
     #[test]
     fn content_and_names_make_the_digest() {
-        let root = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| std::fs::write(root.path().join(name), text).unwrap();
-        let of = |files: &[&str]| {
-            let cache = shipway_config::Cache {
-                key: CacheKey::Files {
-                    files: files.iter().map(ToString::to_string).collect(),
+        let of = |files: &[&str], present: &[(&str, &str)]| {
+            let files = files.iter().map(ToString::to_string).collect();
+            key(
+                CacheKey::Files {
+                    files,
                     prefix: None,
                 },
-                ..shipway_config::Cache::default()
-            };
-            let spec = shipway_config::Job {
-                cache: vec![cache],
-                ..shipway_config::Job::default()
-            };
-            let mut plan = plan_of(spec);
-            resolve(&mut plan, root.path()).unwrap();
-            match &plan.jobs[0].spec.cache[0].key {
-                CacheKey::Text(text) => text.clone(),
-                key => panic!("{key:?}"),
-            }
+                present,
+            )
         };
-        assert_eq!(of(&["absent"]), "default");
-        write("a", "1");
-        let first = of(&["a", "absent"]);
+        assert_eq!(of(&["absent"], &[]), "default");
+        let first = of(&["a", "absent"], &[("a", "1")]);
         assert_eq!(first.len(), 40);
-        assert_eq!(of(&["a"]), first);
-        write("a", "2");
-        assert_ne!(of(&["a"]), first);
+        assert_eq!(of(&["a"], &[("a", "1")]), first);
+        assert_ne!(of(&["a"], &[("a", "2")]), first);
+    }
+
+    #[test]
+    fn the_last_commits_of_files_make_the_digest() {
+        let of = |prefix: Option<&str>, present: &[(&str, &str)]| {
+            let files = vec!["a".to_owned(), "b".to_owned()];
+            let prefix = prefix.map(str::to_owned);
+            key(CacheKey::FilesCommits { files, prefix }, present)
+        };
+        assert_eq!(of(Some("p"), &[]), "p-default");
+        let first = of(None, &[("a", "c1"), ("b", "c1")]);
+        assert_eq!(
+            of(Some("p"), &[("a", "c1"), ("b", "c1")]),
+            format!("p-{first}")
+        );
+        assert_ne!(of(None, &[("a", "c1"), ("b", "c2")]), first);
+        assert_ne!(of(None, &[("a", "c1")]), first);
     }
 }

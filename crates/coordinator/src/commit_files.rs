@@ -8,7 +8,7 @@ use std::time::Duration;
 use shipway_config::{
     Limits, OtherProject, OtherProjectError, ProjectRequest, RemoteError, SourceError,
 };
-use shipway_git::hosting::{BareRepository, QueryError};
+use shipway_git::hosting::{BareRepository, History, QueryError};
 use tokio::runtime::Handle;
 
 use crate::elsewhere::Elsewhere;
@@ -69,6 +69,17 @@ impl PipelineFiles for CommitFiles {
     fn open(&self, path: &str, limit: u64) -> io::Result<Option<Box<dyn Read>>> {
         let content = self.read(path, limit).map_err(io::Error::other)?;
         Ok(content.map(|bytes| Box::new(io::Cursor::new(bytes)) as Box<dyn Read>))
+    }
+
+    fn last_change(&self, path: &str) -> io::Result<Option<String>> {
+        let newest = History {
+            path: Some(path.to_owned()),
+            limit: 1,
+            ..History::default()
+        };
+        let found = self.repository.history(&self.commit, &newest);
+        let found = self.handle.block_on(found).map_err(io::Error::other)?;
+        Ok(found.into_iter().next().map(|commit| commit.id))
     }
 }
 

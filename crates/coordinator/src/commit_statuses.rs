@@ -56,6 +56,7 @@ impl Coordinator {
                     before_sha: None,
                     source: Source::External,
                     variables: Vec::new(),
+                    inputs: shipway_config::InputValues::new(),
                     skip: false,
                 };
                 self.create_external(&request, report.status).await?

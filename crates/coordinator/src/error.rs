@@ -66,6 +66,9 @@ pub enum Error {
         /// Where it stands.
         status: shipway_pipeline::Status,
     },
+    /// Values that the inputs of a job do not take.
+    #[error(transparent)]
+    Inputs(#[from] shipway_config::JobInputError),
     /// No token can be made.
     #[error("the operating system gives no random numbers: {0}")]
     NoRandomness(String),

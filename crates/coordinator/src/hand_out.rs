@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use shipway_config::Job;
-use shipway_config::variables::Variable;
 use shipway_pipeline::{Event, JobId, PipelineId, Status};
 use shipway_protocol::{ArtifactsFile, Dependency, JobPayload, JobState, JobUpdate};
 use shipway_store::{ArtifactRow, JobRow, ProjectId, RunnerRow};
@@ -13,6 +12,7 @@ use crate::at_work::at_work;
 use crate::claim::reason_only;
 use crate::coordinator::{Boxed, Coordinator, iso, now};
 use crate::error::Error;
+use crate::given::Given;
 use crate::live::Live;
 use crate::notice::Notice;
 use crate::payload;
@@ -151,6 +151,15 @@ impl Coordinator {
             None => None,
         };
         let settings = project.as_ref().map(ProjectSettings::of);
+        // Only of a job that can be given anything is it worth asking.
+        let given = match matches!(own.when.as_str(), "manual" | "delayed") {
+            false if spec.inputs.is_empty() => Given::default(),
+            _ => self.given(&own).await?,
+        };
+        let spec = match spec.inputs.is_empty() {
+            true => spec,
+            false => Arc::new(spec.with_inputs(&given.inputs)?),
+        };
         let token = receiver.token;
         let repository_url = match (&self.hosting, &project) {
             (Some(hosting), Some(project)) => hosting.address.clone_url(&project.full_path, token),
@@ -209,11 +218,7 @@ impl Coordinator {
             }
             None => Vec::new(),
         };
-        // Only of a job that can be played is it worth asking.
-        let given = match matches!(own.when.as_str(), "manual" | "delayed") {
-            true => self.given_variables(pipeline, &own).await?,
-            false => Vec::new(),
-        };
+        let given = given.variables;
         let variables = payload::variables(&spec, &shared, variables, outer, given, &hand_out);
         let mut dependencies = dependencies;
         for (row, archive) in self.cross_needed(&row, &spec, &variables).await? {
@@ -225,19 +230,6 @@ impl Coordinator {
             payload::in_project(&mut payload, &row, project, settings, waited);
         }
         Ok(payload)
-    }
-
-    /// What somebody gave the job alone when playing it.
-    async fn given_variables(
-        &self,
-        pipeline: PipelineId,
-        own: &JobRow,
-    ) -> Result<Vec<Variable>, Error> {
-        let json = self.store.job_variables(pipeline, &own.name).await?;
-        if json.is_empty() {
-            return Ok(Vec::new());
-        }
-        serde_json::from_slice(&json).map_err(Error::stored("variables", own.id))
     }
 
     /// The variables of the reports that a job gets from those it builds on.

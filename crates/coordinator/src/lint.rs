@@ -1,6 +1,6 @@
 //! CI Lint: what is wrong with a configuration, and which jobs a push with it would make.
 
-use shipway_config::{Limits, LoadContext, Loaded, NoFiles, SourceError};
+use shipway_config::{InputValues, Limits, LoadContext, Loaded, NoFiles, SourceError};
 use shipway_git::Facts;
 use shipway_git::hosting::ZERO_ID;
 use shipway_pipeline::{Context, Plan, PlanError, Source};
@@ -91,6 +91,7 @@ impl Coordinator {
             before_sha: None,
             source: Source::Push,
             variables: Vec::new(),
+            inputs: InputValues::new(),
             skip: false,
         };
         let (context, _) = self.context_at(hosting, &push, &settings, &facts).await?;

@@ -109,6 +109,10 @@ fn before_pipeline(facts: &Facts, occasion: &Occasion, identity: &Identity) -> C
     project(facts, identity, &mut set);
     commit(facts, identity, &mut set);
     set("CI_CONFIG_PATH", &occasion.config_path);
+    set(
+        "CI_CONFIG_REF_URI",
+        &config_ref_uri(facts, occasion, identity),
+    );
     set("CI_PIPELINE_SOURCE", occasion.source.as_str());
     if occasion.source == Source::Trigger {
         set("CI_PIPELINE_TRIGGERED", "true");
@@ -196,6 +200,18 @@ fn commit(facts: &Facts, identity: &Identity, set: Set<'_>) {
     set("CI_COMMIT_DESCRIPTION", &facts.description);
     set("CI_COMMIT_AUTHOR", &facts.author);
     set("CI_COMMIT_TIMESTAMP", &facts.timestamp);
+}
+
+/// Where the configuration is: `host/group/project//path@refs/heads/name`.
+fn config_ref_uri(facts: &Facts, occasion: &Occasion, identity: &Identity) -> String {
+    let kind = if facts.tag.is_some() { "tags" } else { "heads" };
+    format!(
+        "{}/{}//{}@refs/{kind}/{}",
+        identity.server.fqdn(),
+        facts.project.path,
+        occasion.config_path,
+        facts.ref_name
+    )
 }
 
 fn bool_text(value: bool) -> &'static str {

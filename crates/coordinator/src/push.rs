@@ -46,6 +46,9 @@ impl Coordinator {
                         variables: (push.options.variables.iter())
                             .map(|(key, value)| Variable::new(key, value))
                             .collect(),
+                        inputs: (push.options.inputs.iter())
+                            .map(|(name, value)| (name.clone(), value.as_str().into()))
+                            .collect(),
                         skip: push.options.skip,
                     };
                     self.start_pipeline(&request).await.map(Some)

@@ -4,6 +4,7 @@ use croner::Cron;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use serde::{Deserialize, Serialize};
+use shipway_config::InputValues;
 use shipway_config::variables::Variable;
 use shipway_pipeline::{PipelineId, Source};
 use shipway_store::{ScheduleId, ScheduleRow, UserState};
@@ -47,6 +48,32 @@ pub struct ScheduleVariable {
     /// References in the value are not expanded.
     #[serde(default)]
     pub raw: bool,
+}
+
+/// What the pipelines of a schedule are given, as its row keeps it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ScheduleValues {
+    /// Variables.
+    pub variables: Vec<ScheduleVariable>,
+    /// Values for the inputs of the configuration.
+    #[serde(default)]
+    pub inputs: InputValues,
+}
+
+impl ScheduleValues {
+    /// Reads a schedule's row.
+    pub fn of(row: &ScheduleRow) -> Self {
+        // Rows from before there were inputs are the list of the variables.
+        serde_json::from_slice(&row.variables).unwrap_or_else(|_| Self {
+            variables: serde_json::from_slice(&row.variables).unwrap_or_default(),
+            inputs: InputValues::new(),
+        })
+    }
+
+    /// What a row keeps.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
 }
 
 /// The first time after `after` that a cron line names, both in microseconds since 1970.
@@ -128,8 +155,7 @@ impl Coordinator {
         let Some((reference, sha)) = self.find_ref(&project, &schedule.ref_name).await? else {
             return Ok(None);
         };
-        let variables: Vec<ScheduleVariable> =
-            serde_json::from_slice(&schedule.variables).unwrap_or_default();
+        let values = ScheduleValues::of(schedule);
         let request = PipelineRequest {
             project,
             user: Some(owner),
@@ -137,7 +163,8 @@ impl Coordinator {
             sha,
             before_sha: None,
             source: Source::Schedule,
-            variables: variables.into_iter().map(Variable::from).collect(),
+            variables: (values.variables.into_iter()).map(Variable::from).collect(),
+            inputs: values.inputs,
             skip: false,
         };
         let Started::Pipeline(pipeline) = self.start_pipeline(&request).await? else {

@@ -8,7 +8,7 @@ use shipway_config::{InputValues, Limits, LoadContext, SourceError};
 use shipway_git::Facts;
 use shipway_git::hosting::{BareRepository, skips_ci};
 use shipway_pipeline::{Context, PipelineId, Plan, PlanError, Source, Status};
-use shipway_store::{PipelineRow, ProjectRow, RefKind, UserRow};
+use shipway_store::{JobRow, PipelineRow, ProjectRow, RefKind, UserRow};
 use tokio::runtime::Handle;
 
 use crate::cache_key::resolve_with;
@@ -27,6 +27,9 @@ use crate::settings::ProjectSettings;
 pub(crate) const HEADS: &str = "refs/heads/";
 pub(crate) const TAGS: &str = "refs/tags/";
 
+/// Inputs that a pipeline may be given from outside, as on GitLab.
+const MAX_INPUTS: usize = 20;
+
 /// What a pipeline is wanted for.
 #[derive(Debug, Clone)]
 pub struct PipelineRequest {
@@ -44,6 +47,8 @@ pub struct PipelineRequest {
     pub source: Source,
     /// The pipeline's own variables, above all others.
     pub variables: Vec<Variable>,
+    /// Values for the inputs of the configuration.
+    pub inputs: InputValues,
     /// The push option `ci.skip`.
     pub skip: bool,
 }
@@ -74,15 +79,6 @@ pub enum Started {
     None(NoPipeline),
 }
 
-/// What started a pipeline besides its request.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct StartedBy {
-    /// The trigger job.
-    pub(crate) link: Option<Link>,
-    /// Values for the inputs of the configuration.
-    pub(crate) inputs: InputValues,
-}
-
 /// The files that a pipeline is made of.
 pub trait PipelineFiles: shipway_config::Source + Send {
     /// Opens a file whatever it holds, up to `limit` bytes; none where there is no such file.
@@ -90,6 +86,12 @@ pub trait PipelineFiles: shipway_config::Source + Send {
     /// # Errors
     /// When it cannot be read.
     fn open(&self, path: &str, limit: u64) -> io::Result<Option<Box<dyn Read>>>;
+
+    /// The id of the newest commit that changed a file; none for a file of no commit.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    fn last_change(&self, path: &str) -> io::Result<Option<String>>;
 }
 
 /// Gives the files of a local run, on any thread.
@@ -102,24 +104,46 @@ impl Coordinator {
     /// # Errors
     /// [`Error::NoCommit`]; otherwise when the repository or the store fails.
     pub async fn start_pipeline(&self, request: &PipelineRequest) -> Result<Started, Error> {
-        self.start_for(request, &StartedBy::default()).await
+        self.start_for(request, None).await
     }
 
-    /// As [`Self::start_pipeline`], for a trigger job or not.
+    /// As [`Self::start_pipeline`], for a job that asks for it with its token: the new pipeline
+    /// is downstream of the job's.
+    ///
+    /// # Errors
+    /// As [`Self::start_pipeline`].
+    pub async fn start_pipeline_by_job(
+        &self,
+        request: &PipelineRequest,
+        job: &JobRow,
+    ) -> Result<Started, Error> {
+        let link = self.link(job.id, job.pipeline_id).await?;
+        self.start_for(request, Some(link)).await
+    }
+
+    /// As [`Self::start_pipeline`], for a job or not.
     pub(crate) async fn start_for(
         &self,
         request: &PipelineRequest,
-        by: &StartedBy,
+        by: Option<Link>,
     ) -> Result<Started, Error> {
         let hosting = self.hosting.as_ref().ok_or(Error::NoRepositories)?;
         let settings = ProjectSettings::of(&request.project);
-        let birth = self.birth(hosting, request, &settings).await?;
+        let mut birth = self.birth(hosting, request, &settings).await?;
+        if let Some(link) = by {
+            birth.context.predefined.extend(link.variables());
+        }
         let by_push = matches!(request.source, Source::Push | Source::MergeRequestEvent);
         let started = if by_push && (request.skip || skips_ci(&birth.facts.message)) {
             let id = self
-                .store_without_jobs(&birth, Status::Skipped, None, by.link)
+                .store_without_jobs(&birth, Status::Skipped, None, by)
                 .await?;
             return self.started(id).await;
+        } else if request.inputs.len() > MAX_INPUTS {
+            let count = request.inputs.len();
+            Err(Unplanned::Wrong(vec![format!(
+                "the pipeline is given {count} inputs; it takes at most {MAX_INPUTS}"
+            )]))
         } else {
             let commit = CommitFiles {
                 repository: birth.repository.clone(),
@@ -133,7 +157,7 @@ impl Coordinator {
                 ),
             };
             let (path, context) = (settings.config_path().to_owned(), birth.context.clone());
-            let inputs = by.inputs.clone();
+            let inputs = request.inputs.clone();
             let planning = tokio::task::spawn_blocking(move || {
                 let text = read(&commit, path, &context, inputs)?;
                 plan(&commit, &text, &context)
@@ -151,7 +175,7 @@ impl Coordinator {
                     sha: birth.facts.sha.clone(),
                     origin: Some(birth.origin()),
                     on_new_commit,
-                    upstream: by.link,
+                    upstream: by,
                     ..NewRun::default()
                 };
                 self.create_pipeline(&plan, &birth.context, &run).await?
@@ -159,7 +183,7 @@ impl Coordinator {
             Err(Unplanned::None(reason)) => return Ok(Started::None(reason)),
             Err(Unplanned::Wrong(errors)) => {
                 let errors = Some(errors.join("\n"));
-                self.store_without_jobs(&birth, Status::Failed, errors, by.link)
+                self.store_without_jobs(&birth, Status::Failed, errors, by)
                     .await?
             }
             Err(Unplanned::Unreadable(error)) => return Err(error),
@@ -383,10 +407,9 @@ pub(crate) fn plan(
         let told = unsupported.iter().map(ToString::to_string);
         return Err(Unplanned::Wrong(told.collect()));
     }
-    resolve_with(&mut plan, &|name| {
-        files.open(name, limits.yaml_bytes as u64)
-    })
-    .map_err(|error| Unplanned::Unreadable(Error::file(path)(error)))?;
+    let open = |name: &str| files.open(name, limits.yaml_bytes as u64);
+    resolve_with(&mut plan, &open, &|name| files.last_change(name))
+        .map_err(|error| Unplanned::Unreadable(Error::file(path)(error)))?;
     let on_new_commit = plan.on_new_commit.clone();
     Ok(Planned {
         plan,

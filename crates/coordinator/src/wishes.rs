@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use shipway_config::variables::Variable;
-use shipway_pipeline::{Event, Interruptible, JobId, PipelineId, Status, make_way};
+use shipway_pipeline::{Event, Interruptible, JobId, JobState, PipelineId, Status, make_way};
 use shipway_store::ProjectRow;
 
 use crate::coordinator::{Coordinator, now};
 use crate::error::Error;
-use crate::live::Live;
+use crate::given::Given;
+use crate::live::{Live, spec};
 
 impl Coordinator {
     /// Cancels whatever of the pipeline is not finished; running jobs get to know it from
@@ -38,29 +38,63 @@ impl Coordinator {
         self.wish(job, Event::Play).await
     }
 
-    /// As [`Self::play`], with variables for this job alone; they are above the pipeline's, and
-    /// later attempts have them too.
+    /// As [`Self::play`], with variables and inputs for this job alone; the variables are above
+    /// the pipeline's, and later attempts have all of it too.
     ///
     /// # Errors
-    /// As [`Self::play`]; then the job has no variables either.
-    pub async fn play_with(&self, job: JobId, variables: &[Variable]) -> Result<(), Error> {
+    /// As [`Self::play`], and [`Error::Inputs`]; then the job is given nothing.
+    pub async fn play_with(&self, job: JobId, given: &Given) -> Result<(), Error> {
         let pipeline = self.pipeline_of(job).await?;
-        // Before the job can be handed out. Of a refused wish nothing is left that counts: a
-        // job that can be played has none yet, and one that cannot keeps what it was given.
-        if variables.is_empty() {
+        if given.is_empty() {
             return self.play(job).await;
         }
+        // Before the job can be handed out. Of a refused wish nothing is left that counts: a
+        // job that can be played was given nothing yet, and one that cannot keeps what it was.
         let row = self.store.job(job).await?.ok_or(Error::NoJob(job))?;
         if !matches!(row.status, Status::Manual | Status::Scheduled) {
             return Err(Error::NoJob(job));
         }
-        let json = serde_json::to_vec(variables).map_err(Error::stored("variables", job))?;
-        let mut transaction = self.store.begin().await?;
-        transaction.set_job_variables(job, json).await?;
-        transaction.commit().await?;
+        spec(&row)?.with_inputs(&given.inputs)?;
+        self.store_given(&row, given).await?;
         let play = |live: &Live| Ok(vec![Event::Play(live.current(job)?)]);
         self.advance(pipeline, &play, &[]).await?;
         Ok(())
+    }
+
+    /// Plays all manual jobs of a stage that nobody has played yet, and says how many.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn play_stage(&self, pipeline: PipelineId, stage: &str) -> Result<usize, Error> {
+        let play = |live: &Live| {
+            let state = &live.state;
+            let of_stage = |(_, job): &(usize, &JobState)| {
+                let named = state
+                    .stages
+                    .get(job.stage)
+                    .is_some_and(|one| one.name == stage);
+                named && job.status == Status::Manual
+            };
+            let jobs = state.jobs.iter().enumerate().filter(of_stage);
+            Ok(jobs.map(|(index, _)| Event::Play(index)).collect())
+        };
+        Ok(self.advance(pipeline, &play, &[]).await?.len())
+    }
+
+    /// Ends a job that was cancelled and whose runner does not say that it has stopped.
+    ///
+    /// # Errors
+    /// [`Error::NoJob`] where the job is not being cancelled; otherwise when the store fails.
+    pub async fn force_cancel(&self, job: JobId) -> Result<(), Error> {
+        let pipeline = self.pipeline_of(job).await?;
+        let ended = |live: &Live| {
+            let index = live.current(job)?;
+            match live.state.jobs[index].status {
+                Status::Canceling => Ok(vec![Event::Canceled(index)]),
+                _ => Err(Error::NoJob(job)),
+            }
+        };
+        self.advance(pipeline, &ended, &[]).await.map(drop)
     }
 
     /// Stops the timer of a delayed job: it is manual then.
@@ -82,6 +116,22 @@ impl Coordinator {
         let live = self.load(pipeline).await?;
         let newest = live.jobs.iter().find(|row| row.name == name);
         newest.map(|row| row.id).ok_or(Error::NoJob(job))
+    }
+
+    /// As [`Self::retry_job`], with this in place of what the job was given before.
+    ///
+    /// # Errors
+    /// As [`Self::retry_job`], and [`Error::Inputs`].
+    pub async fn retry_with(&self, job: JobId, given: &Given) -> Result<JobId, Error> {
+        let row = self.store.job(job).await?.ok_or(Error::NoJob(job))?;
+        if row.retried || !row.status.is_completed() {
+            return Err(Error::NoJob(job));
+        }
+        spec(&row)?.with_inputs(&given.inputs)?;
+        // With the attempt that is over, where the next one finds it: that may be handed out
+        // at once.
+        self.store_given(&row, given).await?;
+        self.retry_job(job).await
     }
 
     /// Runs again what of the pipeline failed or was cancelled.

@@ -495,3 +495,153 @@ async fn a_newer_commit_cancels_children_but_not_for_their_trigger_job() {
     assert_eq!(site.status(&first).await, Status::Canceled);
     assert_eq!(site.status(&child).await, Status::Canceled);
 }
+
+const DEFAULTS: &str = "
+default: {image: upstream, before_script: [above]}
+child: {trigger: {include: child.yml}}
+up: {trigger: {project: group/other}}
+";
+
+#[tokio::test]
+async fn defaults_stay_where_they_are() {
+    let site = Site::new().await;
+    another(&site, Some(30), "in: {script: x}").await;
+    let files = [
+        (".gitlab-ci.yml", DEFAULTS),
+        ("child.yml", "in: {script: x}"),
+    ];
+    let row = start(&site, &files).await;
+    let below = site.store().downstream_of(row.id).await.unwrap();
+    assert_eq!(below.len(), 2);
+    for link in below {
+        let down = site.store().pipeline(link.pipeline_id).await.unwrap();
+        let payload = take(&site, &down.unwrap()).await;
+        assert_eq!(payload.steps[0].script, ["x"]);
+        assert_eq!(payload.image, None);
+    }
+}
+
+#[tokio::test]
+async fn a_pipeline_knows_the_one_above() {
+    let site = Site::new().await;
+    another(&site, Some(30), "in: {script: x}").await;
+    let parent = "
+child: {trigger: {include: child.yml}}
+up: {trigger: {project: group/other}}
+";
+    // A rule sees it too.
+    let child = "in: {script: x, rules: [{if: $CI_UPSTREAM_JOB_ID}]}";
+    let files = [(".gitlab-ci.yml", parent), ("child.yml", child)];
+    let row = start(&site, &files).await;
+    for (name, job) in [("child", "in"), ("up", "in")] {
+        let bridge = site.job(&row, name).await.id;
+        let below = site.store().downstream_of(row.id).await.unwrap();
+        let link = below.iter().find(|link| link.job_id == bridge).unwrap();
+        let down = site.store().pipeline(link.pipeline_id).await.unwrap();
+        let payload = take(&site, &down.unwrap()).await;
+        assert_eq!(payload.job_info.name, job);
+        assert_eq!(
+            value(&payload, "CI_UPSTREAM_PIPELINE_ID"),
+            row.id.to_string()
+        );
+        assert_eq!(value(&payload, "CI_UPSTREAM_JOB_ID"), bridge.to_string());
+        let project = site.project.id.to_string();
+        assert_eq!(value(&payload, "CI_UPSTREAM_PROJECT_ID"), project);
+    }
+    // One that no job started knows of none.
+    let first = site.push("in: {script: x}").await;
+    let payload = take(&site, &first).await;
+    assert_eq!(value(&payload, "CI_UPSTREAM_PIPELINE_ID"), "");
+    let uri = "ci.example.org/group/app//.gitlab-ci.yml@refs/heads/main";
+    assert_eq!(value(&payload, "CI_CONFIG_REF_URI"), uri);
+}
+
+#[tokio::test]
+async fn a_trigger_job_gives_inputs_to_another_project() {
+    let other = "
+spec: {inputs: {words: {type: array}, size: {type: number, default: 1}}}
+---
+in: {script: $[[ inputs.words ]], parallel: $[[ inputs.size ]]}
+";
+    // What is given, and the scripts or the failure.
+    let table = [
+        ("{words: [a, b], size: 2}", Some(2)),
+        ("{words: [a, b]}", Some(1)),
+        ("{size: 2}", None),
+        ("{words: [a], else: 1}", None),
+    ];
+    for (inputs, expected) in table {
+        let site = Site::new().await;
+        another(&site, Some(30), other).await;
+        let file = format!("up: {{trigger: {{project: group/other, inputs: {inputs}}}}}");
+        let row = start(&site, &[(".gitlab-ci.yml", &file)]).await;
+        let down = below(&site, &row).await.expect("a pipeline");
+        let jobs = site.store().jobs(down.id).await.unwrap().len();
+        assert_eq!((jobs > 0).then_some(jobs), expected, "{inputs}");
+        match expected {
+            Some(_) => {
+                let payload = take(&site, &down).await;
+                assert_eq!(payload.steps[0].script, ["a", "b"]);
+            }
+            None => assert_eq!(down.status, Status::Failed),
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_of_a_matrix_of_trigger_jobs_starts_its_own() {
+    let site = Site::new().await;
+    let parent = "
+child:
+  parallel: {matrix: [{WHERE: [here, there]}]}
+  trigger: {include: child.yml}
+";
+    let files = [(".gitlab-ci.yml", parent), ("child.yml", "in: {script: x}")];
+    let row = start(&site, &files).await;
+    let mut found = Vec::new();
+    for link in site.store().downstream_of(row.id).await.unwrap() {
+        let down = site.store().pipeline(link.pipeline_id).await.unwrap();
+        let payload = take(&site, &down.unwrap()).await;
+        found.push(value(&payload, "WHERE").to_owned());
+    }
+    found.sort();
+    assert_eq!(found, ["here", "there"]);
+}
+
+#[tokio::test]
+async fn a_file_that_a_job_made_includes_without_variables() {
+    // How the included file is named in a file of the commit and in one that a job made, and
+    // whether there is a pipeline.
+    let table = [
+        ("deep.yml", true, true),
+        ("$NAME.yml", false, true),
+        ("$NAME.yml", true, false),
+    ];
+    for (name, made, works) in table {
+        let site = Site::new().await;
+        let child = format!("include: {name}\n");
+        let entry = match made {
+            true => "{artifact: child.yml, job: maker}",
+            false => "{local: child.yml}",
+        };
+        let parent = format!(
+            "maker: {{script: x, artifacts: {{paths: [child.yml]}}}}\n\
+             child: {{stage: deploy, variables: {{NAME: deep}}, trigger: {{include: [{entry}]}}}}\n"
+        );
+        let files = [
+            (".gitlab-ci.yml", parent.as_str()),
+            ("child.yml", child.as_str()),
+            ("deep.yml", "in: {script: x}"),
+        ];
+        let row = start(&site, &files).await;
+        let maker = take(&site, &row).await;
+        site.archive_of(maker.id, "child.yml", &child).await;
+        end(&site, maker.id, JobState::Success).await;
+        let status = site.job(&row, "child").await.status;
+        let expected = match works {
+            true => Status::Success,
+            false => Status::Failed,
+        };
+        assert_eq!(status, expected, "{name} {made}");
+    }
+}

@@ -7,8 +7,11 @@ mod support;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use shipway_config::InputValues;
 use shipway_config::variables::Variable;
-use shipway_coordinator::{Answer, Asker, Dispatch, NoPipeline, ProjectSettings, Started};
+use shipway_coordinator::{
+    Answer, Asker, Dispatch, Error, Given, NoPipeline, ProjectSettings, Started,
+};
 use shipway_pipeline::{Source, Status};
 use shipway_protocol::{JobState, JobUpdate, RunnerFeatures};
 use shipway_store::{
@@ -300,7 +303,10 @@ async fn a_job_is_played_with_variables_of_its_own() {
         end(&site, id, JobState::Failed).await;
         (name, id, value)
     };
-    let given = [shipway_config::variables::Variable::new("WHERE", "given")];
+    let given = Given {
+        variables: vec![Variable::new("WHERE", "given")],
+        ..Given::default()
+    };
     let b = site.job(&row, "b").await.id;
     let refused = site.coordinator.play_with(b, &given).await;
     assert!(refused.is_err(), "it waits for a runner already");
@@ -314,6 +320,116 @@ async fn a_job_is_played_with_variables_of_its_own() {
     site.coordinator.retry_job(a).await.unwrap();
     let (name, _, value) = take().await;
     assert_eq!((&*name, value.as_deref()), ("a", Some("given")));
+}
+
+#[tokio::test]
+async fn inputs_of_a_job_have_other_values_when_it_is_played_or_tried_again() {
+    let site = Site::new().await;
+    let configuration = "
+a:
+  when: manual
+  inputs: {where: {default: staging}, count: {type: number, default: 1}}
+  image: 'app:${{ job.inputs.count }}'
+  script: ['to ${{ job.inputs.where }}']
+b: {script: ['${{ job.inputs.where }}']}
+";
+    let row = site.push(configuration).await;
+    let take = async || {
+        let payload = site.coordinator.take_job(row.id, "runner").await.unwrap();
+        let payload = payload.expect("a pending job");
+        end(&site, payload.id.into_job(), JobState::Failed).await;
+        let image = payload.image.map_or_else(String::new, |image| image.name);
+        assert!(payload.inputs.is_empty(), "nothing is left for the runner");
+        (payload.steps[0].script[0].clone(), image)
+    };
+    let inputs = |pairs: &[(&str, serde_json::Value)]| -> InputValues {
+        let pairs = pairs.iter().cloned();
+        pairs
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
+    };
+    let given = |inputs: InputValues| Given {
+        inputs,
+        ..Given::default()
+    };
+    assert_eq!(take().await.0, "${{ job.inputs.where }}");
+    let a = site.job(&row, "a").await.id;
+    for (name, value) in [("count", "many"), ("other", "x")] {
+        let wrong = given(inputs(&[(name, value.into())]));
+        let refused = site.coordinator.play_with(a, &wrong).await;
+        assert!(matches!(refused, Err(Error::Inputs(_))), "{refused:?}");
+    }
+    let live = given(inputs(&[("where", "live".into())]));
+    site.coordinator.play_with(a, &live).await.unwrap();
+    let expect = |script: &str, image: &str| (script.to_owned(), image.to_owned());
+    assert_eq!(take().await, expect("to live", "app:1"));
+    let a = site.job(&row, "a").await.id;
+    let wrong = given(inputs(&[("x", 1.into())]));
+    let refused = site.coordinator.retry_with(a, &wrong).await;
+    assert!(matches!(refused, Err(Error::Inputs(_))));
+    let known = site.job(&row, "a").await;
+    let mut other = site.coordinator.given(&known).await.unwrap();
+    assert_eq!(other, live);
+    other.inputs.extend(inputs(&[("count", 3.into())]));
+    let a = site.coordinator.retry_with(a, &other).await.unwrap();
+    assert!(
+        site.coordinator.retry_with(a, &other).await.is_err(),
+        "it waits"
+    );
+    assert_eq!(take().await, expect("to live", "app:3"));
+    let a = site.job(&row, "a").await.id;
+    site.coordinator.retry_job(a).await.unwrap();
+    assert_eq!(take().await, expect("to live", "app:3"));
+}
+
+#[tokio::test]
+async fn all_manual_jobs_of_a_stage_are_played() {
+    let site = Site::new().await;
+    let configuration = "
+stages: [one, two]
+a: {stage: one, script: x, when: manual}
+b: {stage: one, script: x, when: manual}
+c: {stage: one, script: x}
+d: {stage: two, script: x, when: manual, needs: []}
+";
+    let row = site.push(configuration).await;
+    for (stage, expected) in [("none", 0), ("one", 2), ("one", 0)] {
+        let played = site.coordinator.play_stage(row.id, stage).await;
+        assert_eq!(played.unwrap(), expected, "{stage}");
+    }
+    for (name, expected) in [
+        ("a", Status::Pending),
+        ("b", Status::Pending),
+        ("d", Status::Manual),
+    ] {
+        assert_eq!(site.job(&row, name).await.status, expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_job_whose_runner_is_gone_is_canceled_by_force() {
+    let site = Site::new().await;
+    let row = site
+        .push("a: {script: x}\nb: {script: x, stage: deploy}")
+        .await;
+    let a = site.job(&row, "a").await.id;
+    let early = site.coordinator.force_cancel(a).await;
+    assert!(early.is_err(), "it is not being cancelled");
+    site.coordinator.take_job(row.id, "runner").await.unwrap();
+    site.coordinator.cancel_job(a).await.unwrap();
+    assert_eq!(site.job(&row, "a").await.status, Status::Canceling);
+    site.coordinator.force_cancel(a).await.unwrap();
+    assert_eq!(site.job(&row, "a").await.status, Status::Canceled);
+    assert_eq!(site.status(&row).await, Status::Canceled);
+    // The runner is told at its next word that nobody waits for it.
+    let update = JobUpdate {
+        state: JobState::Success,
+        failure_reason: None,
+        exit_code: None,
+    };
+    let late = site.coordinator.update_job(a, &update).await;
+    assert!(late.is_err());
+    assert_eq!(site.job(&row, "a").await.status, Status::Canceled);
 }
 
 #[tokio::test]

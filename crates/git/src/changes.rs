@@ -44,6 +44,21 @@ impl Repository {
         Ok(Some(paths))
     }
 
+    /// The id of the newest commit up to this one that changed a file, given from the top;
+    /// `None` where none has it, or there is no such commit.
+    ///
+    /// # Errors
+    /// When git cannot be run.
+    pub fn last_change(&self, commit: &str, path: &str) -> Result<Option<String>, GitError> {
+        let Some(commit) = self.resolve(commit)? else {
+            return Ok(None);
+        };
+        let log = ["--literal-pathspecs", "log", "--max-count=1", "--format=%H"];
+        let call = self.git().args(log).args([&commit]).args(["--", path]);
+        let id = String::from_utf8_lossy(&call.output()?).trim().to_owned();
+        Ok((!id.is_empty()).then_some(id))
+    }
+
     /// The best common ancestor of two commits; `None` where there is none, or one of the
     /// names is no commit.
     ///

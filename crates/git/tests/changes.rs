@@ -33,6 +33,24 @@ fn commits_and_the_work_tree_are_compared() {
 }
 
 #[test]
+fn the_last_commit_that_changed_a_file() {
+    let sandbox = Sandbox::new();
+    sandbox.write("dir/a", "1");
+    let first = sandbox.commit("first");
+    sandbox.write("b*", "1");
+    let second = sandbox.commit("second");
+    sandbox.write("b*", "2");
+    sandbox.write("bc", "2");
+    let repository = sandbox.repository();
+    let last = |commit: &str, path: &str| repository.last_change(commit, path).unwrap();
+    assert_eq!(last("HEAD", "dir/a"), Some(first.clone()));
+    assert_eq!(last("HEAD", "b*"), Some(second));
+    assert_eq!(last(&first, "b*"), None);
+    assert_eq!(last("HEAD", "bc"), None);
+    assert_eq!(last("nowhere", "dir/a"), None);
+}
+
+#[test]
 fn branches_have_a_commit_in_common() {
     let sandbox = Sandbox::new();
     let first = sandbox.commit("first");

@@ -320,17 +320,12 @@ fn keywords_that_cannot_be_carried_out_are_named() {
         ("script: m, secrets: {A: {vault: a/b}}", "secrets"),
         ("script: m, id_tokens: {T: {aud: a}}", "id_tokens"),
         ("script: m, identity: google_cloud", "identity"),
-        ("script: m, inputs: {a: {default: b}}", "inputs"),
         ("script: m, dast_configuration: {}", "dast_configuration"),
         (
             "script: m, needs: [{project: g/p, ref: r, job: a, artifacts: true}]",
             "needs:project",
         ),
         ("needs: {pipeline: g/p}", "needs:pipeline"),
-        (
-            "script: m, cache: {key: {files_commits: [a]}}",
-            "cache:key:files_commits",
-        ),
         ("trigger: g/p", "trigger:project"),
         ("run: [{name: a, script: b}]", "run"),
     ] {

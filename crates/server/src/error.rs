@@ -216,6 +216,7 @@ impl From<shipway_coordinator::Error> for ApiError {
     fn from(fault: shipway_coordinator::Error) -> Self {
         match fault {
             shipway_coordinator::Error::Store(fault) => fault.into(),
+            shipway_coordinator::Error::Inputs(fault) => Self::bad_request(fault),
             fault => Self::internal(&fault),
         }
     }

@@ -103,6 +103,8 @@ pub enum Action {
     ManageTriggers,
     /// Delete a job's log and artifacts.
     EraseJobs,
+    /// End a cancelled job whose runner does not say that it has stopped.
+    ForceCancelJobs,
     /// See and change the project's variables.
     ManageVariables,
     /// Register, change, pause and remove the project's runners.
@@ -121,7 +123,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::ReadProject,
         Self::ReadCode,
         Self::ReadPipelines,
@@ -141,6 +143,7 @@ impl Action {
         Self::ManageSchedules,
         Self::ManageTriggers,
         Self::EraseJobs,
+        Self::ForceCancelJobs,
         Self::ManageVariables,
         Self::ManageRunners,
         Self::ManageProtectedRefs,
@@ -172,6 +175,7 @@ impl Action {
             Self::ReadMaintainerArtifacts
             | Self::DeletePackages
             | Self::ManageTriggers
+            | Self::ForceCancelJobs
             | Self::ManageVariables
             | Self::ManageRunners
             | Self::ManageProtectedRefs
@@ -298,6 +302,7 @@ mod tests {
             (ManageSchedules, "developer", "developer", "developer"),
             (ManageTriggers, "maintainer", "maintainer", "maintainer"),
             (EraseJobs, "developer", "developer", "developer"),
+            (ForceCancelJobs, "maintainer", "maintainer", "maintainer"),
             (ManageVariables, "maintainer", "maintainer", "maintainer"),
             (ManageRunners, "maintainer", "maintainer", "maintainer"),
             (

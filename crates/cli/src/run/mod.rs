@@ -83,7 +83,7 @@ fn prepare(args: &RunArgs, project: &Project, builds: &Path) -> Result<Prepared,
             project,
             &facts,
             &occasion,
-            &args.context.includes,
+            &args.context,
         )?;
         (facts, planned, snapshot)
     } else {
@@ -91,13 +91,7 @@ fn prepare(args: &RunArgs, project: &Project, builds: &Path) -> Result<Prepared,
         std::thread::scope(|scope| {
             let copying = scope.spawn(|| Sandbox::take(args, project, builds));
             let facts = project.facts(None)?;
-            let planned = pipeline::plan(
-                Tree::Work,
-                project,
-                &facts,
-                &occasion,
-                &args.context.includes,
-            )?;
+            let planned = pipeline::plan(Tree::Work, project, &facts, &occasion, &args.context)?;
             let snapshot = copying
                 .join()
                 .unwrap_or_else(|panic| resume_unwind(panic))?;
@@ -111,10 +105,10 @@ fn prepare(args: &RunArgs, project: &Project, builds: &Path) -> Result<Prepared,
     } = planned;
     let mut plan = select(args, plan)?;
     pipeline::refuse_unsupported(&plan, &checked)?;
-    shipway_coordinator::resolve_cache_keys(&mut plan, snapshot.path()).map_err(|cause| {
-        Fault::usage_text(format!("cannot read a file of `cache:key:files`: {cause}"))
-    })?;
     let files = pipeline::files(Tree::Directory(snapshot.path()), project, &facts, &occasion);
+    shipway_coordinator::resolve_cache_keys(&mut plan, &files).map_err(|cause| {
+        Fault::usage_text(format!("cannot read a file of `cache:key`: {cause}"))
+    })?;
     Ok(Prepared {
         files,
         facts,

@@ -4,9 +4,11 @@
 mod access;
 mod functions;
 mod interpolate;
+mod of_job;
 mod values;
 
 pub(crate) use interpolate::{Interpolation, interpolate};
+pub use of_job::JobInputError;
 pub(crate) use values::{check, resolve};
 
 use indexmap::IndexMap;

@@ -379,5 +379,9 @@ fn inputs_of_jobs() {
             "jobs:x:inputs:n config contains unknown keys: odd",
         ),
         ("inputs: text", "jobs:x:inputs config should be a hash"),
+        (
+            "inputs: {a: {default: b}}, before_script: ['${{ job.inputs.c }}']",
+            "jobs:x:inputs `${{ job.inputs.c }}` names no input of the job",
+        ),
     ]);
 }

@@ -45,7 +45,11 @@ impl Coordinator {
         outer.extend(variables);
         let context = child_context(bridge, outer);
         let load = LoadContext {
-            variables: context.known_to_includes(),
+            // A file that a job made names its includes without variables, as on GitLab.
+            variables: match include.iter().any(is_artifact) {
+                true => Collection::default(),
+                false => context.known_to_includes(),
+            },
             inputs,
         };
         let text = Text {
@@ -89,8 +93,7 @@ impl Coordinator {
         bridge: &Bridge,
         include: &[Value],
     ) -> Result<Result<(String, InputValues), Refused>, Error> {
-        let artifact = |entry: &Value| entry.get("artifact").is_some();
-        if !include.iter().any(artifact) {
+        if !include.iter().any(is_artifact) {
             let text = json!({ "include": include }).to_string();
             return Ok(Ok((text, InputValues::default())));
         }
@@ -146,12 +149,18 @@ impl Coordinator {
     }
 }
 
+/// Whether an entry of `trigger:include` is a file that a job made.
+fn is_artifact(entry: &Value) -> bool {
+    entry.get("artifact").is_some()
+}
+
 /// The parent's context, as a child sees it.
 fn child_context(bridge: &Bridge, outer: Vec<Variable>) -> Context {
     let source = Source::ParentPipeline;
     let mut predefined = Collection::default();
     predefined.extend(bridge.shared.predefined.iter().cloned());
     predefined.push(Variable::new("CI_PIPELINE_SOURCE", source.as_str()));
+    predefined.extend(bridge.link.variables());
     let mut above = Collection::default();
     above.extend(outer);
     let row = &bridge.row;

@@ -12,7 +12,7 @@ mod variables;
 
 use std::sync::Arc;
 
-use shipway_config::variables::Collection;
+use shipway_config::variables::{Collection, Variable};
 use shipway_config::{Job, Strategy, Trigger};
 use shipway_pipeline::{Event, JobId, PipelineId, Status, follow};
 use shipway_store::{BridgeRow, DownstreamRow, PipelineRow};
@@ -66,9 +66,21 @@ pub(crate) struct Link {
     pub(crate) job: JobId,
     pub(crate) upstream: PipelineId,
     pub(crate) root: PipelineId,
+    /// The job's project.
+    pub(crate) project: i64,
 }
 
 impl Link {
+    /// What the new pipeline is told of the one above.
+    pub(crate) fn variables(self) -> [Variable; 3] {
+        [
+            ("CI_UPSTREAM_PIPELINE_ID", self.upstream.0),
+            ("CI_UPSTREAM_PROJECT_ID", self.project),
+            ("CI_UPSTREAM_JOB_ID", self.job.0),
+        ]
+        .map(|(key, id)| Variable::new(key, id.to_string()))
+    }
+
     pub(crate) fn row(self, pipeline: PipelineId) -> DownstreamRow {
         DownstreamRow {
             pipeline_id: pipeline,
@@ -200,19 +212,29 @@ impl Coordinator {
             let live = self.load(row.pipeline_id).await?;
             (live.row.clone(), Arc::clone(&live.shared))
         };
-        let above = self.store.upstream(row.pipeline_id).await?;
+        let link = self.link(row.job_id, row.pipeline_id).await?;
         let known = self.bridge_variables(row).await?;
         Ok(Bridge {
             job: row.job_id,
             spec,
             shared,
             known,
-            link: Link {
-                job: row.job_id,
-                upstream: row.pipeline_id,
-                root: above.map_or(row.pipeline_id, |row| row.root_id),
-            },
+            link,
             row: pipeline,
+        })
+    }
+
+    /// Where a pipeline hangs that a job starts.
+    pub(crate) async fn link(&self, job: JobId, upstream: PipelineId) -> Result<Link, Error> {
+        let row = self.store.pipeline(upstream).await?;
+        let row = row.ok_or(Error::NoPipeline(upstream.0))?;
+        let above = self.store.upstream(upstream).await?;
+        Ok(Link {
+            job,
+            upstream,
+            root: above.map_or(upstream, |row| row.root_id),
+            // The only project of a local run.
+            project: row.project_id.map_or(1, |project| project.0),
         })
     }
 

@@ -9,7 +9,7 @@ use super::{Bridge, CREATION_FAILED, Refused};
 use crate::coordinator::Coordinator;
 use crate::error::Error;
 use crate::protection::protections;
-use crate::start::{PipelineRequest, Started, StartedBy};
+use crate::start::{PipelineRequest, Started};
 
 /// The role that may see the pipelines of a private project.
 pub(crate) const REPORTER: i64 = 20;
@@ -81,13 +81,10 @@ impl Coordinator {
             before_sha: None,
             source: Source::Pipeline,
             variables: self.forwarded(bridge, forward).await?,
+            inputs: wanted.inputs.clone(),
             skip: false,
         };
-        let by = StartedBy {
-            link: Some(bridge.link),
-            inputs: wanted.inputs.clone(),
-        };
-        match self.start_for(&request, &by).await? {
+        match self.start_for(&request, Some(bridge.link)).await? {
             Started::Pipeline(row) => Ok(Ok(row.id)),
             Started::None(reason) => Ok(Err(Refused::new(CREATION_FAILED, reason.to_string()))),
         }

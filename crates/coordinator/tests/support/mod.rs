@@ -149,8 +149,23 @@ impl Site {
 
     /// Stores an archive of a job at work.
     pub(crate) async fn archive(&self, job: i64) {
+        self.store_archive(job, b"an archive").await;
+    }
+
+    /// The same of an archive with one file in it.
+    #[allow(dead_code, reason = "not every test has artifacts")]
+    pub(crate) async fn archive_of(&self, job: i64, name: &str, text: &str) {
+        let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let options = zip::write::SimpleFileOptions::default();
+        writer.start_file(name, options).unwrap();
+        std::io::Write::write_all(&mut writer, text.as_bytes()).unwrap();
+        let packed = writer.finish().unwrap().into_inner();
+        self.store_archive(job, &packed).await;
+    }
+
+    async fn store_archive(&self, job: i64, content: &[u8]) {
         let file = self.directory.path().join("archive.zip");
-        std::fs::write(&file, b"an archive").unwrap();
+        std::fs::write(&file, content).unwrap();
         let spec = shipway_protocol::ArtifactSpec {
             artifact_type: "archive".to_owned(),
             ..shipway_protocol::ArtifactSpec::default()
@@ -185,6 +200,7 @@ impl Site {
             before_sha: None,
             source: Source::Push,
             variables: Vec::new(),
+            inputs: shipway_config::InputValues::new(),
             skip: false,
         }
     }

@@ -1,7 +1,7 @@
 //! Keywords that are read and checked, and that nobody here can carry out yet.
 
 use super::Plan;
-use shipway_config::{CacheKey, CrossNeed, Job, Trigger};
+use shipway_config::{CrossNeed, Job, Trigger};
 
 /// A keyword of a planned job that cannot be carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -11,7 +11,7 @@ pub struct Unsupported {
     pub job: String,
     /// Its key in the file.
     pub key: String,
-    /// The keyword, `cache:key:files_commits` for a nested one.
+    /// The keyword, `needs:project` for a nested one.
     pub keyword: &'static str,
 }
 
@@ -41,7 +41,6 @@ impl Plan {
 }
 
 fn keywords(job: &Job, host: Host) -> Vec<&'static str> {
-    let commits = |key: &CacheKey| matches!(key, CacheKey::FilesCommits { .. });
     let local = host == Host::Local;
     let (project, mirror) = match &job.trigger {
         Some(Trigger::Project { .. }) => (local, false),
@@ -62,12 +61,7 @@ fn keywords(job: &Job, host: Host) -> Vec<&'static str> {
         ("secrets", !job.secrets.is_empty()),
         ("id_tokens", !job.id_tokens.is_empty()),
         ("identity", job.identity.is_some()),
-        ("inputs", !job.inputs.is_empty()),
         ("dast_configuration", job.dast_configuration.is_some()),
-        (
-            "cache:key:files_commits",
-            job.cache.iter().any(|cache| commits(&cache.key)),
-        ),
     ]
     .into_iter()
     .filter_map(|(keyword, is_used)| is_used.then_some(keyword))

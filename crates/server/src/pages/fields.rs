@@ -83,8 +83,17 @@ impl Fields {
 
     /// `key` and `value` fields side by side, without those that have no key.
     pub(super) fn variables(&self) -> Vec<(String, String)> {
-        let keys = self.all("key").map(str::trim);
-        let both = keys.zip(self.all("value"));
+        self.pairs("key", "value")
+    }
+
+    /// The same of `input` and `input_value` fields.
+    pub(super) fn inputs(&self) -> Vec<(String, String)> {
+        self.pairs("input", "input_value")
+    }
+
+    fn pairs(&self, key: &str, value: &str) -> Vec<(String, String)> {
+        let keys = self.all(key).map(str::trim);
+        let both = keys.zip(self.all(value));
         both.filter(|(key, _)| !key.is_empty())
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect()

@@ -3,12 +3,18 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
+use serde_json::Value;
+use shipway_config::variables::Variable;
+use shipway_coordinator::Given;
 use shipway_pipeline::{JobId, Status};
 use shipway_store::{ArtifactRow, JobRow, PipelineRow};
 
+use super::fields::{Fields, editor_rows, is_variable_name};
 use super::html::{Html, sentence};
 use super::job_log::{self, Window};
-use super::pipeline::{Context, doings, job_duration, pipeline_of, tests_text, totals, wanted};
+use super::pipeline::{
+    Context, Doings, doings, job_duration, pipeline_of, tests_text, totals, wanted,
+};
 use super::pipelines::{ref_icon, ref_url, short_sha};
 use super::shell::{Link, Place, Shell};
 use super::tags::tags;
@@ -34,7 +40,9 @@ struct JobPage {
     may_play: bool,
     may_retry: bool,
     may_cancel: bool,
+    may_force: bool,
     may_erase: bool,
+    give: Option<Give>,
     play_url: String,
     retry_url: String,
     cancel_url: String,
@@ -68,6 +76,24 @@ struct JobPage {
     artifacts: Option<Artifacts>,
     stage: String,
     siblings: Vec<Sibling>,
+}
+
+/// What a person may give the job before it runs.
+#[derive(Debug)]
+struct Give {
+    url: String,
+    label: &'static str,
+    variables: Option<Vec<(usize, String, String)>>,
+    inputs: Vec<GivenInput>,
+}
+
+/// An input of the job with its value.
+#[derive(Debug)]
+struct GivenInput {
+    name: String,
+    value: String,
+    options: Vec<String>,
+    description: String,
 }
 
 /// What a job left behind.
@@ -171,6 +197,8 @@ pub(super) async fn show(visit: ProjectVisit, Path(id): Path<i64>) -> Result<Res
         may_play: can.play,
         may_retry: can.retry,
         may_cancel: can.cancel,
+        may_force: job.status == Status::Canceling && visit.allows(Action::ForceCancelJobs),
+        give: give(&visit, &job, can, &own).await?,
         play_url: format!("{own}/play"),
         retry_url: format!("{own}/retry"),
         cancel_url: format!("{own}/cancel"),
@@ -263,6 +291,86 @@ fn newest(visit: &ProjectVisit, job: &JobRow, current: &[&JobRow]) -> Option<Lin
         text: format!("Go to #{}", newest.id),
         url: format!("{}/-/jobs/{}", visit.url, newest.id),
     })
+}
+
+/// The form for a job that can be played or tried again: inputs of those that have any,
+/// variables of those that wait for a person.
+async fn give(
+    visit: &ProjectVisit,
+    job: &JobRow,
+    can: Doings,
+    own: &str,
+) -> Result<Option<Give>, ApiError> {
+    let (url, label) = match can {
+        Doings { play: true, .. } => (format!("{own}/play"), "Run with"),
+        Doings { retry: true, .. } => (format!("{own}/retry"), "Retry with"),
+        _ => return Ok(None),
+    };
+    // Without its inputs a job can still be given variables.
+    let spec: shipway_config::Job = serde_json::from_str(&job.spec).unwrap_or_default();
+    let by_person = matches!(job.when.as_str(), "manual" | "delayed");
+    let takes_variables = by_person && visit.allows(Action::SetPipelineVariables);
+    if spec.inputs.is_empty() && !takes_variables {
+        return Ok(None);
+    }
+    let given = visit.app.coordinator().given(job).await?;
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        value => value.to_string(),
+    };
+    let inputs = spec.inputs.into_iter().map(|(name, input)| {
+        let value = given.inputs.get(&name).or(input.default.as_ref());
+        GivenInput {
+            value: value.map(text).unwrap_or_default(),
+            options: input.options.iter().flatten().map(text).collect(),
+            description: input.description.unwrap_or_default(),
+            name,
+        }
+    });
+    let variables: Vec<(String, String)> = (given.variables.into_iter())
+        .map(|variable| (variable.key, variable.value))
+        .collect();
+    Ok(Some(Give {
+        url,
+        label,
+        variables: takes_variables.then(|| editor_rows(&variables)),
+        inputs: inputs.collect(),
+    }))
+}
+
+/// What the form gives; `before` is what the job was given for its last attempt. Nothing where
+/// the page's plain button was pressed.
+fn given(visit: &ProjectVisit, fields: &Fields, before: Given) -> Result<Option<Given>, ApiError> {
+    if !fields.checked("given") {
+        return Ok(None);
+    }
+    let variables = fields.variables();
+    if let Some((key, _)) = variables.iter().find(|(key, _)| !is_variable_name(key)) {
+        return Err(ApiError::bad_request(format!(
+            "{key} cannot be the key of a variable: use letters, digits and `_` only"
+        )));
+    }
+    let variable = |(key, value): (String, String)| {
+        let known = before.variables.iter().find(|known| known.key == key);
+        match known.cloned() {
+            Some(known) => Variable { value, ..known },
+            None => Variable::new(key, value),
+        }
+    };
+    let variables: Vec<Variable> = match fields.all("key").next() {
+        Some(_) => variables.into_iter().map(variable).collect(),
+        // The form had no place for them.
+        None => before.variables.clone(),
+    };
+    if variables != before.variables {
+        visit.require(Action::SetPipelineVariables)?;
+    }
+    let inputs = fields.inputs().into_iter();
+    Ok(Some(Given {
+        variables,
+        inputs: inputs.map(|(name, value)| (name, value.into())).collect(),
+    }))
 }
 
 fn queued(job: &JobRow, now: i64) -> Option<String> {
@@ -362,13 +470,15 @@ pub(super) async fn play(
     State(app): State<App>,
     visit: ProjectVisit,
     Path(id): Path<i64>,
+    fields: Fields,
 ) -> Result<Response, ApiError> {
     visit.require(Action::RunPipelines)?;
     let (job, _) = job_of(&visit, id).await?;
     if !doings(&job, true).play {
         return Ok(visit.to(&format!("/-/jobs/{id}"), "nothing"));
     }
-    app.coordinator().play(job.id).await?;
+    let given = given(&visit, &fields, Given::default())?.unwrap_or_default();
+    app.coordinator().play_with(job.id, &given).await?;
     Ok(Redirect::to(&format!("{}/-/jobs/{id}", visit.url)).into_response())
 }
 
@@ -377,13 +487,19 @@ pub(super) async fn retry(
     State(app): State<App>,
     visit: ProjectVisit,
     Path(id): Path<i64>,
+    fields: Fields,
 ) -> Result<Response, ApiError> {
     visit.require(Action::RunPipelines)?;
     let (job, _) = job_of(&visit, id).await?;
     if !doings(&job, true).retry {
         return Ok(visit.to(&format!("/-/jobs/{id}"), "nothing"));
     }
-    let newest = app.coordinator().retry_job(job.id).await?;
+    let coordinator = app.coordinator();
+    let before = coordinator.given(&job).await?;
+    let newest = match given(&visit, &fields, before)? {
+        Some(given) => coordinator.retry_with(job.id, &given).await?,
+        None => coordinator.retry_job(job.id).await?,
+    };
     Ok(Redirect::to(&format!("{}/-/jobs/{newest}", visit.url)).into_response())
 }
 
@@ -395,6 +511,10 @@ pub(super) async fn cancel(
 ) -> Result<Response, ApiError> {
     visit.require(Action::RunPipelines)?;
     let (job, _) = job_of(&visit, id).await?;
+    if job.status == Status::Canceling && visit.allows(Action::ForceCancelJobs) {
+        app.coordinator().force_cancel(job.id).await?;
+        return Ok(visit.to(&format!("/-/jobs/{id}"), "canceled"));
+    }
     if !doings(&job, true).cancel {
         return Ok(visit.to(&format!("/-/jobs/{id}"), "nothing"));
     }

@@ -120,6 +120,7 @@ pub(crate) fn project_routes() -> Router<App> {
         .route("/-/pipelines/{id}", get(pipeline::show))
         .route("/-/pipelines/{id}/retry", post(pipeline::retry))
         .route("/-/pipelines/{id}/cancel", post(pipeline::cancel))
+        .route("/-/pipelines/{id}/play", post(pipeline::play))
         .route("/-/pipelines/{id}/delete", post(pipeline::delete))
         .route("/-/jobs", get(jobs::list))
         .route("/-/jobs/artifacts/{*rest}", get(artifacts_by_ref::show))

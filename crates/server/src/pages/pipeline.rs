@@ -2,11 +2,12 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use shipway_coordinator::{ProjectSettings, TestTotals};
 use shipway_pipeline::{Candidate, PipelineId, Status, Wanted};
 use shipway_store::{JobRow, PipelineRow, StageRow};
 
+use super::fields::Fields;
 use super::html::{Html, sentence};
 use super::pipelines::{duration, ref_icon, ref_url, short_sha, title};
 use super::shell::{Place, Shell};
@@ -52,6 +53,7 @@ struct PipelinePage {
     may_lint: bool,
     retry_url: String,
     cancel_url: String,
+    play_url: String,
     delete_url: String,
 }
 
@@ -82,6 +84,7 @@ impl Neighbour {
 struct Column {
     name: String,
     status: Html,
+    may_play: bool,
     jobs: Vec<Item>,
 }
 
@@ -193,6 +196,7 @@ pub(super) async fn show(visit: ProjectVisit, Path(id): Path<i64>) -> Result<Res
         may_lint: visit.allows(Action::Lint),
         retry_url: format!("{own}/retry"),
         cancel_url: format!("{own}/cancel"),
+        play_url: format!("{own}/play"),
         delete_url: format!("{own}/delete"),
         ref_name: row.ref_name,
     })
@@ -251,6 +255,9 @@ fn board(context: &Context<'_>, stages: &[StageRow], jobs: &[JobRow]) -> Board {
         Column {
             name: stage.name.clone(),
             status: status::dot(stage.status, false),
+            may_play: context.may_run
+                && (current.iter())
+                    .any(|job| job.stage == stage.position && job.status == Status::Manual),
             jobs: items.collect(),
         }
     };
@@ -459,6 +466,26 @@ pub(super) async fn cancel(
     }
     app.coordinator().cancel_pipeline(row.id).await?;
     Ok(visit.to(&format!("/-/pipelines/{id}"), "canceled"))
+}
+
+/// `POST /-/pipelines/{id}/play`: all manual jobs of the stage in the field `stage`.
+pub(super) async fn play(
+    State(app): State<App>,
+    visit: ProjectVisit,
+    Path(id): Path<i64>,
+    fields: Fields,
+) -> Result<Response, ApiError> {
+    visit.require(Action::RunPipelines)?;
+    let row = pipeline_of(&visit, PipelineId(id)).await?;
+    let address = format!("/-/pipelines/{id}");
+    match app
+        .coordinator()
+        .play_stage(row.id, fields.get("stage"))
+        .await?
+    {
+        0 => Ok(visit.to(&address, "nothing")),
+        _ => Ok(Redirect::to(&format!("{}{address}", visit.url)).into_response()),
+    }
 }
 
 /// `POST /-/pipelines/{id}/delete`.

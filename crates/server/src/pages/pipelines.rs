@@ -207,23 +207,34 @@ struct NewPage {
     ref_name: String,
     refs: Vec<String>,
     variables: Vec<(usize, String, String)>,
+    inputs: Vec<(usize, String, String)>,
 }
 
-/// `GET /-/pipelines/new`; `?ref=` and `?var[KEY]=VALUE` fill it in, as in GitLab.
+/// What the form says.
+struct Given {
+    ref_name: String,
+    variables: Vec<(String, String)>,
+    inputs: Vec<(String, String)>,
+}
+
+/// `GET /-/pipelines/new`; `?ref=`, `?var[KEY]=VALUE` and `?inputs[NAME]=VALUE` fill it in.
 pub(super) async fn form(visit: ProjectVisit) -> Result<Response, ApiError> {
     visit.require(Action::RunPipelines)?;
     let ref_name = match visit.query("ref") {
         "" => visit.project.default_branch.clone().unwrap_or_default(),
         given => given.to_owned(),
     };
-    let variables = visit.queried("var");
-    page(&new_page(&visit, &ref_name, &variables, None).await?)
+    let given = Given {
+        ref_name,
+        variables: visit.queried("var"),
+        inputs: visit.queried("inputs"),
+    };
+    page(&new_page(&visit, &given, None).await?)
 }
 
 async fn new_page(
     visit: &ProjectVisit,
-    ref_name: &str,
-    variables: &[(String, String)],
+    given: &Given,
     fault: Option<String>,
 ) -> Result<NewPage, ApiError> {
     let mut shell = visit.shell(Place::Pipelines, "Run pipeline");
@@ -233,9 +244,10 @@ async fn new_page(
     Ok(NewPage {
         shell,
         url: visit.url.clone(),
-        ref_name: ref_name.to_owned(),
+        ref_name: given.ref_name.clone(),
         refs: refs::names(visit).await?,
-        variables: editor_rows(variables),
+        variables: editor_rows(&given.variables),
+        inputs: editor_rows(&given.inputs),
     })
 }
 
@@ -246,10 +258,18 @@ pub(super) async fn create(
     fields: Fields,
 ) -> Result<Response, ApiError> {
     visit.require(Action::RunPipelines)?;
-    let ref_name = fields.trimmed("ref");
-    let variables = fields.variables();
+    let given = Given {
+        ref_name: fields.trimmed("ref").to_owned(),
+        variables: fields.variables(),
+        inputs: fields.inputs(),
+    };
+    let Given {
+        ref_name,
+        variables,
+        inputs,
+    } = &given;
     let wrong = |fault: String| async {
-        let body = new_page(&visit, ref_name, &variables, Some(fault)).await?;
+        let body = new_page(&visit, &given, Some(fault)).await?;
         refused(&body)
     };
     if let Some((name, _)) = variables.iter().find(|(key, _)| !is_variable_name(key)) {
@@ -277,6 +297,9 @@ pub(super) async fn create(
         variables: variables
             .iter()
             .map(|(key, value)| Variable::new(key, value))
+            .collect(),
+        inputs: (inputs.iter())
+            .map(|(name, value)| (name.clone(), value.as_str().into()))
             .collect(),
         skip: false,
     };

@@ -3,7 +3,8 @@
 use askama::Template;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
-use shipway_coordinator::{ScheduleVariable, next_run};
+use serde_json::Value;
+use shipway_coordinator::{ScheduleValues, ScheduleVariable, next_run};
 use shipway_store::{NewSchedule, ScheduleId, ScheduleRow};
 
 use super::fields::{Fields, editor_rows, is_variable_name};
@@ -59,11 +60,14 @@ struct Form {
     active: bool,
     given: Vec<(String, String)>,
     variables: Vec<(usize, String, String)>,
+    given_inputs: Vec<(String, String)>,
+    inputs: Vec<(usize, String, String)>,
 }
 
 impl Form {
     fn read(fields: &Fields) -> Self {
         let given = fields.variables();
+        let given_inputs = fields.inputs();
         Self {
             description: fields.trimmed("description").to_owned(),
             cron: fields.trimmed("cron").to_owned(),
@@ -75,13 +79,21 @@ impl Form {
             active: fields.checked("active"),
             variables: editor_rows(&given),
             given,
+            inputs: editor_rows(&given_inputs),
+            given_inputs,
         }
     }
 
     fn of(row: &ScheduleRow) -> Self {
-        let given: Vec<(String, String)> = variables(row)
-            .into_iter()
+        let values = ScheduleValues::of(row);
+        let given: Vec<(String, String)> = (values.variables.into_iter())
             .map(|variable| (variable.key, variable.value))
+            .collect();
+        let given_inputs: Vec<(String, String)> = (values.inputs.into_iter())
+            .map(|(name, value)| match value {
+                Value::String(text) => (name, text),
+                value => (name, value.to_string()),
+            })
             .collect();
         Self {
             description: row.description.clone(),
@@ -91,6 +103,8 @@ impl Form {
             active: row.active,
             variables: editor_rows(&given),
             given,
+            inputs: editor_rows(&given_inputs),
+            given_inputs,
         }
     }
 
@@ -108,7 +122,7 @@ impl Form {
     }
 
     /// As the row keeps them; what a variable is besides its value stays.
-    fn variables(&self, known: &[ScheduleVariable]) -> Vec<u8> {
+    fn values(&self, known: &[ScheduleVariable]) -> Vec<u8> {
         let variable = |(key, value): &(String, String)| {
             let known = known.iter().find(|known| known.key == *key);
             ScheduleVariable {
@@ -118,13 +132,14 @@ impl Form {
                 raw: known.is_some_and(|known| known.raw),
             }
         };
-        let variables: Vec<ScheduleVariable> = self.given.iter().map(variable).collect();
-        serde_json::to_vec(&variables).unwrap_or_default()
+        let values = ScheduleValues {
+            variables: self.given.iter().map(variable).collect(),
+            inputs: (self.given_inputs.iter())
+                .map(|(name, value)| (name.clone(), value.as_str().into()))
+                .collect(),
+        };
+        values.to_json()
     }
-}
-
-fn variables(row: &ScheduleRow) -> Vec<ScheduleVariable> {
-    serde_json::from_slice(&row.variables).unwrap_or_default()
 }
 
 /// Where the list is, below the project.
@@ -232,6 +247,8 @@ pub(super) async fn new(visit: ProjectVisit) -> Result<Response, ApiError> {
         active: true,
         given: Vec::new(),
         variables: editor_rows(&[]),
+        given_inputs: Vec::new(),
+        inputs: editor_rows(&[]),
     };
     page(&edit_page(&visit, None, form, None).await?)
 }
@@ -247,7 +264,7 @@ pub(super) async fn create(visit: ProjectVisit, fields: Fields) -> Result<Respon
     };
     let new = NewSchedule {
         project_id: visit.project.id,
-        variables: form.variables(&[]),
+        variables: form.values(&[]),
         description: form.description,
         ref_name: form.ref_name,
         cron: form.cron,
@@ -296,7 +313,7 @@ pub(super) async fn update(
     };
     let mut transaction = visit.app.store().begin().await?;
     let mut row = transaction.schedule(row.id).await?;
-    row.variables = form.variables(&variables(&row));
+    row.variables = form.values(&ScheduleValues::of(&row).variables);
     row.description = form.description;
     row.cron = form.cron;
     row.timezone = form.timezone;
@@ -362,9 +379,13 @@ mod tests {
             file: true,
             raw: false,
         }];
-        let form = Form::read(&Fields::parse("key=A&value=2&key=B&value=3"));
-        let stored: Vec<ScheduleVariable> =
-            serde_json::from_slice(&form.variables(&known)).unwrap();
+        let form = Form::read(&Fields::parse(
+            "key=A&value=2&key=B&value=3&input=n&input_value=x&input=&input_value=",
+        ));
+        let stored: ScheduleValues = serde_json::from_slice(&form.values(&known)).unwrap();
+        assert_eq!(stored.inputs.len(), 1);
+        assert_eq!(stored.inputs["n"], "x");
+        let stored = stored.variables;
         assert!(stored[0].file && stored[0].value == "2" && !stored[1].file);
     }
 }

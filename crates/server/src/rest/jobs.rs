@@ -1,7 +1,7 @@
 //! `/projects/:id/jobs` and `/job`.
 
 use axum::http::StatusCode;
-use shipway_coordinator::Error;
+use shipway_coordinator::{Error, Given};
 use shipway_pipeline::{JobId, Status};
 use shipway_store::{JobRow, Page};
 
@@ -186,7 +186,19 @@ async fn trace(call: ProjectCall) -> Answer {
 
 async fn cancel(call: ProjectCall) -> Answer {
     let row = find(&call).await?;
-    match call.app.coordinator().cancel_job(row.id).await {
+    let coordinator = call.app.coordinator();
+    let force = call.params.boolean("force")?.unwrap_or(false);
+    let done = match force && row.status == Status::Canceling {
+        true => {
+            let action = Action::ForceCancelJobs;
+            call.app
+                .require(&call.identity, &call.project, action)
+                .await?;
+            coordinator.force_cancel(row.id).await
+        }
+        false => coordinator.cancel_job(row.id).await,
+    };
+    match done {
         Ok(()) => {}
         // It is over: there is nothing to cancel.
         Err(Error::Illegal(_) | Error::NoJob(_)) => {}
@@ -197,7 +209,17 @@ async fn cancel(call: ProjectCall) -> Answer {
 
 async fn retry(call: ProjectCall) -> Answer {
     let row = find(&call).await?;
-    match call.app.coordinator().retry_job(row.id).await {
+    let inputs = call.params.values("job_inputs")?;
+    let coordinator = call.app.coordinator();
+    let done = match inputs.is_empty() {
+        true => coordinator.retry_job(row.id).await,
+        false => {
+            let mut given = coordinator.given(&row).await?;
+            given.inputs.extend(inputs);
+            coordinator.retry_with(row.id, &given).await
+        }
+    };
+    match done {
         Ok(newer) => created(fresh(&call, newer).await?),
         Err(Error::Illegal(_) | Error::NoJob(_)) => {
             Err(ApiError::forbidden_because("Job is not retryable"))
@@ -209,8 +231,11 @@ async fn retry(call: ProjectCall) -> Answer {
 async fn play(call: ProjectCall) -> Answer {
     let row = find(&call).await?;
     let unplayable = || ApiError::bad_request("Unplayable Job");
-    let variables = given_variables(&call.params, "job_variables_attributes")?;
-    if !variables.is_empty() {
+    let given = Given {
+        variables: given_variables(&call.params, "job_variables_attributes")?,
+        inputs: call.params.values("job_inputs")?,
+    };
+    if !given.variables.is_empty() {
         let action = Action::SetPipelineVariables;
         call.app
             .require(&call.identity, &call.project, action)
@@ -219,7 +244,7 @@ async fn play(call: ProjectCall) -> Answer {
     if !matches!(row.status, Status::Manual | Status::Scheduled) {
         return Err(unplayable());
     }
-    match call.app.coordinator().play_with(row.id, &variables).await {
+    match call.app.coordinator().play_with(row.id, &given).await {
         Ok(()) => ok(fresh(&call, row.id).await?),
         Err(Error::Illegal(_) | Error::NoJob(_)) => Err(unplayable()),
         Err(error) => Err(error.into()),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::Request;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use shipway_config::InputValues;
 
 use super::request_body;
 use crate::error::ApiError;
@@ -206,6 +207,31 @@ impl Params {
             }
             Some(_) => Err(invalid(name)),
         }
+    }
+
+    /// A value of any type that must be given.
+    pub(super) fn any(&self, name: &str) -> Result<Value, ApiError> {
+        let value = self.value(name).cloned();
+        let value = value.ok_or_else(|| ApiError::parameter(format!("{name} is missing")))?;
+        match value.to_string().len() > LONGEST_TEXT {
+            true => Err(too_long(name, LONGEST_TEXT)),
+            false => Ok(value),
+        }
+    }
+
+    /// A map of values of any type, as inputs of a configuration are.
+    pub(super) fn values(&self, name: &str) -> Result<InputValues, ApiError> {
+        let Some(value) = self.value(name) else {
+            return Ok(InputValues::new());
+        };
+        let map = value.as_object().ok_or_else(|| invalid(name))?;
+        if map
+            .values()
+            .any(|value| value.to_string().len() > LONGEST_TEXT)
+        {
+            return Err(too_long(name, LONGEST_TEXT));
+        }
+        Ok(map.clone().into_iter().collect())
     }
 
     /// A parameter of a map: `filter[environment_scope]`.

@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 use serde_json::json;
+use shipway_config::InputValues;
 use shipway_config::variables::Variable;
 use shipway_coordinator::{PipelineRequest, Started};
 use shipway_pipeline::{PipelineId, Source, Status};
-use shipway_store::{PipelineFilter, PipelineRow, VariableType};
+use shipway_store::{JobRow, PipelineFilter, PipelineRow, UserRow, VariableType};
 
 use super::call::{Answer, ProjectCall, created, no_content, ok};
 use super::job::Jobs;
@@ -226,14 +227,12 @@ async fn create(call: ProjectCall) -> Answer {
             .require(&call.identity, &call.project, action)
             .await?;
     }
-    let row = start(
-        &call,
-        &name,
-        Source::Api,
-        call.acting_user().cloned(),
+    let given = Given {
         variables,
-    )
-    .await?;
+        inputs: call.params.values("inputs")?,
+    };
+    let by = By::user(call.acting_user().cloned(), Source::Api);
+    let row = start(&call, &name, by, given).await?;
     created(entity(&call, &row).await?)
 }
 
@@ -252,13 +251,36 @@ pub(super) fn given_variables(params: &Params, name: &str) -> Result<Vec<Variabl
     Ok(variables)
 }
 
+/// What a pipeline is given by who asks for it.
+pub(super) struct Given {
+    pub(super) variables: Vec<Variable>,
+    pub(super) inputs: InputValues,
+}
+
+/// Who asks for a pipeline.
+pub(super) struct By {
+    pub(super) user: Option<UserRow>,
+    pub(super) source: Source,
+    /// The job whose token it is: the new pipeline is downstream of its own.
+    pub(super) job: Option<JobRow>,
+}
+
+impl By {
+    pub(super) fn user(user: Option<UserRow>, source: Source) -> Self {
+        Self {
+            user,
+            source,
+            job: None,
+        }
+    }
+}
+
 /// A pipeline for a ref; nothing is stored when there is none.
 pub(super) async fn start(
     call: &ProjectCall,
     name: &str,
-    source: Source,
-    user: Option<shipway_store::UserRow>,
-    variables: Vec<Variable>,
+    by: By,
+    given: Given,
 ) -> Result<PipelineRow, ApiError> {
     let coordinator = call.app.coordinator();
     let base = |fault: String| ApiError::invalid("base", fault);
@@ -266,15 +288,20 @@ pub(super) async fn start(
     let (reference, sha) = found.ok_or_else(|| base("Reference not found".to_owned()))?;
     let request = PipelineRequest {
         project: call.project.clone(),
-        user,
+        user: by.user,
         reference,
         sha,
         before_sha: None,
-        source,
-        variables,
+        source: by.source,
+        variables: given.variables,
+        inputs: given.inputs,
         skip: false,
     };
-    let row = match coordinator.start_pipeline(&request).await? {
+    let started = match &by.job {
+        Some(job) => coordinator.start_pipeline_by_job(&request, job).await?,
+        None => coordinator.start_pipeline(&request).await?,
+    };
+    let row = match started {
         Started::Pipeline(row) => *row,
         Started::None(reason) => return Err(base(reason.to_string())),
     };

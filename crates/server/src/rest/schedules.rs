@@ -4,8 +4,9 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use serde::Serialize;
-use serde_json::json;
-use shipway_coordinator::{CronError, ScheduleVariable, next_run};
+use serde_json::{Value, json};
+use shipway_config::InputValues;
+use shipway_coordinator::{CronError, ScheduleValues, ScheduleVariable, next_run};
 use shipway_pipeline::PipelineId;
 use shipway_store::{NewSchedule, PipelineFilter, ScheduleId, ScheduleRow, UserRow, VariableType};
 
@@ -104,6 +105,16 @@ struct ScheduleDetails {
     /// For the owner and maintainers only.
     #[serde(skip_serializing_if = "Option::is_none")]
     variables: Option<Vec<Variable>>,
+    /// For the owner and maintainers only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inputs: Option<Vec<Input>>,
+}
+
+/// The value of an input.
+#[derive(Debug, Serialize)]
+struct Input {
+    name: String,
+    value: Value,
 }
 
 #[derive(Debug, Serialize)]
@@ -167,7 +178,10 @@ async fn details(call: &ProjectCall, row: &ScheduleRow) -> Result<ScheduleDetail
         None => None,
     };
     let readable = may_change(call, row).await?;
-    let variables = readable.then(|| variables_of(row).iter().map(Variable::from).collect());
+    let values = readable.then(|| ScheduleValues::of(row));
+    let (variables, inputs) = values
+        .map(|values| (values.variables, values.inputs))
+        .unzip();
     Ok(ScheduleDetails {
         schedule: entity(call, row, &mut Users::default()).await?,
         last_pipeline: last.map(|pipeline| LastPipeline {
@@ -177,12 +191,37 @@ async fn details(call: &ProjectCall, row: &ScheduleRow) -> Result<ScheduleDetail
             ref_name: pipeline.ref_name,
             status: pipeline.status.as_str(),
         }),
-        variables,
+        variables: variables.map(|all| all.iter().map(Variable::from).collect()),
+        inputs: inputs.map(|all| {
+            (all.into_iter())
+                .map(|(name, value)| Input { name, value })
+                .collect()
+        }),
     })
 }
 
 fn variables_of(row: &ScheduleRow) -> Vec<ScheduleVariable> {
-    serde_json::from_slice(&row.variables).unwrap_or_default()
+    ScheduleValues::of(row).variables
+}
+
+/// The inputs of a call as `{name, value}`, each put over those known before; `destroy` takes
+/// one away.
+fn given_inputs(params: &Params, mut known: InputValues) -> Result<InputValues, ApiError> {
+    for given in params.objects("inputs")? {
+        let name = given.required_short("name")?;
+        if given.boolean("destroy")?.unwrap_or(false) {
+            known.shift_remove(&name);
+        } else {
+            known.insert(name, given.any("value")?);
+        }
+    }
+    match known.len() > MOST_INPUTS {
+        true => Err(ApiError::invalid(
+            "inputs",
+            format!("exceed the limit of {MOST_INPUTS}"),
+        )),
+        false => Ok(known),
+    }
 }
 
 async fn find(call: &ProjectCall) -> Result<ScheduleRow, ApiError> {
@@ -257,6 +296,10 @@ async fn create(call: ProjectCall) -> Answer {
     let user: &UserRow = call.identity.signed_in()?;
     let description = params.required_short("description")?;
     let name = params.required("ref")?;
+    let values = ScheduleValues {
+        inputs: given_inputs(params, InputValues::new())?,
+        ..ScheduleValues::default()
+    };
     let mut new = NewSchedule {
         project_id: call.project.id,
         description,
@@ -268,7 +311,7 @@ async fn create(call: ProjectCall) -> Answer {
         active: params.boolean("active")?.unwrap_or(true),
         owner_id: user.id,
         next_run_at: None,
-        variables: b"[]".to_vec(),
+        variables: values.to_json(),
         last_pipeline_id: None,
         created_at: now(),
     };
@@ -302,14 +345,18 @@ async fn update(call: ProjectCall) -> Answer {
         new.ref_name = full_ref(&call, &name).await?;
     }
     let mut transaction = call.store().begin().await?;
+    let before = transaction.schedule(row.id).await?;
+    let mut values = ScheduleValues::of(&before);
+    values.inputs = given_inputs(params, values.inputs)?;
     let row = ScheduleRow {
         description: new.description,
+        variables: values.to_json(),
         ref_name: new.ref_name,
         cron: new.cron,
         timezone: new.timezone,
         active: new.active,
         next_run_at: new.next_run_at,
-        ..transaction.schedule(row.id).await?
+        ..before
     };
     transaction.update_schedule(&row).await?;
     transaction.commit().await?;
@@ -387,9 +434,9 @@ async fn change(
 ) -> Result<Variable, ApiError> {
     let mut transaction = call.store().begin().await?;
     let mut row = transaction.schedule(row.id).await?;
-    let mut variables = variables_of(&row);
-    let variable = change(&mut variables)?;
-    row.variables = json!(variables).to_string().into_bytes();
+    let mut values = ScheduleValues::of(&row);
+    let variable = change(&mut values.variables)?;
+    row.variables = values.to_json();
     transaction.update_schedule(&row).await?;
     transaction.commit().await?;
     Ok(Variable::from(&variable))
@@ -398,6 +445,9 @@ async fn change(
 fn no_variable() -> ApiError {
     ApiError::not_found("Pipeline Schedule Variable")
 }
+
+/// Inputs that a schedule may have, as many as a pipeline takes.
+const MOST_INPUTS: usize = 20;
 
 /// Variables that a schedule may have.
 const MOST_VARIABLES: usize = 200;

@@ -1,13 +1,14 @@
 //! Trigger tokens, and the pipelines that they set off.
 
 use serde::Serialize;
+use shipway_config::InputValues;
 use shipway_config::variables::Variable;
 use shipway_pipeline::Source;
-use shipway_store::{NewTrigger, ProjectRow, TriggerId, TriggerRow, UserRow, UserState};
+use shipway_store::{NewTrigger, ProjectRow, TriggerId, TriggerRow, UserState};
 
 use super::call::{Answer, Call, ProjectCall, created, no_content, ok};
 use super::paging::Paging;
-use super::pipelines;
+use super::pipelines::{self, By, Given};
 use super::routes::{Routes, Who};
 use super::time::iso;
 use super::user::{UserBasic, Users};
@@ -144,12 +145,7 @@ fn missing() -> ApiError {
 }
 
 /// On whose behalf a token sets off pipelines, and as what.
-struct Fired {
-    user: Option<UserRow>,
-    source: Source,
-}
-
-async fn fired(call: &Call, project: &ProjectRow, secret: &str) -> Result<Fired, ApiError> {
+async fn fired(call: &Call, project: &ProjectRow, secret: &str) -> Result<By, ApiError> {
     let digest = token::digest(secret);
     if let Some(mut row) = call.store().trigger_by_digest(&digest).await? {
         if row.project_id != project.id {
@@ -160,10 +156,7 @@ async fn fired(call: &Call, project: &ProjectRow, secret: &str) -> Result<Fired,
         let mut transaction = call.store().begin().await?;
         transaction.update_trigger(&row).await?;
         transaction.commit().await?;
-        return Ok(Fired {
-            user,
-            source: Source::Trigger,
-        });
+        return Ok(By::user(user, Source::Trigger));
     }
     let job = call.app.coordinator().job_at_work_by_token(secret).await?;
     let job = job.ok_or_else(missing)?;
@@ -172,9 +165,10 @@ async fn fired(call: &Call, project: &ProjectRow, secret: &str) -> Result<Fired,
         Some(id) => call.store().user(id).await?,
         None => None,
     };
-    Ok(Fired {
+    Ok(By {
         user,
         source: Source::Pipeline,
+        job: Some(job),
     })
 }
 
@@ -188,10 +182,13 @@ async fn fire(call: Call) -> Answer {
             return Err(ApiError::bad_request(fault));
         }
     };
-    let mut given = Vec::new();
+    let mut given = Given {
+        variables: Vec::new(),
+        inputs: call.params.values("inputs")?,
+    };
     for (key, value) in variables {
         check_key(&key)?;
-        given.push(Variable::new(key, value));
+        given.variables.push(Variable::new(key, value));
     }
     start(call, &secret, &reference, given).await
 }
@@ -209,17 +206,21 @@ async fn fire_hook(call: Call) -> Answer {
         file: true,
         ..Variable::new("TRIGGER_PAYLOAD", call.params.to_json(&["token"]))
     };
-    start(call, &secret, &reference, vec![payload]).await
+    let given = Given {
+        variables: vec![payload],
+        inputs: InputValues::new(),
+    };
+    start(call, &secret, &reference, given).await
 }
 
-async fn start(call: Call, secret: &str, reference: &str, given: Vec<Variable>) -> Answer {
+async fn start(call: Call, secret: &str, reference: &str, given: Given) -> Answer {
     let project = match ProjectRef::parse(call.path.text("id")) {
         ProjectRef::Id(id) => call.store().project(id).await?,
         ProjectRef::Path(path) => call.store().project_by_path(&path).await?,
     };
     let project = project.ok_or_else(missing)?;
-    let fired = fired(&call, &project, secret).await?;
-    let user = fired.user.filter(|user| user.state == UserState::Active);
+    let by = fired(&call, &project, secret).await?;
+    let user = (by.user.as_ref()).filter(|user| user.state == UserState::Active);
     // The owner of a token may have lost the right since.
     let user = user.ok_or_else(missing)?;
     let level = call.store().access_level(user.id, project.id).await?;
@@ -232,6 +233,6 @@ async fn start(call: Call, secret: &str, reference: &str, given: Vec<Variable>) 
         return Err(missing());
     }
     let call = ProjectCall { call, project };
-    let row = pipelines::start(&call, reference, fired.source, Some(user), given).await?;
+    let row = pipelines::start(&call, reference, by, given).await?;
     created(pipelines::entity(&call, &row).await?)
 }

@@ -185,4 +185,13 @@ async fn a_push_starts_pipelines() {
     let said = work.said(&[&["push", &url], branches.as_slice()].concat());
     assert!(said.contains("4 branches and tags at most"), "{said}");
     assert_eq!(pipelines(&site, "root/app").await.len(), 5 + 4);
+
+    let config = "spec: {inputs: {name: {default: n}}}\n---\n$[[ inputs.name ]]: {script: make}\n";
+    std::fs::write(work.path.join(".gitlab-ci.yml"), config).unwrap();
+    work.commit("inputs");
+    let option = "ci.input=name=given";
+    work.ok(&["push", "--quiet", "-o", option, &url, "main"]);
+    let newest = pipelines(&site, "root/app").await[0].id;
+    let jobs = site.store().jobs(newest).await.unwrap();
+    assert_eq!(jobs[0].name, "given");
 }

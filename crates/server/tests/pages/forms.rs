@@ -1,11 +1,11 @@
 //! What forms do, what they refuse, and that nobody sends them for somebody else.
 
 use shipway_pipeline::Status;
-use shipway_store::{Level, RefKind};
+use shipway_store::{JobRow, Level, MemberSource, RefKind};
 
 use crate::browser::Browser;
 use crate::html;
-use crate::site::Site;
+use crate::site::{ROOT_TOKEN, Site};
 use crate::world::{SHOP, world};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,6 +99,18 @@ async fn pipelines_and_jobs() {
         ("web", "main")
     );
     dev.see(&done.location).await;
+
+    // An input that the configuration does not know makes a pipeline that says so.
+    let fields = [("ref", "main"), ("input", "colour"), ("input_value", "red")];
+    let done = dev.submit(&new, &base, &fields).await;
+    assert_eq!(done.status, 303, "{}", done.text);
+    let seen = dev.see(&done.location).await;
+    assert!(seen.contains("colour"), "{seen}");
+    let filled = dev.see(&format!("{new}?inputs[colour]=red")).await;
+    assert!(
+        filled.contains("name=\"input\" value=\"colour\""),
+        "{filled}"
+    );
     site.stop().await;
 }
 
@@ -384,5 +396,102 @@ async fn a_configuration_is_checked() {
         assert_eq!(checked.status, 200);
         assert!(checked.text.contains(text), "{content}: {}", checked.text);
     }
+    site.stop().await;
+}
+
+const WITH_VALUES: &str = "
+stages: [one, two]
+a:
+  stage: one
+  when: manual
+  inputs: {where: {default: staging, description: Where to}, size: {options: [s, m], default: s}}
+  script: ['to ${{ job.inputs.where }} ${{ job.inputs.size }}']
+b: {stage: one, when: manual, script: x}
+c: {stage: two, script: x}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_are_given_values() {
+    let site = Site::start().await;
+    site.group("team").await;
+    let work = site.work("values");
+    std::fs::write(work.path.join(".gitlab-ci.yml"), WITH_VALUES).unwrap();
+    work.commit("a");
+    let url = site.clone_url("root", ROOT_TOKEN, "team/values");
+    work.ok(&["push", "--quiet", &url, "main"]);
+    let project = site.project("team/values").await;
+    let user = site.user("dev").await;
+    site.member(MemberSource::Project, project.id.0, &user, 30)
+        .await;
+    let dev = Browser::sign_in(&site, "dev").await;
+    let newest = site.store().newest_pipeline(project.id, "main").await;
+    let pipeline = newest.unwrap().unwrap().id;
+    let job = async |name: &str| -> JobRow {
+        let jobs = site.store().jobs(pipeline).await.unwrap();
+        let mut jobs = jobs.into_iter();
+        jobs.find(|job| job.name == name && !job.retried).unwrap()
+    };
+    let address = |job: &JobRow| format!("/team/values/-/jobs/{}", job.id);
+
+    let a = address(&job("a").await);
+    let seen = dev.see(&a).await;
+    for text in [
+        "Run with inputs and variables",
+        "Where to",
+        "value=\"staging\"",
+    ] {
+        assert!(seen.contains(text), "{text}: {seen}");
+    }
+    let values = |size: &'static str| {
+        [
+            ("given", "1"),
+            ("input", "where"),
+            ("input_value", "live"),
+            ("input", "size"),
+            ("input_value", size),
+            ("key", "COLOUR"),
+            ("value", "blue"),
+        ]
+    };
+    let refused = dev.submit(&a, &format!("{a}/play"), &values("xl")).await;
+    assert_eq!(refused.status, 400, "{}", refused.text);
+    let done = dev.submit(&a, &format!("{a}/play"), &values("m")).await;
+    assert_eq!((done.status, &done.location), (303, &a));
+    assert_eq!(job("a").await.status, Status::Pending);
+    let stored = async || -> serde_json::Value {
+        let json = site.store().job_variables(pipeline, "a").await.unwrap();
+        serde_json::from_slice(&json).unwrap()
+    };
+    let given = stored().await;
+    assert_eq!(given["inputs"]["where"], "live", "{given}");
+    assert_eq!(given["variables"][0]["value"], "blue", "{given}");
+    dev.submit(&a, &format!("{a}/cancel"), &[]).await;
+
+    // The form for another attempt has them.
+    let seen = dev.see(&a).await;
+    for text in [
+        "Retry with",
+        "value=\"live\"",
+        "value=\"COLOUR\"",
+        "<option selected>m",
+    ] {
+        assert!(seen.contains(text), "{text}: {seen}");
+    }
+    let done = dev.submit(&a, &format!("{a}/retry"), &values("s")).await;
+    assert_eq!(done.status, 303, "{}", done.text);
+    assert_eq!(stored().await["inputs"]["size"], "s");
+    assert_eq!(job("a").await.status, Status::Pending);
+
+    let page = format!("/team/values/-/pipelines/{pipeline}");
+    assert!(dev.see(&page).await.contains("Run all manual jobs of one"));
+    let play = format!("{page}/play");
+    for (stage, location) in [
+        ("two", format!("{page}?done=nothing")),
+        ("one", page.clone()),
+    ] {
+        let done = dev.submit(&page, &play, &[("stage", stage)]).await;
+        assert_eq!((done.status, done.location), (303, location), "{stage}");
+    }
+    assert_eq!(job("b").await.status, Status::Pending);
     site.stop().await;
 }

@@ -229,6 +229,7 @@ impl Site {
             before_sha: None,
             source: Source::Push,
             variables: Vec::new(),
+            inputs: shipway_config::InputValues::new(),
             skip: false,
         };
         match self

@@ -25,7 +25,7 @@ fn told(route: &str) -> Option<Value> {
     };
     let schedule = || {
         json!({ "description": "d", "ref": "main", "cron": "0 1 * * *", "cron_timezone": "UTC",
-            "active": true })
+            "active": true, "inputs": [] })
     };
     let runner = || {
         json!({ "description": "d", "paused": true, "tag_list": ["a"], "run_untagged": true,
@@ -67,8 +67,12 @@ fn told(route: &str) -> Option<Value> {
             "link_type": "other" }),
         "POST /projects/{id}/badges" | "PUT /projects/{id}/badges/{badge_id}" => json!({
             "name": "n", "link_url": "https://example.com", "image_url": "https://example.com" }),
-        "POST /projects/{id}/jobs/{job_id}/play" => json!({ "job_variables_attributes": [] }),
-        "POST /projects/{id}/pipeline" => json!({ "ref": "main", "variables": [] }),
+        "POST /projects/{id}/jobs/{job_id}/cancel" => json!({ "force": true }),
+        "POST /projects/{id}/jobs/{job_id}/play" => {
+            json!({ "job_variables_attributes": [], "job_inputs": {} })
+        }
+        "POST /projects/{id}/jobs/{job_id}/retry" => json!({ "job_inputs": {} }),
+        "POST /projects/{id}/pipeline" => json!({ "ref": "main", "variables": [], "inputs": {} }),
         "POST /projects/{id}/pipeline_schedules"
         | "PUT /projects/{id}/pipeline_schedules/{schedule_id}" => schedule(),
         "POST /projects/{id}/pipeline_schedules/{schedule_id}/variables" => {
@@ -84,7 +88,7 @@ fn told(route: &str) -> Option<Value> {
         "POST /projects/{id}/protected_tags" => json!({ "name": "x", "create_access_level": 40 }),
         "POST /projects/{id}/ref/{reference}/trigger/pipeline" => json!({ "token": "x" }),
         "POST /projects/{id}/trigger/pipeline" => {
-            json!({ "token": "x", "ref": "main", "variables": {} })
+            json!({ "token": "x", "ref": "main", "variables": {}, "inputs": {} })
         }
         "POST /projects/{id}/triggers" | "PUT /projects/{id}/triggers/{trigger_id}" => {
             json!({ "description": "d" })

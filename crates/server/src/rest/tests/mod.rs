@@ -6,6 +6,7 @@ mod access;
 mod answers;
 mod fields;
 mod hostile;
+mod inputs;
 mod lint;
 mod packages;
 mod releases;

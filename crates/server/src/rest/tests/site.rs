@@ -210,6 +210,7 @@ impl Site {
             before_sha: None,
             source: Source::Push,
             variables: vec![shipway_config::variables::Variable::new("OWN", "value")],
+            inputs: shipway_config::InputValues::new(),
             skip: false,
         };
         match self
