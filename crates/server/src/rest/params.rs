@@ -213,8 +213,8 @@ impl Params {
     pub(super) fn any(&self, name: &str) -> Result<Value, ApiError> {
         let value = self.value(name).cloned();
         let value = value.ok_or_else(|| ApiError::parameter(format!("{name} is missing")))?;
-        match value.to_string().len() > LONGEST_TEXT {
-            true => Err(too_long(name, LONGEST_TEXT)),
+        match value.to_string().len() > crate::limits::TEXT {
+            true => Err(too_long(name, crate::limits::TEXT)),
             false => Ok(value),
         }
     }
@@ -227,9 +227,9 @@ impl Params {
         let map = value.as_object().ok_or_else(|| invalid(name))?;
         if map
             .values()
-            .any(|value| value.to_string().len() > LONGEST_TEXT)
+            .any(|value| value.to_string().len() > crate::limits::TEXT)
         {
-            return Err(too_long(name, LONGEST_TEXT));
+            return Err(too_long(name, crate::limits::TEXT));
         }
         Ok(map.clone().into_iter().collect())
     }
