@@ -62,10 +62,9 @@ impl Checker<'_> {
 
     /// What stands between `${{` and `}}`, where the job has inputs.
     fn inputs(&self, job: &Job) {
-        // Values that do not fit have been told where they stand.
-        if let Err(fault) = job.with_inputs(&InputValues::new())
-            && !matches!(fault, JobInputError::Values(_))
-        {
+        // GitLab refuses names that are no inputs; of anything else only the runner of the job
+        // says what is wrong. Values that do not fit have been told where they stand.
+        if let Err(fault @ JobInputError::Unknown(_)) = job.with_inputs(&InputValues::new()) {
             let text = format!("jobs:{}:inputs {fault}", job.name.to_lowercase());
             let place = Place::job(&job.key, self.report);
             let names: Vec<&str> = job.inputs.keys().map(String::as_str).collect();

@@ -380,7 +380,7 @@ fn inputs_of_jobs() {
         ),
         ("inputs: text", "jobs:x:inputs config should be a hash"),
         (
-            "inputs: {a: {default: b}}, before_script: ['${{ job.inputs.c }}']",
+            "inputs: {a: {default: b}}\nbefore_script: ['${{ job.inputs.c }}']",
             "jobs:x:inputs `${{ job.inputs.c }}` names no input of the job",
         ),
     ]);

@@ -98,8 +98,9 @@ async fn of_a_schedule() {
     let play = async || {
         let path = format!("{one}/play");
         site.post("developer", &path, json!({})).await;
-        let newest = site.get("developer", &format!("{one}/pipelines?sort=desc"));
-        job_of(&site, newest.await.json()[0]["id"].as_i64().unwrap()).await
+        let list = format!("{one}/pipelines?sort=desc");
+        let newest = site.get("developer", &list).await;
+        job_of(&site, newest.json()[0]["id"].as_i64().unwrap()).await
     };
     assert_eq!(play().await, "nightly");
     // A variable leaves them as they are; what is not named stays.
@@ -145,13 +146,9 @@ async fn a_job_asks_for_a_pipeline_with_its_token() {
         .collect();
     assert_eq!(links, [(made["id"].as_i64().unwrap(), job)]);
     // The token of a job that is over opens nothing.
-    let over = site.ask(
-        None,
-        Method::POST,
-        &format!("{path}?token=none&ref=main"),
-        None,
-    );
-    assert_eq!(over.await.status.as_u16(), 404);
+    let address = format!("{path}?token=none&ref=main");
+    let over = site.ask(None, Method::POST, &address, None).await;
+    assert_eq!(over.status.as_u16(), 404);
 }
 
 /// Its jobs have inputs of their own.
