@@ -267,6 +267,11 @@ impl Kept {
             .open(path)
     }
 
+    /// Whether this is the time of a copy.
+    pub(crate) fn is_time_of(self, metadata: &Metadata) -> bool {
+        self.modified.is_none() || self.modified == metadata.modified().ok()
+    }
+
     /// Gives a finished copy its time and mode.
     pub(crate) fn apply(self, target: &File) -> std::io::Result<()> {
         if let Some(modified) = self.modified {

@@ -17,17 +17,17 @@ const MEMORY: u64 = 8 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Tree {
     /// Without symbolic links.
-    from: PathBuf,
+    pub(crate) from: PathBuf,
     /// Relative to `from`, which is the first; a directory comes before those in it.
-    directories: Vec<(PathBuf, Kept)>,
-    files: Vec<(PathBuf, Content)>,
+    pub(crate) directories: Vec<(PathBuf, Kept)>,
+    pub(crate) files: Vec<(PathBuf, Content)>,
     special: usize,
     vanished: usize,
     reflink: Reflink,
 }
 
 #[derive(Debug)]
-enum Content {
+pub(crate) enum Content {
     /// All of it.
     Small(Vec<u8>, Kept),
     /// It is read anew for each copy.
@@ -107,21 +107,32 @@ impl Tree {
             let (name, content) = &self.files[index];
             self.copy_one(name, content, &to.join(name))
         })?;
+        self.finish(to, &mut copied)?;
+        Ok(copied)
+    }
+
+    /// Gives the directories their times and modes, and counts what is no file.
+    pub(crate) fn finish(&self, to: &Path, copied: &mut Copied) -> Result<(), CopyError> {
         copied.directories = self.directories.len().saturating_sub(1);
         copied.special_skipped += self.special;
         copied.vanished += self.vanished;
         // Deepest first and after the files: a directory may be read-only, and writing into
-        // one changes its time.
+        // one changes its time. The top comes last: its `ctime` tells when all was done.
         for (directory, kept) in self.directories.iter().rev() {
             let target = to.join(directory);
             File::open(&target)
                 .and_then(|directory| kept.apply(&directory))
                 .map_err(|error| CopyError::write(&target, error))?;
         }
-        Ok(copied)
+        Ok(())
     }
 
-    fn copy_one(&self, name: &Path, content: &Content, to: &Path) -> Result<Outcome, CopyError> {
+    pub(crate) fn copy_one(
+        &self,
+        name: &Path,
+        content: &Content,
+        to: &Path,
+    ) -> Result<Outcome, CopyError> {
         let write = |error| CopyError::write(to, error);
         match content {
             Content::Small(bytes, kept) => {

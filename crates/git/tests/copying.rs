@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use shipway_git::{Copied, CopyError, CopyMethod, Tree};
-use support::{Sandbox, read};
+use support::{Sandbox, read, state};
 
 fn copy_tree(from: &Path, to: &Path) -> Result<Copied, CopyError> {
     Tree::read(from)?.copy_to(to)
@@ -145,4 +145,188 @@ fn one_tree_makes_many_copies_of_files_of_every_size() {
         std::fs::write(to.join("dir/small"), "changed by a job").unwrap();
     }
     assert_eq!(read(&sandbox.work.join("dir/small")), "s");
+}
+
+#[test]
+fn a_used_copy_is_made_like_new_whatever_was_done_to_it() {
+    type Deed = (&'static str, fn(&Path), usize, usize);
+    let deeds: [Deed; 15] = [
+        ("nothing", |_| {}, 0, 0),
+        // Of the same size, at once, and with the time of before.
+        (
+            "content",
+            |to| {
+                let path = to.join("a");
+                let modified = path.metadata().unwrap().modified().unwrap();
+                std::fs::write(&path, "A").unwrap();
+                let file = std::fs::File::open(&path).unwrap();
+                file.set_modified(modified).unwrap();
+            },
+            1,
+            0,
+        ),
+        (
+            "time",
+            |to| {
+                let file = std::fs::File::open(to.join("a")).unwrap();
+                file.set_modified(UNIX_EPOCH).unwrap();
+            },
+            1,
+            0,
+        ),
+        (
+            "mode",
+            |to| {
+                std::fs::set_permissions(to.join("a"), PermissionsExt::from_mode(0o777)).unwrap();
+            },
+            1,
+            0,
+        ),
+        (
+            "big content",
+            |to| {
+                let mut bytes = std::fs::read(to.join("big")).unwrap();
+                bytes[0] = b'X';
+                std::fs::write(to.join("big"), bytes).unwrap();
+            },
+            1,
+            0,
+        ),
+        (
+            "a file gone",
+            |to| std::fs::remove_file(to.join("dir/b")).unwrap(),
+            1,
+            0,
+        ),
+        (
+            "a file moved",
+            |to| std::fs::rename(to.join("dir/b"), to.join("c")).unwrap(),
+            1,
+            1,
+        ),
+        (
+            "files swapped",
+            |to| {
+                std::fs::rename(to.join("a"), to.join("x")).unwrap();
+                std::fs::rename(to.join("dir/b"), to.join("a")).unwrap();
+                std::fs::rename(to.join("x"), to.join("dir/b")).unwrap();
+            },
+            2,
+            0,
+        ),
+        (
+            "a directory for a file",
+            |to| {
+                std::fs::remove_file(to.join("a")).unwrap();
+                std::fs::create_dir_all(to.join("a/deep")).unwrap();
+            },
+            1,
+            0,
+        ),
+        (
+            "a link for a file",
+            |to| {
+                std::fs::remove_file(to.join("a")).unwrap();
+                symlink("dir/b", to.join("a")).unwrap();
+            },
+            1,
+            0,
+        ),
+        (
+            "a link elsewhere",
+            |to| {
+                std::fs::remove_file(to.join("link")).unwrap();
+                symlink("b", to.join("link")).unwrap();
+            },
+            1,
+            0,
+        ),
+        (
+            "more files",
+            |to| {
+                std::fs::write(to.join("dir/new"), "").unwrap();
+                std::fs::create_dir_all(to.join("build/deep")).unwrap();
+                std::fs::write(to.join("build/deep/out"), "").unwrap();
+                symlink("/", to.join("root")).unwrap();
+            },
+            0,
+            3,
+        ),
+        (
+            "a second name",
+            |to| std::fs::hard_link(to.join("a"), to.join("same")).unwrap(),
+            1,
+            1,
+        ),
+        (
+            "read-only",
+            |to| {
+                std::fs::set_permissions(to.join("dir/b"), PermissionsExt::from_mode(0o400))
+                    .unwrap();
+            },
+            1,
+            0,
+        ),
+        (
+            "the time of a directory",
+            |to| {
+                std::fs::File::open(to.join("dir"))
+                    .unwrap()
+                    .set_modified(UNIX_EPOCH)
+                    .unwrap();
+            },
+            0,
+            0,
+        ),
+    ];
+    let sandbox = Sandbox::bare();
+    sandbox.write("a", "a");
+    sandbox.write("dir/b", "b");
+    sandbox.write("big", &"big ".repeat(10_000));
+    symlink("a", sandbox.work.join("link")).unwrap();
+    let tree = Tree::read(&sandbox.work).unwrap();
+    let to = sandbox.root.join("to");
+    tree.copy_to(&to).unwrap();
+    let fresh = state(&to);
+    for (name, deed, again, removed) in &deeds {
+        let marks = tree.look(&to).unwrap();
+        deed(&to);
+        let renewed = tree.renew(&to, &marks).unwrap();
+        assert_eq!(state(&to), fresh, "{name}");
+        assert_eq!(
+            (renewed.again, renewed.removed),
+            (*again, *removed),
+            "{name}"
+        );
+        assert_eq!(
+            (renewed.copied.files, renewed.copied.links),
+            (3, 1),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_copy_whose_directories_were_changed_is_not_made_like_new() {
+    let deeds: [fn(&Path); 3] = [
+        |to| std::fs::remove_dir_all(to.join("dir")).unwrap(),
+        |to| {
+            std::fs::rename(to.join("dir"), to.join("other")).unwrap();
+            symlink("other", to.join("dir")).unwrap();
+        },
+        |to| {
+            std::fs::set_permissions(to.join("dir"), PermissionsExt::from_mode(0o700)).unwrap();
+        },
+    ];
+    let sandbox = Sandbox::bare();
+    sandbox.write("dir/b", "b");
+    let tree = Tree::read(&sandbox.work).unwrap();
+    for (number, deed) in deeds.iter().enumerate() {
+        let to = sandbox.root.join(format!("to-{number}"));
+        tree.copy_to(&to).unwrap();
+        let marks = tree.look(&to).unwrap();
+        deed(&to);
+        let error = tree.renew(&to, &marks).unwrap_err();
+        assert!(matches!(error, CopyError::Read { .. }), "{number}: {error}");
+    }
 }

@@ -8,9 +8,9 @@ use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::aside::Aside;
+use shipway_git::{Marks, Tree};
 
 /// Why a job has no directories.
 #[derive(Debug, thiserror::Error)]
@@ -50,8 +50,8 @@ struct Slot {
     path: PathBuf,
     lock_path: PathBuf,
     ready: Option<Ready>,
-    /// What its jobs left: `<builds>/<slot>.left`.
-    left: Aside,
+    /// What its project directory holds, where that is a used copy of a snapshot.
+    copy: Option<SnapshotCopy>,
     _lock: File,
 }
 
@@ -82,8 +82,17 @@ pub(crate) struct JobDirectory {
     pub project: PathBuf,
     /// File variables and `GITLAB_ENV`.
     pub temporary: PathBuf,
+    /// What the project directory held before the job began its work.
+    pub copy: Option<SnapshotCopy>,
     held: Slot,
     made: Vec<(PathBuf, Traits)>,
+}
+
+/// A copy of a snapshot, and how it looked when it was fresh.
+#[derive(Debug)]
+pub(crate) struct SnapshotCopy {
+    pub tree: Arc<Tree>,
+    pub marks: Marks,
 }
 
 /// `group/project` as a path that stays below the directory it is joined to.
@@ -147,16 +156,17 @@ impl Slots {
             let found = idle.iter().position(|slot| slot.number == number);
             found.map(|index| idle.swap_remove(index))
         };
-        let slot = match idle {
+        let mut slot = match idle {
             Some(slot) => slot,
             None => Slot::lock(&self.builds, number)?,
         };
+        slot.copy = None;
         let ready = Ready::make(&slot.path, slot.path.join(&project), self.keep)?;
         Ok(slot.into_directory(ready))
     }
 
     /// Empties the directories, the project's only where it is not kept, and takes the slot
-    /// back.
+    /// back. A copy of a snapshot stays as the job left it, for the next to be made like new.
     pub(crate) fn release(&self, directory: JobDirectory) -> Result<(), DirectoryError> {
         let mut slot = directory.held;
         let ready = Ready {
@@ -167,10 +177,11 @@ impl Slots {
         if self.keep {
             remove_tree(&ready.temporary)?;
         } else if ready
-            .empty(&slot.path, &mut slot.left)
+            .empty(&slot.path, directory.copy.is_none())
             .is_ok_and(|emptied| emptied)
         {
             slot.ready = Some(ready);
+            slot.copy = directory.copy;
         } else {
             remove_tree(&slot.path)?;
         }
@@ -185,11 +196,7 @@ impl Slots {
 
 impl Drop for Slots {
     fn drop(&mut self) {
-        for mut slot in std::mem::take(&mut *self.idle()) {
-            if let Err(error) = slot.left.remove() {
-                tracing::warn!(%error, "what jobs left stays");
-                continue;
-            }
+        for slot in std::mem::take(&mut *self.idle()) {
             if !self.keep
                 && let Err(error) = remove_tree(&slot.path)
             {
@@ -216,7 +223,7 @@ impl Slot {
                     number,
                     path: builds.join(name),
                     ready: None,
-                    left: Aside::new(left_of(&lock_path)),
+                    copy: None,
                     lock_path,
                     _lock: lock,
                 });
@@ -231,8 +238,10 @@ impl Slot {
             project: ready.project,
             temporary: ready.temporary,
             made: ready.made,
+            copy: self.copy,
             held: Self {
                 ready: None,
+                copy: None,
                 ..self
             },
         }
@@ -270,17 +279,16 @@ impl Ready {
         self.project.is_dir() && self.temporary.is_dir()
     }
 
-    /// Empties the project's and the temporary directory. Whether the rest is as it was made;
+    /// Empties the project's directory if told to, and the temporary one. Whether the rest is as it was made;
     /// else the job changed what is not its own, and the whole slot has to go.
-    fn empty(&self, slot: &Path, left: &mut Aside) -> std::io::Result<bool> {
+    fn empty(&self, slot: &Path, project_too: bool) -> std::io::Result<bool> {
         for (path, traits) in &self.made {
             if Traits::of(path)? != *traits {
                 return Ok(false);
             }
         }
-        if std::fs::read_dir(&self.project)?.next().is_some() {
-            left.take(&self.project)?;
-            std::fs::create_dir(&self.project)?;
+        if project_too {
+            empty(&self.project)?;
         }
         empty(&self.temporary)?;
         let ours = |path: &Path| self.made.iter().any(|(ours, _)| ours == path);
@@ -332,18 +340,12 @@ pub(crate) fn abandoned_slots(builds: &Path) -> Vec<(PathBuf, File)> {
 /// Removes an abandoned slot, its lock file last. With `keep` the directories stay for the
 /// next job.
 pub(crate) fn remove_abandoned(slot: &Path, lock: File, keep: bool) -> Result<(), DirectoryError> {
-    remove_tree(&left_of(slot))?;
     if !keep {
         remove_tree(slot)?;
     }
     let _ = std::fs::remove_file(slot.with_extension("lock"));
     drop(lock);
     Ok(())
-}
-
-/// Where a slot, of which this is a path, puts aside what its jobs left.
-fn left_of(slot: &Path) -> PathBuf {
-    slot.with_extension("left")
 }
 
 /// The lock, or `None` while another holds it.
@@ -452,7 +454,11 @@ pub(crate) fn open_to_everyone(path: &Path) -> std::io::Result<()> {
     } else {
         0
     };
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode | 0o666 | search))?;
+    let open = mode | 0o666 | search;
+    // What is open already keeps its `ctime`, by which a copy is known to be unchanged.
+    if open != mode {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(open))?;
+    }
     if metadata.is_dir() {
         for entry in std::fs::read_dir(path)? {
             open_to_everyone(&entry?.path())?;

@@ -369,6 +369,12 @@ impl<'a> Job<'a> {
         self.log.close_section(name).await;
     }
 
+    pub(crate) fn directory_mut(&mut self) -> Result<&mut JobDirectory, Failure> {
+        self.directory
+            .as_mut()
+            .map_err(|error| Failure::system(&*error))
+    }
+
     pub(crate) fn directory(&self) -> Result<&JobDirectory, Failure> {
         self.directory
             .as_ref()

@@ -13,7 +13,6 @@
 
 mod archive;
 mod artifacts;
-mod aside;
 mod cache;
 mod config;
 mod control;

@@ -1,11 +1,12 @@
 //! Stage `get_sources`: what the job finds in its project directory.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use shipway_git::{CopyMethod, Tree};
+use shipway_git::{Copied, CopyMethod, Renewed, Tree};
 
 use crate::control::Request;
-use crate::directory;
+use crate::directory::{self, SnapshotCopy};
 use crate::executor::Executor;
 use crate::failure::Failure;
 use crate::job::Job;
@@ -59,13 +60,18 @@ impl Job<'_> {
         strategy: Strategy,
     ) -> Result<(), Failure> {
         if strategy == Strategy::None {
+            if self.directory()?.copy.is_some() {
+                // Another job's copy is none of its business.
+                self.clear_project().await?;
+            }
             self.log.line("Skipping Git repository setup").await;
             return Ok(());
         }
         self.run_hook(executor, "pre_get_sources_script").await?;
         match (strategy, self.sources) {
             (Strategy::Fetch | Strategy::Clone, Sources::Directory { snapshot, .. }) => {
-                self.copy(Arc::clone(snapshot)).await?;
+                let to_others = executor.runs_as_other_user();
+                self.copy(Arc::clone(snapshot), to_others).await?;
             }
             (Strategy::Fetch, Sources::Git) => self.fetch_git(false).await?,
             (Strategy::Clone, Sources::Git) => self.fetch_git(true).await?,
@@ -79,28 +85,34 @@ impl Job<'_> {
         self.run_hook(executor, "post_get_sources_script").await
     }
 
-    async fn copy(&mut self, snapshot: Arc<Tree>) -> Result<(), Failure> {
-        let project = self.directory()?.project.clone();
-        let copied = blocking(move || {
-            // Links that an earlier job or a hook left in there would lead the copy astray.
-            directory::clear(&project).map_err(|error| Failure::system(&error))?;
-            let copied = snapshot.copy_to(&project);
-            copied.map_err(|error| Failure::system(&error))
+    /// Makes what an earlier job left of the snapshot like new, or copies it anew.
+    async fn copy(&mut self, snapshot: Arc<Tree>, to_others: bool) -> Result<(), Failure> {
+        let directory = self.directory_mut()?;
+        let (project, earlier) = (directory.project.clone(), directory.copy.take());
+        let (provided, copy) = blocking(move || {
+            let provided = provide(&snapshot, &project, earlier)?;
+            if to_others {
+                directory::open_to_everyone(&project).map_err(|error| Failure::system(&error))?;
+            }
+            // A copy that cannot be looked at is removed after the job.
+            let marks = snapshot.look(&project).ok();
+            let copy = marks.map(|marks| SnapshotCopy {
+                tree: snapshot,
+                marks,
+            });
+            Ok((provided, copy))
         })
         .await?;
-        let how = match copied.method {
-            CopyMethod::Copy => "",
-            _ => ", sharing blocks with the snapshot",
-        };
-        self.log
-            .line(&format!("Copied {} files{how}", copied.files))
-            .await;
+        self.directory_mut()?.copy = copy;
+        self.log.line(&provided.to_string()).await;
         Ok(())
     }
 
     /// Empties the project directory.
     async fn clear_project(&mut self) -> Result<(), Failure> {
-        let project = self.directory()?.project.clone();
+        let directory = self.directory_mut()?;
+        directory.copy = None;
+        let project = directory.project.clone();
         blocking(move || directory::clear(&project))
             .await
             .map_err(|error| Failure::system(&error))
@@ -136,4 +148,50 @@ impl Job<'_> {
         executor.reclaim().await.map_err(executor_failure)?;
         Ok(())
     }
+}
+
+/// How the snapshot came into the project directory.
+enum Provided {
+    Renewed(Renewed),
+    Copied(Copied),
+}
+
+impl std::fmt::Display for Provided {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Renewed(renewed) => write!(
+                formatter,
+                "Kept {} files of the job before, copied {} and removed {}",
+                (renewed.copied.files + renewed.copied.links).saturating_sub(renewed.again),
+                renewed.again,
+                renewed.removed
+            ),
+            Self::Copied(copied) => {
+                let how = match copied.method {
+                    CopyMethod::Copy => "",
+                    _ => ", sharing blocks with the snapshot",
+                };
+                write!(formatter, "Copied {} files{how}", copied.files)
+            }
+        }
+    }
+}
+
+fn provide(
+    snapshot: &Arc<Tree>,
+    project: &Path,
+    earlier: Option<SnapshotCopy>,
+) -> Result<Provided, Failure> {
+    let renewed = earlier
+        .filter(|earlier| Arc::ptr_eq(&earlier.tree, snapshot))
+        .and_then(|earlier| snapshot.renew(project, &earlier.marks).ok());
+    if let Some(renewed) = renewed {
+        return Ok(Provided::Renewed(renewed));
+    }
+    // Links that an earlier job or a hook left in there would lead the copy astray.
+    directory::clear(project).map_err(|error| Failure::system(&error))?;
+    let copied = snapshot.copy_to(project);
+    copied
+        .map(Provided::Copied)
+        .map_err(|error| Failure::system(&error))
 }

@@ -157,3 +157,27 @@ pub(crate) fn names(top: &Path) -> Vec<String> {
 pub(crate) fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
+
+/// What is below a directory: its kind and mode, its time, and its content.
+pub(crate) fn state(path: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(path).expect("directory") {
+        let path = entry.expect("entry").path();
+        let metadata = path.symlink_metadata().expect("metadata");
+        let content = match metadata.is_file() {
+            true => read(&path),
+            false => format!("{:?}", std::fs::read_link(&path).ok()),
+        };
+        let (mode, modified) = (metadata.mode(), (metadata.mtime(), metadata.mtime_nsec()));
+        let modified = (!metadata.is_symlink()).then_some(modified);
+        found.push(format!(
+            "{} {mode:o} {modified:?} {content}",
+            path.display()
+        ));
+        if metadata.is_dir() {
+            found.extend(state(&path));
+        }
+    }
+    found.sort();
+    found
+}

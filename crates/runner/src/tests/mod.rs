@@ -7,6 +7,7 @@ mod git;
 mod git_server;
 mod services;
 mod shell;
+mod sources;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
