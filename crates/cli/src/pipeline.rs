@@ -304,7 +304,7 @@ pub(crate) fn dry_run(
             }
         })
         .collect();
-    loaded.diagnostics.extend(config.doubts());
+    loaded.diagnostics.extend(config.doubts(&loaded.files));
     loaded.diagnostics.extend(diagnostics);
     loaded.config = None;
     Ok(loaded)

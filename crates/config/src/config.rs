@@ -69,10 +69,11 @@ impl Config {
     }
 
     /// What GitLab accepts and surely nobody means, as warnings: rules that can never match, two
-    /// pipelines of one push, unused hidden jobs, undefined variables, artifacts that nobody
-    /// makes. A run does not ask for them.
-    pub fn doubts(&self) -> Vec<Diagnostic> {
-        doubts::find(self, &self.tree, &self.unused)
+    /// pipelines of one push, unused hidden jobs, undefined variables, numbers that lose a zero,
+    /// patterns in quotes, artifacts that nobody makes. A run does not ask for them. `files` are
+    /// those of the load.
+    pub fn doubts(&self, files: &Files) -> Vec<Diagnostic> {
+        doubts::find(self, &self.tree, files, &self.unused)
     }
 
     /// The merged configuration as YAML and JSON, with the places its parts came from.

@@ -61,7 +61,7 @@ pub(crate) fn lint(args: &LintArgs) -> Result<u8, Fault> {
     };
     let valid = loaded.config.is_some();
     if let Some(config) = &loaded.config {
-        loaded.diagnostics.extend(config.doubts());
+        loaded.diagnostics.extend(config.doubts(&loaded.files));
     }
     let of = |severity| {
         let found = loaded.diagnostics.iter();

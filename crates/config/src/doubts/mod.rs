@@ -2,18 +2,25 @@
 
 mod circles;
 mod misspelt;
+mod patterns;
 mod predefined;
 mod rules;
+mod scalars;
 mod unused;
 mod variables;
 
 use crate::yaml::{Map, get};
-use crate::{Config, Diagnostic, Job, Span};
+use crate::{Config, Diagnostic, Files, Job, Span};
 
 pub(crate) use unused::hidden_jobs;
 
 /// All doubts about a configuration without faults, in the order of the file.
-pub(crate) fn find(config: &Config, tree: &Map, unused: &[(String, Span)]) -> Vec<Diagnostic> {
+pub(crate) fn find(
+    config: &Config,
+    tree: &Map,
+    files: &Files,
+    unused: &[(String, Span)],
+) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (name, span) in unused {
         found.push(
@@ -27,6 +34,8 @@ pub(crate) fn find(config: &Config, tree: &Map, unused: &[(String, Span)]) -> Ve
     rules::duplicate_pipelines(config, &mut found);
     let defined = variables::defined(config);
     variables::undefined(config, &defined, &mut found);
+    patterns::as_texts(config, &mut found);
+    scalars::turned(tree, files, &mut found);
     misspelt::texts(tree, &defined, &mut found);
     circles::variables(config, &mut found);
     artifacts(config, tree, &mut found);

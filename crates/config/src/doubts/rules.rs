@@ -228,6 +228,7 @@ pub(super) fn duplicate_pipelines(config: &Config, found: &mut Vec<Diagnostic>) 
         return;
     }
     let twice: Vec<&Job> = super::jobs(config)
+        .filter(|job| !is_told(config, job))
         .filter(|job| runs(config, job, &PUSH) && runs(config, job, &MERGE_REQUEST))
         .collect();
     let Some(first) = twice.first() else { return };
@@ -266,6 +267,16 @@ pub(super) fn duplicate_pipelines(config: &Config, found: &mut Vec<Diagnostic>) 
         .job(first.key.as_str())
         .keyword(keyword),
     );
+}
+
+/// Whether GitLab's own warning has told it: the last rule has no condition.
+fn is_told(config: &Config, job: &Job) -> bool {
+    let has_workflow = config
+        .workflow
+        .as_ref()
+        .is_some_and(|one| one.rules.is_some());
+    let last = job.rules.as_ref().and_then(|rules| rules.last());
+    !has_workflow && last.is_some_and(|rule| rule.is_only_when() && rule.when != Some(When::Never))
 }
 
 fn has_pipeline(config: &Config, facts: &[(&str, &str)]) -> bool {

@@ -112,15 +112,15 @@ pub(super) fn defined(config: &Config) -> HashSet<&str> {
 
 /// An `if` of the file.
 #[derive(Clone, Copy)]
-struct Condition<'c> {
-    text: &'c str,
-    span: Span,
+pub(super) struct Condition<'c> {
+    pub(super) text: &'c str,
+    pub(super) span: Span,
     /// `None` in `workflow`.
     job: Option<&'c str>,
 }
 
 impl Condition<'_> {
-    fn doubt(&self, text: String) -> Diagnostic {
+    pub(super) fn doubt(&self, text: String) -> Diagnostic {
         let doubt = Diagnostic::warning(text, self.span).label("neither here nor by GitLab");
         match self.job {
             Some(job) => doubt.job(job).keyword("rules:if"),
@@ -130,7 +130,7 @@ impl Condition<'_> {
 }
 
 /// Every `if` of the file with its place and its job.
-fn conditions(config: &Config) -> Vec<Condition<'_>> {
+pub(super) fn conditions(config: &Config) -> Vec<Condition<'_>> {
     let mut all = Vec::new();
     let workflow = config.workflow.as_ref().and_then(|one| one.rules.as_ref());
     for (index, rule) in workflow.into_iter().flatten().enumerate() {

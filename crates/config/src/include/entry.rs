@@ -322,7 +322,13 @@ fn without_kind(node: &Node, map: &Map) -> Fault {
         KINDS.join("`, `")
     );
     Fault {
-        hint: crate::suggest(first, KINDS).map(|near| format!("did you mean `{near}`?")),
+        hint: match first {
+            "file" | "path" => Some(
+                "a file of this project is `local`; `file` is one of another, beside `project`"
+                    .to_owned(),
+            ),
+            _ => crate::suggest(first, KINDS).map(|near| format!("did you mean `{near}`?")),
+        },
         ..Fault::new(node.span, text)
     }
 }

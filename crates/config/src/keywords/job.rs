@@ -69,12 +69,13 @@ pub(crate) fn job(
         Kind::Trigger => flow::when_of_trigger(map, &at),
         _ => flow::when(map, &at),
     };
-    let commands = value(map, "script").and_then(|node| {
-        let commands = script::commands(node, &at.key("script"))?;
-        if commands.is_empty() {
-            at.attribute(node, "script", "can't be blank");
+    let commands = get(map, "script").and_then(|Entry { node, .. }| {
+        if is_blank(node) && kind == Kind::Commands && get(map, "run").is_none() {
+            at.attribute(node, "script", "can't be blank")
+                .hint("write at least one command, `script: [\"true\"]` for example");
+            return None;
         }
-        Some(commands)
+        script::commands(node, &at.key("script"))
     });
     let needs = value(map, "needs").and_then(|node| {
         let at = at.key("needs");
@@ -178,7 +179,13 @@ fn check_name(key: &Key, entry: &Entry, at: &Place<'_>) -> bool {
     if !key.is_text() {
         at.attribute(&name, "name", "should be a symbol")
             .label("not a text for YAML")
-            .hint(format!("put the name in quotes: '{}'", key.as_str()));
+            .hint(match key.as_str() {
+                // `on`, `yes` and others are the same to YAML.
+                word @ ("true" | "false") => {
+                    format!("put the name in quotes: without them it is the boolean {word}")
+                }
+                name => format!("put the name in quotes: '{name}'"),
+            });
         return false;
     }
     if key.as_str().is_empty() {
@@ -251,7 +258,23 @@ fn check_extends(map: &Map, at: &Place<'_>) {
     }
 }
 
-/// A last rule without a condition lets a push run both a branch and a merge request
+/// Nothing, a text of blanks, or a list without items, as Ruby takes it.
+fn is_blank(node: &Node) -> bool {
+    match node.as_text() {
+        Some(text) => text.trim().is_empty(),
+        None => node.is_null() || node.as_list().is_some_and(<[Node]>::is_empty),
+    }
+}
+
+/// The last rule, which may stand in a list that was referred to.
+fn last_item(node: &Node) -> &Node {
+    match node.as_list().and_then(<[Node]>::last) {
+        Some(last) => last_item(last),
+        None => node,
+    }
+}
+
+/// A last rule with nothing but `when` lets a push run both a branch and a merge request
 /// pipeline. GitLab warns; it is no fault.
 fn warn_of_double_pipelines(
     node: Option<&Node>,
@@ -265,16 +288,20 @@ fn warn_of_double_pipelines(
     let Some(last) = rules.last() else {
         return;
     };
-    let open = last.condition.is_none() && last.when.is_some_and(|when| when != When::Never);
-    if open && !around.has_workflow_rules {
+    let is_open = last.is_only_when() && last.when != Some(When::Never);
+    if is_open && !around.has_workflow_rules {
         let text = format!(
             "jobs:{} may allow multiple pipelines to run for a single action due to \
              `rules:when` clause with no `workflow:rules`",
             job.name.to_lowercase()
         );
-        at.message(node.span, text)
+        at.message(last_item(node).span, text)
             .warning()
             .label("the last rule has no condition")
-            .hint("add `workflow:rules` that choose branch or merge request pipelines");
+            .hint(
+                "add `workflow:rules` that choose branch or merge request pipelines; a first rule \
+                 `if: $CI_COMMIT_BRANCH && $CI_OPEN_MERGE_REQUESTS && $CI_PIPELINE_SOURCE == \"push\"` \
+                 with `when: never` prevents two of one push",
+            );
     }
 }

@@ -9,6 +9,7 @@ mod environment;
 mod failure;
 mod flow;
 pub(crate) mod header;
+mod hints;
 mod hooks;
 mod id_tokens;
 mod image;

@@ -4,11 +4,12 @@
 //! `config` where the value of the entry itself is wrong or the name of the attribute where
 //! that is, and the reason; then it turns the whole into lower case.
 
+use super::hints;
 use super::report::{Fault, Report};
 use super::values::{string_or_strings, strings, value};
 use crate::expression::ExpressionError;
 use crate::yaml::{Map, Node};
-use crate::{Diagnostic, Severity, Span, suggest};
+use crate::{Diagnostic, Severity, Span};
 
 /// The keys of a map: those that are understood, and those that GitLab knows and we do not
 /// yet.
@@ -149,7 +150,13 @@ impl<'p> Place<'p> {
     /// An attribute of this entry is wrong: `… expire in should be a duration`.
     pub(crate) fn attribute(&self, node: &Node, name: &str, reason: &str) -> Fault<'p> {
         let text = format!("{} {} {reason}", self.location(), name.replace('_', " "));
-        self.fault(node.span, text).got(node).below(name)
+        let fault = self.fault(node.span, text).got(node).below(name);
+        let is_missing =
+            reason == "can't be blank" && node.as_map().is_some_and(|map| !map.is_empty());
+        match is_missing {
+            true => fault.label(format!("lacks `{name}`")),
+            false => fault,
+        }
     }
 
     /// Whether a text is an expression of `rules:if`.
@@ -238,7 +245,7 @@ impl<'p> Place<'p> {
             }
             unknown.push((name, entry.key_span));
         }
-        let Some(&(first, span)) = unknown.first() else {
+        let Some(&(_, span)) = unknown.first() else {
             return;
         };
         let names: Vec<&str> = unknown.iter().map(|(name, _)| *name).collect();
@@ -255,11 +262,9 @@ impl<'p> Place<'p> {
         for (_, span) in &unknown[1..] {
             fault = fault.related(*span, "unknown too");
         }
-        let candidates = keys.known.iter().chain(keys.later).copied();
-        if let Some(near) = suggest(first, candidates) {
-            fault.hint(format!("did you mean `{near}`?"));
-        } else if first == "<<" {
-            fault.hint("a merge key takes a map, an alias of one, or a list of them");
+        let known = keys.known.iter().chain(keys.later).copied();
+        if let Some(hint) = hints::unknown_keys(&self.location(), &names, known) {
+            fault.hint(hint);
         }
     }
 

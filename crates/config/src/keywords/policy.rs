@@ -1,8 +1,8 @@
 //! `only` and `except`.
 
-use super::paths;
 use super::place::{Keys, Place};
 use super::values::{strings, value};
+use super::{hints, paths};
 use crate::yaml::{Map, Node};
 use crate::{Policy, refs};
 
@@ -113,7 +113,8 @@ fn conditions(map: &Map, at: &Place<'_>) -> Option<Vec<String>> {
     for (text, node) in texts.iter().zip(nodes) {
         if let Err(error) = at.check_expression(text) {
             at.attribute(node, "variables", "invalid expression syntax")
-                .label(error.message.clone());
+                .label(error.message.clone())
+                .hint(hints::expression(text));
         }
     }
     Some(texts)

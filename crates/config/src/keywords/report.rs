@@ -102,11 +102,19 @@ impl Fault<'_> {
         })
     }
 
-    /// Labels the caret with what stands there, and knows the usual cure.
+    /// Labels the caret with what stands there where its kind is wrong, and knows the usual cure.
     pub(super) fn got(self, node: &Node) -> Self {
+        const KINDS: [&str; 6] = ["string", "hash", "array", "boolean", "integer", "number"];
         let wants_text = |message: &str| message.contains("string");
         self.change(|diagnostic| {
-            diagnostic.label = Some(format!("this is {}", node.kind()));
+            let is_scalar = matches!(
+                node.value,
+                Value::Text(_) | Value::Integer(_) | Value::Float(_)
+            );
+            let is_of_kind = KINDS.iter().any(|kind| diagnostic.message.contains(kind));
+            if is_of_kind || !is_scalar {
+                diagnostic.label = Some(format!("this is {}", node.kind()));
+            }
             if matches!(
                 node.value,
                 Value::Integer(_) | Value::Float(_) | Value::Bool(_)

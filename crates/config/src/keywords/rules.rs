@@ -1,6 +1,7 @@
 //! `rules` of jobs.
 
 use super::flow::start_in;
+use super::hints;
 use super::needs;
 use super::place::{Keys, Place};
 use super::values::{flattened, value};
@@ -155,7 +156,7 @@ pub(crate) fn condition(map: &Map, at: &Place<'_>) -> Option<String> {
         Err(error) => {
             at.attribute(node, "if", reason)
                 .label(error.message)
-                .hint(expression_hint(text));
+                .hint(hints::expression(text));
             None
         }
     }
@@ -185,17 +186,5 @@ fn warn_of_booleans(text: &str, node: &Node, at: &Place<'_>) {
             .warning()
             .label("variables are texts, so they never equal it")
             .hint("put it in quotes: `== \"true\"`");
-    }
-}
-
-fn expression_hint(text: &str) -> &'static str {
-    if text.contains("(?") {
-        "the dialect is RE2, which has no look-ahead, look-behind or back-references"
-    } else if text.contains("${") {
-        "variables are written `$NAME` here, never `${NAME}`"
-    } else if text.contains(" = ") {
-        "equality is written `==`"
-    } else {
-        "values are `$NAME`, quoted texts, `null` and `/patterns/`; operators are ==, !=, =~, !~, &&, ||"
     }
 }

@@ -28,6 +28,18 @@ pub struct Rule {
     pub interruptible: Option<bool>,
 }
 
+impl Rule {
+    /// Whether it has `when` and nothing else, so that it always matches.
+    pub(crate) fn is_only_when(&self) -> bool {
+        self.when.is_some()
+            && *self
+                == Self {
+                    when: self.when,
+                    ..Self::default()
+                }
+    }
+}
+
 /// `only` or `except`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Policy {

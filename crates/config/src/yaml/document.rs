@@ -309,13 +309,23 @@ fn syntax_hint(problem: &str, text: &str, span: Span) -> Option<&'static str> {
     if indentation.contains('\t') || text[span.start..].starts_with('\t') {
         return Some("YAML does not allow tabs for indentation; use spaces");
     }
+    if indentation.contains(|c: char| !c.is_ascii()) {
+        return Some(
+            "the indentation has a blank that is no space, often a copied U+00A0; use spaces",
+        );
+    }
     if problem.starts_with("mapping values are not allowed") {
         return Some("put the value in quotes if it contains `: `, or check the indentation");
     }
     if problem.contains("found character that cannot start any token") {
         return Some("put a value that starts with this character in quotes");
     }
-    if problem.contains("did not find expected key") {
+    if problem.contains("did not find expected") {
+        if text[line_start..span.start].contains('"') {
+            return Some(
+                "a quote inside of double quotes is written `\\\"`; or take single quotes outside",
+            );
+        }
         return Some("check the indentation and the quotes of this line and the one before");
     }
     problem

@@ -249,6 +249,8 @@ fn scripts() {
             &format!("2:21 jobs:a:script {text}"),
         ),
         ("a: {script: []}", "1:13 jobs:a script can't be blank"),
+        ("a: {script: ''}", "1:13 jobs:a script can't be blank"),
+        ("a: {script: ~}", "1:13 jobs:a script can't be blank"),
     ]);
     let hint = load_text("a: {script: [echo key: value]}").diagnostics[0]
         .hint

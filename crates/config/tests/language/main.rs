@@ -3,6 +3,7 @@
 mod artifacts;
 mod basics;
 mod delivery;
+mod doubts;
 mod environment;
 mod extends;
 mod flow;

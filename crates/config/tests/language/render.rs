@@ -78,3 +78,94 @@ fn a_huge_value_is_cut() {
     let text = render(&loaded.diagnostics[0], &loaded.files, false);
     assert!(text.len() < 10_000, "{}", text.len());
 }
+
+/// What is usually done wrong, with the label at the caret and the cure.
+#[test]
+fn typical_mistakes_have_a_cure() {
+    for (yaml, label, hint) in [
+        (
+            "a: {script: m, when: on_sucess}",
+            None,
+            "did you mean `on_success`?",
+        ),
+        (
+            "a: {script: m, timeout: 3 hors}",
+            None,
+            "write a duration with its unit",
+        ),
+        (
+            "a: {script: m, artifacts: {path: x, expires_in: 1 day}}",
+            Some("unknown key"),
+            "did you mean `paths` and `expire_in`?",
+        ),
+        (
+            "a: {script: m}\nb: {script: m, needs: [{name: a}]}",
+            Some("unknown key"),
+            "did you mean `job`?",
+        ),
+        (
+            "a: {script: m, trigger: {include: c.yml}}",
+            Some("unknown key"),
+            "a job has either `script` or `trigger`",
+        ),
+        (
+            "a: {trigger: {project: p/q, include: c.yml}}",
+            Some("unknown key"),
+            "a trigger has either `include` or `project`",
+        ),
+        (
+            "default: {stage: build}\na: {script: m}",
+            Some("unknown key"),
+            "`stage` has no default; it belongs to a job",
+        ),
+        (
+            "a: {script: m, only: {variables: ['$B =~ /x/y/']}}",
+            None,
+            "a slash inside of a pattern is written `\\/`",
+        ),
+        (
+            "a: {script: m, rules: [{if: $A and $B}]}",
+            None,
+            "`and` is written `&&`",
+        ),
+        (
+            "include: [{file: ci/x.yml}]",
+            None,
+            "a file of this project is `local`",
+        ),
+        (
+            "on: [push]",
+            Some("not a text for YAML"),
+            "without them it is the boolean true",
+        ),
+        (
+            "a: {script: m, release: {description: d}}",
+            Some("lacks `tag_name`"),
+            "",
+        ),
+        (
+            "a:\n  script:\n    - \"echo \"b\"\"\n",
+            None,
+            "a quote inside of double quotes",
+        ),
+        (
+            "a:\n  script:\n    - m\n   \u{a0}- n\n",
+            None,
+            "often a copied U+00A0",
+        ),
+    ] {
+        let loaded = load_text(yaml);
+        let first = &loaded.diagnostics[0];
+        assert!(first.is_error(), "{yaml}");
+        if let Some(label) = label {
+            assert_eq!(first.label.as_deref(), Some(label), "{yaml}");
+        }
+        let is_about_the_kind = first
+            .label
+            .as_deref()
+            .is_some_and(|text| text.starts_with("this is "));
+        assert!(!is_about_the_kind, "{yaml}: {:?}", first.label);
+        let told = first.hint.as_deref().unwrap_or_default();
+        assert!(told.contains(hint), "{yaml}: {told}");
+    }
+}

@@ -217,6 +217,9 @@ fn a_last_rule_without_condition_is_warned_of() {
         ("", "{when: on_success}", true),
         ("", "{when: never}", false),
         ("", "{if: $A, when: always}", false),
+        ("", "{exists: [Dockerfile], when: always}", false),
+        ("", "{when: manual, allow_failure: true}", false),
+        ("", "[{if: $A}, {when: always}]", true),
         (
             "workflow: {rules: [{when: always}]}\n",
             "{when: always}",
@@ -226,6 +229,13 @@ fn a_last_rule_without_condition_is_warned_of() {
         let yaml = format!("{workflow}{}", with_job(&format!("rules: [{rule}]")));
         assert_eq!(!warnings(&yaml).is_empty(), expected, "{yaml}");
     }
+    // The caret is at that rule, however deep the list is in which it stands.
+    let yaml = "a:\n  script: m\n  rules:\n    - if: $A\n    - - if: $B\n      - when: always\n";
+    assert!(
+        warnings(yaml)[0].starts_with("6:9 "),
+        "{:?}",
+        warnings(yaml)
+    );
 }
 
 #[test]
