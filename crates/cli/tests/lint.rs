@@ -106,6 +106,14 @@ fn lint_warns_of_what_is_not_meant() {
             "variable `CI_COMIT_TAG` is never defined",
         ),
         (
+            "variables: {PYTHON: 3.10}\na: {script: x}",
+            "variable `PYTHON` is `3.1`, not `3.10`",
+        ),
+        (
+            "a: {script: x, rules: [{if: '$CI_COMMIT_TAG =~ \"^v\"'}]}",
+            "a pattern in quotes is taken for a text",
+        ),
+        (
             "a: {script: x, rules: [{if: '$LEVEL == \"3\"'}]}",
             "variable `LEVEL` is never defined",
         ),

@@ -3,8 +3,8 @@
 use crate::ProjectFiles;
 use crossbeam_channel::{Receiver, Sender};
 use shipway_config::{
-    Config, Limits, LoadContext, Loaded, OtherProject, OtherProjectError, ProjectRequest,
-    RemoteError, Source, SourceError,
+    Limits, LoadContext, Loaded, OtherProject, OtherProjectError, ProjectRequest, RemoteError,
+    Source, SourceError,
 };
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -76,7 +76,8 @@ fn load(check: &Check, files: &ProjectFiles) -> Result<Loaded, String> {
     let text = source.local(file).map_err(|error| error.to_string())?;
     let (limits, context) = (Limits::default(), LoadContext::default());
     let mut loaded = shipway_config::load_for(file, &text, &source, &limits, &context);
-    let doubts = loaded.config.as_ref().map(Config::doubts);
+    let doubts = loaded.config.as_ref();
+    let doubts = doubts.map(|config| config.doubts(&loaded.files));
     loaded.diagnostics.extend(doubts.unwrap_or_default());
     Ok(loaded)
 }

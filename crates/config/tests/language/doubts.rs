@@ -9,7 +9,7 @@ fn doubts(yaml: &str) -> Vec<(String, String)> {
     let doubts = config.doubts(&loaded.files).into_iter();
     doubts
         .map(|doubt| {
-            let span = doubt.span.unwrap();
+            let span = doubt.span.expect("doubts have places");
             let place = format!("{}:{} {}", span.line, span.column, doubt.message);
             (place, doubt.hint.unwrap_or_default())
         })
