@@ -13,6 +13,7 @@ use crate::duration;
 use crate::failure::{Failure, with_causes};
 use crate::files::{self, Note, Stop, Wanted};
 use crate::job::Job;
+use crate::meter::{self, Meter, metered};
 use crate::transfer::Transfer;
 
 /// Between the first two attempts at a download; it doubles …
@@ -71,6 +72,13 @@ impl Job<'_> {
         let file = self.temporary_file()?;
         let (source, job) = (self.source, self.payload.id);
         let download = source.download_artifact(job, dependency, file.path());
+        let meter = Meter {
+            what: "Downloading artifacts",
+            arriving: Some(file.path().to_owned()),
+            total: (dependency.artifacts_file.as_ref()).map_or(0, |file| file.size),
+        };
+        let mut log = self.log.clone();
+        let download = metered(&mut log, self.meter_frequency(), meter, download);
         if let Err(error) = self.unless_stopped(Request::Cancel, download).await? {
             self.log
                 .error(&format!(
@@ -173,6 +181,17 @@ impl Job<'_> {
         };
         let (source, job) = (self.source, self.payload.id);
         let upload = source.upload_artifact(job, spec, &packed.file_name, packed.file.path());
+        let meter = Meter {
+            what: "Uploading artifacts",
+            arriving: None,
+            total: packed
+                .file
+                .as_file()
+                .metadata()
+                .map_or(0, |file| file.len()),
+        };
+        let mut log = self.log.clone();
+        let upload = metered(&mut log, self.meter_frequency(), meter, upload);
         match self.unless_stopped(Request::Abort, upload).await? {
             Ok(()) => {
                 self.log
@@ -192,6 +211,10 @@ impl Job<'_> {
                 Err(Failure::Helper)
             }
         }
+    }
+
+    fn meter_frequency(&self) -> Option<Duration> {
+        meter::frequency(&self.variables.get("TRANSFER_METER_FREQUENCY"))
     }
 
     /// Puts what was found into the log.

@@ -15,12 +15,16 @@ use crate::archive::{self, WriteError};
 use crate::artifacts::compression_level;
 use crate::control::Request;
 use crate::directory::project_path;
+use crate::disk::note_use;
 use crate::failure::Failure;
 use crate::files::{self, Stop, Wanted};
 use crate::job::Job;
 use crate::transfer::Transfer;
 
-const ARCHIVE: &str = "cache.zip";
+/// The name of every archive.
+pub(crate) const ARCHIVE: &str = "cache.zip";
+/// How the comment of every archive begins.
+pub(crate) const COMMENT: &str = "shipway-cache-1 ";
 /// Ending of archives that are being written.
 const UNFINISHED: &str = ".part";
 /// An unfinished archive this old belongs to a process that died.
@@ -101,6 +105,7 @@ impl Job<'_> {
         );
         let extracted = self
             .file_work(Request::Cancel, move |stop| {
+                note_use(&path);
                 archive::extract(&path, &directory, limits, stop)
             })
             .await?;
@@ -298,6 +303,7 @@ fn save(
     let archive = directory.join(ARCHIVE);
     let state = fingerprint(root, paths);
     if archive::read_comment(&archive).as_deref() == Some(state.as_bytes()) {
+        note_use(&archive);
         return Ok(Saved::Unchanged);
     }
     std::fs::create_dir_all(directory).map_err(failed)?;
@@ -351,7 +357,7 @@ fn fingerprint(root: &Path, paths: &[PathBuf]) -> String {
             hash.write(&metadata.mtime().to_le_bytes());
         }
     }
-    format!("shipway-cache-1 {:032x}", hash.0)
+    format!("{COMMENT}{:032x}", hash.0)
 }
 
 struct Fnv(u128);

@@ -1,10 +1,13 @@
 //! What a runner is told once, for all its jobs.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::docker_settings::DockerSettings;
+use crate::failure_shell::FailureShell;
 
 /// Which executor runs a job.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -94,8 +97,18 @@ pub struct RunnerConfig {
     /// Whether a project's directory stays in its slot for the project's next job, so that
     /// `GIT_STRATEGY: fetch` has something to build on. Without it every job starts empty.
     pub keep_builds: bool,
+    /// Whether jobs may choose with `GIT_CLONE_PATH` where below the builds directory their
+    /// project is.
+    pub custom_build_dir: bool,
+    /// `FF_…`, on or off for all jobs, whatever their variables say.
+    pub feature_flags: BTreeMap<String, bool>,
     /// Where archives are put together before they are handed over; absolute.
     pub temp_dir: PathBuf,
+    /// Where it is written down which images were pulled for jobs, so that they can be removed
+    /// when the disk fills; `None` writes nothing down. Absolute.
+    pub ledger_dir: Option<PathBuf>,
+    /// A person at the terminal, who gets a shell where a job's script fails.
+    pub failure_shell: Option<Arc<FailureShell>>,
     /// Which executor runs a job.
     pub executor: ExecutorChoice,
     /// Variables of every job, weaker than the job's own.
@@ -142,7 +155,11 @@ impl RunnerConfig {
             builds_dir,
             cache_dir,
             keep_builds: false,
+            custom_build_dir: true,
+            feature_flags: BTreeMap::new(),
             temp_dir,
+            ledger_dir: None,
+            failure_shell: None,
             executor: ExecutorChoice::Auto,
             environment: Vec::new(),
             ca_file: None,

@@ -9,8 +9,17 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use shipway_git::{Marks, Tree};
+
+use crate::clone_path::ClonePathError;
+use crate::disk::used;
+
+/// A slot that another holds is looked at again so often …
+const LOOKS: u32 = 5;
+/// … after so long, before its next variant is taken.
+const LOOK: Duration = Duration::from_millis(4);
 
 /// Why a job has no directories.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +33,22 @@ pub(crate) enum DirectoryError {
         path: PathBuf,
         source: std::io::Error,
     },
+    /// `SHIPWAY_STICKY` says nothing that is known.
+    #[error("SHIPWAY_STICKY is `{value}`; it is pipeline, project or none")]
+    Sticky { value: String },
+    /// The job was over before it had its workspace.
+    #[error("the workspace that the job shares was in use until the job was over")]
+    NoWorkspace,
+    /// `GIT_CLONE_PATH` cannot be used.
+    #[error(transparent)]
+    ClonePath(#[from] ClonePathError),
+    /// Two jobs at once cannot have it.
+    #[error(
+        "GIT_CLONE_PATH is {}, which is another job's; put $CI_CONCURRENT_ID into it, as in \
+         $CI_BUILDS_DIR/$CI_CONCURRENT_ID/$CI_PROJECT_NAME",
+        path.display()
+    )]
+    Taken { path: PathBuf },
     /// A directory could not be removed.
     #[error("cannot remove {}: {source}", path.display())]
     Remove {
@@ -45,7 +70,8 @@ pub(crate) struct Slots {
 /// A slot that this process has locked.
 #[derive(Debug)]
 struct Slot {
-    number: u32,
+    /// The slot's number, or the name of a workspace that jobs share.
+    name: String,
     /// `<builds>/<slot>`.
     path: PathBuf,
     lock_path: PathBuf,
@@ -84,6 +110,10 @@ pub(crate) struct JobDirectory {
     pub temporary: PathBuf,
     /// What the project directory held before the job began its work.
     pub copy: Option<SnapshotCopy>,
+    /// The job chose where its project is: not in its slot.
+    elsewhere: Option<Elsewhere>,
+    /// It is a workspace that jobs share, and its project stays as a job left it.
+    is_shared: bool,
     held: Slot,
     made: Vec<(PathBuf, Traits)>,
 }
@@ -93,6 +123,15 @@ pub(crate) struct JobDirectory {
 pub(crate) struct SnapshotCopy {
     pub tree: Arc<Tree>,
     pub marks: Marks,
+}
+
+/// A place of a job's choice, and what is in the slot instead.
+#[derive(Debug)]
+struct Elsewhere {
+    slots_project: PathBuf,
+    slots_temporary: PathBuf,
+    lock_path: PathBuf,
+    _lock: File,
 }
 
 /// `group/project` as a path that stays below the directory it is joined to.
@@ -109,10 +148,32 @@ pub(crate) fn project_path(full_path: &str) -> Result<PathBuf, DirectoryError> {
     Ok(path.to_owned())
 }
 
+/// `<path>.lock`.
+pub(crate) fn lock_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
+}
+
 /// `<path>.tmp`.
 pub(crate) fn temporary_beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".tmp");
+    name.into()
+}
+
+impl JobDirectory {
+    /// Beside a workspace that jobs share: says that its sources are there, and which job was
+    /// there last.
+    pub(crate) fn sources_mark(&self) -> PathBuf {
+        sources_mark(&self.project)
+    }
+}
+
+/// `<project>.sources`.
+pub(crate) fn sources_mark(project: &Path) -> PathBuf {
+    let mut name = project.as_os_str().to_owned();
+    name.push(".sources");
     name.into()
 }
 
@@ -131,7 +192,7 @@ impl Slots {
     /// costs two looks at the disk, less than another thread to do it.
     pub(crate) fn claim_ready(&self, number: u32, full_path: &str) -> Option<JobDirectory> {
         let mut idle = self.idle();
-        let index = idle.iter().position(|slot| slot.number == number)?;
+        let index = idle.iter().position(|slot| slot.is(number))?;
         let slot = &idle[index];
         let ready = slot.ready.as_ref()?;
         let is_ready = ready.project == slot.path.join(full_path) && ready.is_there();
@@ -153,21 +214,143 @@ impl Slots {
         }
         let idle = {
             let mut idle = self.idle();
-            let found = idle.iter().position(|slot| slot.number == number);
+            let found = idle.iter().position(|slot| slot.is(number));
             found.map(|index| idle.swap_remove(index))
         };
         let mut slot = match idle {
             Some(slot) => slot,
-            None => Slot::lock(&self.builds, number)?,
+            None => Slot::lock(&self.builds, number, self.keep)?,
         };
         slot.copy = None;
         let ready = Ready::make(&slot.path, slot.path.join(&project), self.keep)?;
+        if self.keep {
+            note_use(&ready.project)?;
+        }
         Ok(slot.into_directory(ready))
+    }
+
+    /// Takes the workspace of that name, with the project as the last job there left it;
+    /// nothing while another job has it.
+    pub(crate) fn claim_workspace(
+        &self,
+        name: &str,
+        full_path: &str,
+    ) -> Result<Option<JobDirectory>, DirectoryError> {
+        let project = project_path(full_path)?;
+        let idle = {
+            let mut idle = self.idle();
+            let found = idle.iter().position(|slot| slot.name == name);
+            found.map(|index| idle.swap_remove(index))
+        };
+        let slot = match idle {
+            Some(slot) => slot,
+            None => match Slot::try_lock(&self.builds, name, name)? {
+                Some(slot) => slot,
+                None => return Ok(None),
+            },
+        };
+        let ready = Ready::make(&slot.path, slot.path.join(&project), true)?;
+        if self.keep {
+            note_use(&ready.project)?;
+        }
+        let directory = slot.into_directory(ready);
+        Ok(Some(JobDirectory {
+            is_shared: true,
+            ..directory
+        }))
+    }
+
+    /// Puts the project at `path` below the builds directory. The slot stays the job's.
+    pub(crate) fn relocate(
+        &self,
+        directory: JobDirectory,
+        path: PathBuf,
+    ) -> Result<JobDirectory, DirectoryError> {
+        match self.place_at(&directory, &path) {
+            Ok(None) => Ok(directory),
+            Ok(Some(elsewhere)) => Ok(JobDirectory {
+                temporary: temporary_beside(&path),
+                project: path,
+                elsewhere: Some(elsewhere),
+                // That of the slot, which is not where the job's will be.
+                copy: None,
+                ..directory
+            }),
+            Err(error) => {
+                self.release(directory)?;
+                Err(error)
+            }
+        }
+    }
+
+    fn place_at(
+        &self,
+        directory: &JobDirectory,
+        path: &Path,
+    ) -> Result<Option<Elsewhere>, DirectoryError> {
+        if path == directory.project {
+            return Ok(None);
+        }
+        let taken = || DirectoryError::Taken {
+            path: path.to_owned(),
+        };
+        let below = path.strip_prefix(&self.builds).map_err(|_| taken())?;
+        let first = below.components().next().ok_or_else(taken)?;
+        let first = self.builds.join(first);
+        if first != directory.slot && is_slot(&first) {
+            return Err(taken());
+        }
+        if let Some(above) = path.parent() {
+            create(above)?;
+        }
+        let lock_path = lock_of(path);
+        let lock = try_lock(&lock_path)?.ok_or_else(taken)?;
+        let temporary = temporary_beside(path);
+        remove_tree(&temporary)?;
+        if !self.keep {
+            remove_tree(path)?;
+        }
+        create(path)?;
+        create(&temporary)?;
+        if self.keep {
+            note_use(path)?;
+        }
+        Ok(Some(Elsewhere {
+            slots_project: directory.project.clone(),
+            slots_temporary: directory.temporary.clone(),
+            lock_path,
+            _lock: lock,
+        }))
+    }
+
+    /// Leaves the place of a job's choice, as a slot would be left.
+    fn leave(&self, directory: &mut JobDirectory) -> Result<(), DirectoryError> {
+        let Some(elsewhere) = directory.elsewhere.take() else {
+            return Ok(());
+        };
+        directory.copy = None;
+        let project = std::mem::replace(&mut directory.project, elsewhere.slots_project);
+        let temporary = std::mem::replace(&mut directory.temporary, elsewhere.slots_temporary);
+        remove_tree(&temporary)?;
+        if self.keep {
+            note_use(&project)?;
+        } else {
+            remove_tree(&project)?;
+        }
+        let _ = std::fs::remove_file(&elsewhere.lock_path);
+        let above = project.ancestors().skip(1);
+        for above in above.take_while(|above| *above != self.builds) {
+            if std::fs::remove_dir(above).is_err() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Empties the directories, the project's only where it is not kept, and takes the slot
     /// back. A copy of a snapshot stays as the job left it, for the next to be made like new.
-    pub(crate) fn release(&self, directory: JobDirectory) -> Result<(), DirectoryError> {
+    pub(crate) fn release(&self, mut directory: JobDirectory) -> Result<(), DirectoryError> {
+        self.leave(&mut directory)?;
         let mut slot = directory.held;
         let ready = Ready {
             project: directory.project,
@@ -175,6 +358,12 @@ impl Slots {
             made: directory.made,
         };
         if self.keep {
+            remove_tree(&ready.temporary)?;
+            let noted = note_use(&ready.project);
+            // Not held until the next job: what is idle may be removed when the disk fills.
+            let _ = std::fs::remove_file(&slot.lock_path);
+            return noted;
+        } else if directory.is_shared {
             remove_tree(&ready.temporary)?;
         } else if ready
             .empty(&slot.path, directory.copy.is_none())
@@ -210,26 +399,49 @@ impl Drop for Slots {
 }
 
 impl Slot {
-    fn lock(builds: &Path, number: u32) -> Result<Self, DirectoryError> {
+    /// With `patience` waits a moment for whoever only looks whether the slot is idle.
+    fn lock(builds: &Path, number: u32, patience: bool) -> Result<Self, DirectoryError> {
         create(builds)?;
+        let mut looks = if patience { LOOKS } else { 0 };
         for variant in 0.. {
             let name = match variant {
                 0 => number.to_string(),
                 variant => format!("{number}-{variant}"),
             };
-            let lock_path = builds.join(format!("{name}.lock"));
-            if let Some(lock) = try_lock(&lock_path)? {
-                return Ok(Self {
-                    number,
-                    path: builds.join(name),
-                    ready: None,
-                    copy: None,
-                    lock_path,
-                    _lock: lock,
-                });
+            let mut locked = Self::try_lock(builds, &number.to_string(), &name)?;
+            while locked.is_none() && looks > 0 {
+                looks -= 1;
+                std::thread::sleep(LOOK);
+                locked = Self::try_lock(builds, &number.to_string(), &name)?;
+            }
+            if let Some(slot) = locked {
+                return Ok(slot);
             }
         }
         unreachable!("an endless range has no end")
+    }
+
+    /// The slot in the directory of that name, or nothing while somebody has it.
+    fn try_lock(
+        builds: &Path,
+        name: &str,
+        directory: &str,
+    ) -> Result<Option<Self>, DirectoryError> {
+        create(builds)?;
+        let path = builds.join(directory);
+        let lock_path = lock_of(&path);
+        Ok(try_lock(&lock_path)?.map(|lock| Self {
+            name: name.to_owned(),
+            path,
+            lock_path,
+            ready: None,
+            copy: None,
+            _lock: lock,
+        }))
+    }
+
+    fn is(&self, number: u32) -> bool {
+        self.name.parse() == Ok(number)
     }
 
     fn into_directory(self, ready: Ready) -> JobDirectory {
@@ -237,6 +449,8 @@ impl Slot {
             slot: self.path.clone(),
             project: ready.project,
             temporary: ready.temporary,
+            elsewhere: None,
+            is_shared: false,
             made: ready.made,
             copy: self.copy,
             held: Self {
@@ -317,6 +531,17 @@ impl Traits {
     }
 }
 
+/// Whether a directory among the builds has the name of a slot or of a workspace.
+fn is_slot(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match name.split_once('-') {
+        None => number(&name),
+        Some(("pipeline" | "project", rest)) => number(rest),
+        Some((first, rest)) => number(first) && number(rest),
+    }
+}
+
 /// Slots below `builds` that no living process holds: their directories, with the lock that
 /// keeps others away until it is dropped.
 pub(crate) fn abandoned_slots(builds: &Path) -> Vec<(PathBuf, File)> {
@@ -349,7 +574,7 @@ pub(crate) fn remove_abandoned(slot: &Path, lock: File, keep: bool) -> Result<()
 }
 
 /// The lock, or `None` while another holds it.
-fn try_lock(path: &Path) -> Result<Option<File>, DirectoryError> {
+pub(crate) fn try_lock(path: &Path) -> Result<Option<File>, DirectoryError> {
     let failed = |source| DirectoryError::Create {
         path: path.to_owned(),
         source,
@@ -378,6 +603,13 @@ fn is_same_file(file: &File, path: &Path) -> bool {
         (Ok(open), Ok(named)) => open.ino() == named.ino() && open.dev() == named.dev(),
         _ => false,
     }
+}
+
+fn note_use(project: &Path) -> Result<(), DirectoryError> {
+    used::note(project).map_err(|source| DirectoryError::Create {
+        path: project.to_owned(),
+        source,
+    })
 }
 
 fn create(path: &Path) -> Result<(), DirectoryError> {
@@ -530,8 +762,36 @@ mod tests {
         assert!(!second.temporary.join("secret").exists());
         slots.release(second).unwrap();
         drop(slots);
+        assert!(!builds.path().join("0.lock").exists());
         let later = claim(&Slots::new(builds.path(), true));
         assert!(later.project.join("built").exists());
+    }
+
+    #[test]
+    fn a_workspace_is_one_jobs_at_a_time_and_stays_as_it_was_left() {
+        for keep in [false, true] {
+            let builds = tempfile::tempdir().unwrap();
+            let slots = Slots::new(builds.path(), keep);
+            let claim = || slots.claim_workspace("pipeline-1", "g/p").unwrap();
+            let first = claim().unwrap();
+            assert!(claim().is_none(), "a job has it");
+            std::fs::write(first.project.join("built"), "").unwrap();
+            std::fs::write(first.temporary.join("secret"), "").unwrap();
+            slots.release(first).unwrap();
+            let second = claim().unwrap();
+            assert!(second.project.join("built").exists());
+            assert!(!second.temporary.join("secret").exists());
+            let slot = slots.claim(0, "g/p").unwrap();
+            assert!(!slot.project.join("built").exists());
+            slots.release(slot).unwrap();
+            slots.release(second).unwrap();
+            let other = slots.claim_workspace("pipeline-2", "g/p").unwrap().unwrap();
+            assert!(!other.project.join("built").exists());
+            slots.release(other).unwrap();
+            drop(slots);
+            let is_there = builds.path().join("pipeline-1/g/p/built").exists();
+            assert_eq!(is_there, keep);
+        }
     }
 
     /// Everything below `path`, sorted.

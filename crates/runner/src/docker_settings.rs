@@ -11,7 +11,8 @@ pub struct DockerSettings {
     pub privileged: bool,
     /// The same for services; as for jobs where nothing is said.
     pub services_privileged: Option<bool>,
-    /// `HOST:CONTAINER[:OPTIONS]` mounts that directory, `CONTAINER` alone an empty volume.
+    /// `HOST:CONTAINER[:OPTIONS]` mounts that directory, `CONTAINER` alone an empty volume that
+    /// the job's containers share.
     pub volumes: Vec<String>,
     /// As in `docker run --network`.
     pub network_mode: Option<String>,

@@ -6,22 +6,30 @@ use futures_util::future::BoxFuture;
 use shipway_protocol::JobPayload;
 use tokio::time::Instant;
 
+use crate::clone_path;
 use crate::config::RunnerConfig;
 use crate::control::{Control, Request};
 use crate::directory::{self, DirectoryError, JobDirectory, Slots};
 use crate::executor::{DockerExecutor, Executor, JobPaths, ShellExecutor, StageEnd};
 use crate::failure::{Failure, JobOutcome, with_causes};
+use crate::failure_shell::FailureShell;
 use crate::git::Address;
 use crate::log::Log;
 use crate::mask::Masker;
-use crate::predefined::{Kind, job_variables};
+use crate::predefined::{Kind, is_on, job_variables};
 use crate::runner::Sources;
 use crate::source::Source;
 use crate::stage::{Stage, blocking, executor_failure};
+use crate::sticky::Sticky;
 use crate::timeouts;
 use crate::trace::Trace;
 use crate::variables::Variables;
 use std::sync::Arc;
+
+/// A person who looks for what made a job fail may take so long.
+const LONGEST_LOOK: Duration = Duration::from_secs(24 * 3600);
+/// Between two looks whether a workspace is free.
+const WORKSPACE_LOOK: Duration = Duration::from_millis(100);
 
 /// How a job ended.
 pub(crate) struct Ended {
@@ -40,6 +48,8 @@ pub(crate) struct Job<'a> {
     pub(crate) log: Log,
     pub(crate) control: Control,
     pub(crate) kind: Kind,
+    /// The directory is a workspace that jobs share.
+    pub(crate) sticky: Option<Sticky>,
     pub(crate) directory: Result<JobDirectory, DirectoryError>,
     pub(crate) paths: JobPaths,
     pub(crate) variables: Variables,
@@ -58,24 +68,61 @@ impl<'a> Job<'a> {
         trace: &Trace,
         control: Control,
     ) -> Self {
-        let timeout = timeouts::job_timeout(payload.runner_info.timeout);
+        let mut timeout = timeouts::job_timeout(payload.runner_info.timeout);
+        let shell = config.failure_shell.as_ref();
+        if shell.is_some_and(|shell| shell.is_for(&payload.job_info.name)) {
+            timeout = timeout.max(LONGEST_LOOK);
+        }
         let deadline = Instant::now() + timeout;
         let kind = Kind::choose(config.executor, payload.image.is_some());
         let full_path = &payload.job_info.project_full_path;
-        let directory = match slots.claim_ready(slot, full_path) {
-            Some(directory) => Ok(directory),
-            None => {
-                let (slots, full_path) = (Arc::clone(slots), full_path.clone());
-                blocking(move || slots.claim(slot, &full_path)).await
+        let (sticky, directory) = match Sticky::of(&payload.variables) {
+            Ok(None) => (None, claim(slots, slot, full_path).await),
+            Ok(Some(sticky)) => {
+                let wait = Wait {
+                    slots,
+                    trace,
+                    control: &control,
+                    deadline,
+                };
+                (Some(sticky), wait.for_workspace(sticky, payload).await)
             }
+            Err(value) => (None, Err(DirectoryError::Sticky { value })),
         };
-        let paths = match (&directory, kind) {
+        let mut directory = directory;
+        let mut paths = match (&directory, kind) {
             (Ok(directory), Kind::Shell) => {
                 JobPaths::on_host(&config.builds_dir, &directory.project, &directory.temporary)
             }
             _ => JobPaths::in_container(full_path),
         };
-        let variables = job_variables(config, payload, kind, slot, timeout, &paths);
+        let mut variables = job_variables(config, payload, kind, slot, timeout, &paths);
+        let wanted = variables.get("GIT_CLONE_PATH");
+        if !wanted.is_empty() && directory.is_ok() {
+            let allowed = config.custom_build_dir;
+            directory = match (
+                directory,
+                clone_path::check(&wanted, &paths.builds, allowed),
+            ) {
+                (Err(error), _) => Err(error),
+                (Ok(claimed), Ok(path)) => {
+                    paths.temporary = format!("{path}.tmp");
+                    paths.project.clone_from(&path);
+                    variables = job_variables(config, payload, kind, slot, timeout, &paths);
+                    match kind {
+                        Kind::Docker => Ok(claimed),
+                        Kind::Shell => relocate(slots, claimed, path).await,
+                    }
+                }
+                (Ok(claimed), Err(error)) => {
+                    release(Arc::clone(slots), Some(claimed)).await;
+                    Err(error.into())
+                }
+            };
+        }
+        if is_on(&variables.get("FF_TIMESTAMPS")) {
+            trace.stamp();
+        }
         let mut masked = variables.masked_values();
         let address = Address::parse(&payload.git_info.repo_url);
         masked.extend(address.secret().map(str::to_owned));
@@ -89,6 +136,7 @@ impl<'a> Job<'a> {
             log: Log::new(trace.clone(), masker, payload.features.trace_sections),
             control,
             kind,
+            sticky,
             directory,
             paths,
             variables,
@@ -109,7 +157,9 @@ impl<'a> Job<'a> {
             .line(&format!("  on {}", self.config.description))
             .await;
         let result = match &self.directory {
-            Err(error) => Err(Failure::system(error)),
+            Err(error) => self
+                .check_time(Request::Cancel)
+                .and_then(|()| Err(Failure::system(error))),
             Ok(directory) => match self.kind {
                 Kind::Shell => {
                     let executor = ShellExecutor::new(self.config, &directory.slot);
@@ -279,6 +329,7 @@ impl<'a> Job<'a> {
                 status: "running",
                 deadline,
                 stop_on: Request::Cancel,
+                failure_shell: self.failure_shell(),
             };
             let end = self.run_stage(executor, stage).await;
             if matches!(end, Ok(StageEnd::Canceled)) {
@@ -291,6 +342,12 @@ impl<'a> Job<'a> {
             self.check(end?, deadline)?;
         }
         Ok(())
+    }
+
+    /// Whoever wants a shell where this job fails.
+    fn failure_shell(&self) -> Option<&'a FailureShell> {
+        let shell = self.config.failure_shell.as_deref();
+        shell.filter(|shell| shell.is_for(&self.payload.job_info.name))
     }
 
     /// The commands of a step between those the runner's configuration adds.
@@ -332,6 +389,7 @@ impl<'a> Job<'a> {
             status: result.as_ref().err().map_or("success", Failure::status),
             deadline,
             stop_on: Request::Abort,
+            failure_shell: None,
         };
         let end = self.run_stage(executor, stage).await;
         self.warn_of_timeout("after_script", &end).await;
@@ -379,6 +437,74 @@ impl<'a> Job<'a> {
         self.directory
             .as_ref()
             .map_err(|error| Failure::system(error))
+    }
+}
+
+async fn claim(
+    slots: &Arc<Slots>,
+    slot: u32,
+    full_path: &str,
+) -> Result<JobDirectory, DirectoryError> {
+    if let Some(directory) = slots.claim_ready(slot, full_path) {
+        return Ok(directory);
+    }
+    let (slots, full_path) = (Arc::clone(slots), full_path.to_owned());
+    blocking(move || slots.claim(slot, &full_path)).await
+}
+
+/// Moves the project out of the slot to where the job wants it.
+async fn relocate(
+    slots: &Arc<Slots>,
+    directory: JobDirectory,
+    path: String,
+) -> Result<JobDirectory, DirectoryError> {
+    let slots = Arc::clone(slots);
+    blocking(move || slots.relocate(directory, path.into())).await
+}
+
+/// What a job needs that waits for a workspace.
+struct Wait<'a> {
+    slots: &'a Arc<Slots>,
+    trace: &'a Trace,
+    control: &'a Control,
+    deadline: Instant,
+}
+
+impl Wait<'_> {
+    /// Until the workspace is free, the job is cancelled, or its time is up.
+    async fn for_workspace(
+        self,
+        sticky: Sticky,
+        payload: &JobPayload,
+    ) -> Result<JobDirectory, DirectoryError> {
+        let name = sticky.workspace(payload);
+        let mut control = self.control.clone();
+        let mut is_told = false;
+        loop {
+            let (slots, name) = (Arc::clone(self.slots), name.clone());
+            let full_path = payload.job_info.project_full_path.clone();
+            let claimed = blocking(move || slots.claim_workspace(&name, &full_path)).await?;
+            if let Some(directory) = claimed {
+                return Ok(directory);
+            }
+            if !is_told {
+                is_told = true;
+                let text = format!(
+                    "Waiting for the workspace of the {}: another job is in it",
+                    sticky.owner()
+                );
+                // Nothing to be masked is in this line.
+                let mut log = Log::new(self.trace.clone(), Masker::new(&[], &[]), false);
+                log.line(&text).await;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(WORKSPACE_LOOK) => {}
+                () = control.reached(Request::Cancel) => return Err(DirectoryError::NoWorkspace),
+                () = tokio::time::sleep_until(self.deadline) => {
+                    return Err(DirectoryError::NoWorkspace);
+                }
+            }
+        }
     }
 }
 

@@ -8,19 +8,23 @@
 //! `artifacts` and `stage` are the parts of it; `executor` runs its commands. `predefined`,
 //! `variables`, `script`, `timeouts`, `failure`, `glob` and `duration` are plain decisions.
 //! `files`, `archive` and `directory` touch what a job left on disk and do not trust it.
+//! `disk` keeps what all that leaves behind within a budget.
 //! `git` fetches a job's repository; `remote`, behind the feature of that name, gets jobs over HTTP.
-//! `log`, `mask`, `limit` and `trace` are the way of a line of output to the coordinator.
+//! `log`, `mask`, `stamps`, `limit` and `trace` are the way of a line of output to the coordinator.
 
 mod archive;
 mod artifacts;
 mod cache;
+mod clone_path;
 mod config;
 mod control;
 mod directory;
+pub mod disk;
 mod docker_settings;
 mod duration;
 mod executor;
 mod failure;
+mod failure_shell;
 mod files;
 mod git;
 mod glob;
@@ -28,6 +32,7 @@ mod job;
 mod limit;
 mod log;
 mod mask;
+mod meter;
 mod predefined;
 #[cfg(feature = "remote")]
 pub mod remote;
@@ -36,6 +41,8 @@ mod script;
 mod source;
 mod sources;
 mod stage;
+mod stamps;
+mod sticky;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -53,5 +60,6 @@ pub use control::{Canceller, Control, Request, control};
 pub use docker_settings::{Allowed, ContainerOptions, DockerSettings, Resources};
 pub use executor::docker_answers;
 pub use failure::JobOutcome;
+pub use failure_shell::FailureShell;
 pub use runner::{Runner, Sources, Swept};
 pub use source::{JobSource, SourceError};

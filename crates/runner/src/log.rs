@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::mask::Masker;
+use crate::stamps::Stream;
 use crate::trace::Trace;
 
 /// The runner's own stream of a job's log.
@@ -37,7 +38,7 @@ impl Log {
         let mut bytes = Vec::with_capacity(text.len());
         self.masker.push(text.as_bytes(), &mut bytes);
         self.masker.finish(&mut bytes);
-        self.trace.write(&bytes).await;
+        self.trace.write(Stream::Runner, &bytes).await;
     }
 
     /// An ordinary line.
@@ -113,7 +114,7 @@ impl Output {
         if let Some(last) = self.buffer.last() {
             self.line_is_open = *last != b'\n';
         }
-        self.trace.write(&self.buffer).await;
+        self.trace.write(Stream::Job, &self.buffer).await;
         self.buffer.clear();
     }
 }

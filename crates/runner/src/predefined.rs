@@ -66,7 +66,9 @@ pub(crate) fn job_variables(
         Kind::Shell => "CI_SHARED_ENVIRONMENT",
         Kind::Docker => "CI_DISPOSABLE_ENVIRONMENT",
     };
-    let last = vec![
+    let flags = config.feature_flags.iter();
+    let flags = flags.map(|(name, is_on)| set(name, is_on.to_string()));
+    let mut last = vec![
         set(place, "true".to_owned()),
         set("CI_RUNNER_VERSION", config.version.clone()),
         set(
@@ -76,7 +78,13 @@ pub(crate) fn job_variables(
         set("RUNNER_TEMP_PROJECT_DIR", paths.temporary.clone()),
         set("GITLAB_ENV", format!("{}/{ENV_FILE}", paths.temporary)),
     ];
+    last.extend(flags);
     Variables::new([first, payload.variables.clone(), last], &paths.temporary)
+}
+
+/// Whether a feature flag is on, as GitLab's runner reads switches.
+pub(crate) fn is_on(value: &str) -> bool {
+    matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True")
 }
 
 /// The processor's name as Go, and so GitLab, spells it.
@@ -86,5 +94,43 @@ pub(crate) fn architecture() -> &'static str {
         "aarch64" => "arm64",
         "x86" => "386",
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(change: impl FnOnce(&mut RunnerConfig, &mut JobPayload), kind: Kind) -> Variables {
+        let mut config = RunnerConfig::new("/b".into(), "/c".into(), "/t".into());
+        let mut payload = JobPayload::default();
+        change(&mut config, &mut payload);
+        let paths = JobPaths::in_container("g/p");
+        job_variables(&config, &payload, kind, 3, Duration::from_secs(60), &paths)
+    }
+
+    #[test]
+    fn a_job_knows_whether_its_machine_is_its_own() {
+        for (kind, shared, disposable) in [(Kind::Shell, "true", ""), (Kind::Docker, "", "true")] {
+            let found = variables(|_, _| {}, kind);
+            assert_eq!(found.get("CI_SHARED_ENVIRONMENT"), shared);
+            assert_eq!(found.get("CI_DISPOSABLE_ENVIRONMENT"), disposable);
+            assert_eq!(found.get("CI_CONCURRENT_ID"), "3");
+        }
+    }
+
+    #[test]
+    fn flags_of_the_runner_win_over_those_of_the_job() {
+        let found = variables(
+            |config, payload| {
+                for name in ["FF_ONE", "FF_TWO"] {
+                    payload.variables.push(variables::internal(name, "true"));
+                }
+                config.feature_flags = [("FF_ONE".to_owned(), false)].into();
+            },
+            Kind::Shell,
+        );
+        assert_eq!(found.get("FF_ONE"), "false");
+        assert!(is_on(&found.get("FF_TWO")) && !is_on(&found.get("FF_THREE")));
     }
 }

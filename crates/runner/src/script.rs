@@ -5,6 +5,8 @@
 //! commands get an empty standard input. Only POSIX quoting and built-in commands are used:
 //! bash, dash, ash and busybox all understand it, and no process is spent on it.
 
+use crate::failure_shell;
+
 /// What a stage's script does before its commands.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ScriptOptions<'a> {
@@ -18,6 +20,8 @@ pub(crate) struct ScriptOptions<'a> {
     pub sections: Option<&'a str>,
     /// Seconds since 1970, for the markers of such sections.
     pub now: u64,
+    /// A person gets a shell where a command fails.
+    pub failure_shell: bool,
 }
 
 /// The script of a stage for these commands, each an element of `script:`.
@@ -28,6 +32,9 @@ pub(crate) fn generate(commands: &[String], options: &ScriptOptions<'_>) -> Stri
         body.push_str(&print(&green(text)));
     }
     for (index, command) in commands.iter().enumerate() {
+        if options.failure_shell {
+            body.push_str(&failure_shell::mark(index));
+        }
         body.push_str(&echo(command, index, options));
         body.push_str(command.trim());
         body.push('\n');
@@ -41,6 +48,9 @@ pub(crate) fn generate(commands: &[String], options: &ScriptOptions<'_>) -> Stri
     );
     if options.trace {
         script.push_str("set -o xtrace\n");
+    }
+    if options.failure_shell {
+        script.push_str(&failure_shell::prelude(commands));
     }
     // The group is parsed to its end before it runs, so nothing of the script is left to
     // read when the commands' input becomes empty.
@@ -197,5 +207,78 @@ mod tests {
         ] {
             assert_eq!(quote(text), expected);
         }
+    }
+
+    /// Runs a script that gets a failure shell in which this is typed.
+    fn typed(shell: &str, texts: &[&str], typed: &str) -> (String, Option<i32>) {
+        use std::io::{BufRead, BufReader, Read, Write};
+        let options = ScriptOptions {
+            directory: "/",
+            failure_shell: true,
+            ..ScriptOptions::default()
+        };
+        let mut child = Command::new(shell)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        let script = generate(&commands(texts), &options);
+        input.write_all(script.as_bytes()).unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut text = String::new();
+        // As a person does, who reads what was printed: some shells read ahead.
+        while !text.contains("The line above failed") && output.read_line(&mut text).unwrap() > 0 {}
+        // A script that does not fail reads nothing of it.
+        let _ = input.write_all(typed.as_bytes());
+        drop(input);
+        output.read_to_string(&mut text).unwrap();
+        let code = child.wait().unwrap().code();
+        let text = text.replace("\x1b[32;1m", "").replace("\x1b[0;m", "");
+        (text, code)
+    }
+
+    #[test]
+    fn a_person_gets_a_shell_where_a_line_failed() {
+        let script = [
+            "NAME=inside; cd /tmp",
+            "test -e /tmp/$NAME.$PPID.no || (exit 5)",
+            "echo after $NAME",
+            "(exit 6)",
+            "echo end",
+        ];
+        for (lines, expected, code) in [
+            ("", &["[5] /tmp\n"][..], 5),
+            ("exit\n", &["[5] /tmp\n"], 5),
+            ("exit 9\n", &["[5] /tmp\n"], 9),
+            (
+                "echo in $NAME\nfalse\n",
+                &["in inside\n[0] /tmp\n", "[1] /tmp\n"],
+                5,
+            ),
+            ("again\n", &["[5] /tmp\n$ test -e", "[5] /tmp\n"], 5),
+            (
+                "next\n",
+                &["$ echo after $NAME\nafter inside\n$ (exit 6)\n[6] /tmp\n"],
+                6,
+            ),
+            ("next\ncd /\nnext\n", &["[0] /\n$ echo end\nend\n"], 0),
+            ("cat\necho still\n", &["[0] /tmp\nstill\n"], 5),
+        ] {
+            for shell in ["bash", "sh"] {
+                let (text, found) = typed(shell, &script, lines);
+                assert_eq!(found, Some(code), "{shell} {lines:?}: {text}");
+                for expected in expected {
+                    assert!(
+                        text.contains(expected),
+                        "{shell} {lines:?} {expected:?}: {text}"
+                    );
+                }
+            }
+        }
+        assert_eq!(
+            typed("sh", &["echo fine"], "echo x\n"),
+            ("$ echo fine\nfine\n".into(), Some(0))
+        );
     }
 }

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use shipway_git::{Copied, CopyMethod, Renewed, Tree};
 
 use crate::control::Request;
-use crate::directory::{self, SnapshotCopy};
+use crate::directory::{self, DirectoryError, SnapshotCopy};
 use crate::executor::Executor;
 use crate::failure::Failure;
 use crate::job::Job;
 use crate::runner::Sources;
 use crate::stage::{Stage, blocking, executor_failure};
+use crate::sticky::Sticky;
 
 /// `GIT_STRATEGY`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +68,14 @@ impl Job<'_> {
             self.log.line("Skipping Git repository setup").await;
             return Ok(());
         }
+        if let Some(last) = self.workspace_of().await? {
+            self.log
+                .line(&format!(
+                    "Workspace of the pipeline as job `{last}` left it; sources are not fetched again"
+                ))
+                .await;
+            return self.mark_workspace();
+        }
         self.run_hook(executor, "pre_get_sources_script").await?;
         match (strategy, self.sources) {
             (Strategy::Fetch | Strategy::Clone, Sources::Directory { snapshot, .. }) => {
@@ -82,7 +91,39 @@ impl Job<'_> {
                     .await;
             }
         }
-        self.run_hook(executor, "post_get_sources_script").await
+        self.run_hook(executor, "post_get_sources_script").await?;
+        self.mark_workspace()
+    }
+
+    /// The job that was last in the workspace of this pipeline, where its sources can be used
+    /// as they are. A strategy that empties the directory is heeded all the same.
+    async fn workspace_of(&mut self) -> Result<Option<String>, Failure> {
+        let (Some(sticky), Ok(directory)) = (self.sticky, self.directory()) else {
+            return Ok(None);
+        };
+        let mark = directory.sources_mark();
+        // A local run has a single pipeline and a snapshot that never changes.
+        let stays = sticky == Sticky::Pipeline || matches!(self.sources, Sources::Directory { .. });
+        let strategy = self.variables.get("GIT_STRATEGY");
+        let last = blocking(move || {
+            let last = std::fs::read_to_string(&mark).ok();
+            // Until this job has its sources nobody can rely on them.
+            let _ = std::fs::remove_file(&mark);
+            last
+        })
+        .await;
+        Ok(last.filter(|_| stays && matches!(strategy.as_str(), "" | "fetch")))
+    }
+
+    /// Says in the workspace that its sources are there.
+    fn mark_workspace(&self) -> Result<(), Failure> {
+        if self.sticky.is_none() {
+            return Ok(());
+        }
+        let mark = self.directory()?.sources_mark();
+        let name = &self.payload.job_info.name;
+        std::fs::write(&mark, name)
+            .map_err(|source| Failure::system(&DirectoryError::Create { path: mark, source }))
     }
 
     /// Makes what an earlier job left of the snapshot like new, or copies it anew.
@@ -142,6 +183,7 @@ impl Job<'_> {
             status: "running",
             deadline: self.deadline,
             stop_on: Request::Cancel,
+            failure_shell: None,
         };
         let end = self.run_stage(executor, stage).await?;
         self.check(end, self.deadline)?;

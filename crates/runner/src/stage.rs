@@ -9,10 +9,11 @@ use tokio::time::Instant;
 use crate::control::Request;
 use crate::executor::{Executor, ExecutorError, StageEnd, StageRequest};
 use crate::failure::{Failure, with_causes};
+use crate::failure_shell::FailureShell;
 use crate::files::{self, Stop};
 use crate::job::Job;
 use crate::log::unix_now;
-use crate::predefined::ENV_FILE;
+use crate::predefined::{ENV_FILE, is_on};
 use crate::script::{self, ScriptOptions};
 use crate::timeouts;
 use crate::variables;
@@ -30,6 +31,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) status: &'static str,
     pub(crate) deadline: Instant,
     pub(crate) stop_on: Request,
+    /// Whoever wants a shell where it fails.
+    pub(crate) failure_shell: Option<&'a FailureShell>,
 }
 
 impl Job<'_> {
@@ -42,7 +45,7 @@ impl Job<'_> {
         let open = executor.runs_as_other_user();
         self.write_file_variables(open).await?;
         let environment = self.environment(stage.status).await?;
-        let sections = (self.variables.get("FF_SCRIPT_SECTIONS") == "true"
+        let sections = (is_on(&self.variables.get("FF_SCRIPT_SECTIONS"))
             && self.payload.features.trace_sections)
             .then_some(stage.sections);
         let script = script::generate(
@@ -53,6 +56,7 @@ impl Job<'_> {
                 announcement: stage.announcement,
                 sections,
                 now: unix_now(),
+                failure_shell: stage.failure_shell.is_some(),
             },
         );
         let request = StageRequest {
@@ -60,6 +64,7 @@ impl Job<'_> {
             environment: &environment,
             deadline: stage.deadline,
             stop_on: stage.stop_on,
+            failure_shell: stage.failure_shell,
         };
         let mut output = self.log.output();
         let end = executor.run(request, &mut output, &mut self.control).await;

@@ -1,12 +1,13 @@
 //! The job's log on its way to the coordinator: collected, limited, sent in batches.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 
 use crate::limit::OutputLimit;
 use crate::source::{Source, SourceError};
+use crate::stamps::{Stamps, Stream};
 
 /// A batch is sent when it has this many bytes …
 const BATCH_BYTES: usize = 64 * 1024;
@@ -34,6 +35,8 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     pending: Vec<u8>,
+    /// Where each line has its time before it.
+    stamps: Option<Stamps>,
     limit: OutputLimit,
     closed: bool,
     /// The coordinator takes no more; everything written is dropped.
@@ -47,6 +50,7 @@ impl Trace {
             shared: Arc::new(Shared {
                 state: Mutex::new(State {
                     pending: Vec::new(),
+                    stamps: None,
                     limit: OutputLimit::new(output_limit),
                     closed: false,
                     broken: false,
@@ -65,8 +69,13 @@ impl Trace {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends masked bytes; waits while too much is unsent.
-    pub(crate) async fn write(&self, bytes: &[u8]) {
+    /// Puts the time before each line from now on.
+    pub(crate) fn stamp(&self) {
+        self.state().stamps = Some(Stamps::default());
+    }
+
+    /// Appends masked bytes of a stream; waits while too much is unsent.
+    pub(crate) async fn write(&self, stream: Stream, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
@@ -78,8 +87,20 @@ impl Trace {
                     return;
                 }
                 if state.pending.len() < HIGH_WATER {
-                    let State { pending, limit, .. } = &mut *state;
-                    limit.apply(bytes, pending);
+                    let State {
+                        pending,
+                        stamps,
+                        limit,
+                        ..
+                    } = &mut *state;
+                    match stamps {
+                        None => limit.apply(bytes, pending),
+                        Some(stamps) => {
+                            let mut stamped = Vec::with_capacity(bytes.len() * 2);
+                            stamps.apply(stream, bytes, SystemTime::now(), &mut stamped);
+                            limit.apply(&stamped, pending);
+                        }
+                    }
                     break;
                 }
             }
@@ -90,7 +111,21 @@ impl Trace {
 
     /// Says that nothing more will be written.
     pub(crate) fn close(&self) {
-        self.state().closed = true;
+        {
+            let mut state = self.state();
+            let State {
+                pending,
+                stamps,
+                limit,
+                ..
+            } = &mut *state;
+            if let Some(stamps) = stamps {
+                let mut rest = Vec::new();
+                stamps.finish(&mut rest);
+                limit.apply(&rest, pending);
+            }
+            state.closed = true;
+        }
         self.shared.filled.notify_one();
     }
 
@@ -160,7 +195,9 @@ mod tests {
         let (trace, source) = (Trace::new(u64::MAX), RecordingSource::default());
         let write = async {
             for index in 0..1000 {
-                trace.write(format!("line {index}\n").as_bytes()).await;
+                trace
+                    .write(Stream::Job, format!("line {index}\n").as_bytes())
+                    .await;
             }
             trace.close();
         };
@@ -177,7 +214,7 @@ mod tests {
         let piece = vec![b'x'; 256 * 1024];
         let write = async {
             for _ in 0..400 {
-                trace.write(&piece).await;
+                trace.write(Stream::Job, &piece).await;
                 assert!(trace.state().pending.len() <= HIGH_WATER + piece.len());
             }
             trace.close();
@@ -190,7 +227,7 @@ mod tests {
     #[tokio::test]
     async fn a_coordinator_that_stores_a_part_gets_the_rest_again() {
         let (trace, source) = (Trace::new(u64::MAX), RecordingSource::storing_at_most(3));
-        trace.write(b"0123456789").await;
+        trace.write(Stream::Job, b"0123456789").await;
         trace.close();
         trace.forward(1, &source).await.unwrap();
         assert_eq!(source.log(), "0123456789");
@@ -202,7 +239,7 @@ mod tests {
         let (trace, source) = (Trace::new(u64::MAX), RecordingSource::refusing_traces());
         let write = async {
             for _ in 0..10 {
-                trace.write(&vec![b'x'; HIGH_WATER]).await;
+                trace.write(Stream::Job, &vec![b'x'; HIGH_WATER]).await;
             }
             trace.close();
         };

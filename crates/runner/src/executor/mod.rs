@@ -15,11 +15,16 @@ use shipway_protocol::FailureReason;
 use tokio::time::Instant;
 
 use crate::control::{Control, Request};
+use crate::failure_shell::FailureShell;
 use crate::log::{Log, Output};
 
 pub(crate) use docker::DockerExecutor;
 pub use docker::engine::docker_answers;
+pub(crate) use docker::engine::remove as remove_container;
 pub(crate) use docker::engine::remove_abandoned as remove_abandoned_containers;
+pub(crate) use docker::engine::{SLOT_LABEL, connect};
+pub(crate) use docker::images::words as engine_words;
+pub(crate) use docker::network::remove as remove_network;
 pub(crate) use processes::end_abandoned as end_abandoned_processes;
 pub(crate) use shell::ShellExecutor;
 
@@ -67,6 +72,8 @@ pub(crate) struct StageRequest<'a> {
     pub deadline: Instant,
     /// The least request that stops it: `after_script` is not stopped by a cancellation.
     pub stop_on: Request,
+    /// What a person types is given to the script after its text.
+    pub failure_shell: Option<&'a FailureShell>,
 }
 
 /// How a stage ended.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Seek, Write};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
 
 use super::processes::{JobProcesses, MARKER};
@@ -16,6 +17,7 @@ use super::start::{Shell, Start};
 use super::{Executor, ExecutorError, StageEnd, StageRequest};
 use crate::config::RunnerConfig;
 use crate::control::{Control, Request};
+use crate::failure_shell::FailureShell;
 use crate::log::{Log, Output};
 
 /// Reading after everything the job started was killed; the pipe is closed by then.
@@ -94,7 +96,10 @@ impl<'a> ShellExecutor<'a> {
 
     /// Starts the shell. Its input is an unnamed file, because a script may be longer than
     /// arguments and pipes hold; its two outputs are one pipe, so their order is kept.
-    fn spawn(&self, request: &StageRequest<'_>) -> Result<(Shell, pipe::Receiver), ShellError> {
+    fn spawn(
+        &self,
+        request: &StageRequest<'_>,
+    ) -> Result<(Shell, pipe::Receiver, Option<pipe::Sender>), ShellError> {
         let pipe_error = |what| {
             let directory = self.directory.clone();
             move |source| ShellError::Pipe {
@@ -103,7 +108,19 @@ impl<'a> ShellExecutor<'a> {
                 source,
             }
         };
-        let input = script_file(request.script, &self.directory).map_err(pipe_error("script"))?;
+        // What a person types comes after the script, so then its input is a pipe.
+        let (input, typed) = match request.failure_shell {
+            None => (
+                script_file(request.script, &self.directory).map_err(pipe_error("script"))?,
+                None,
+            ),
+            Some(_) => {
+                let (reader, writer) = std::io::pipe().map_err(pipe_error("script"))?;
+                let writer = pipe::Sender::from_owned_fd(writer.into());
+                let writer = writer.map_err(pipe_error("script"))?;
+                (OwnedFd::from(reader).into(), Some(writer))
+            }
+        };
         let (reader, writer) = std::io::pipe().map_err(pipe_error("output"))?;
         let reader = pipe::Receiver::from_owned_fd(reader.into()).map_err(pipe_error("output"))?;
 
@@ -130,7 +147,7 @@ impl<'a> ShellExecutor<'a> {
                 shell: self.shell.clone(),
                 source,
             })?;
-        Ok((shell, reader))
+        Ok((shell, reader, typed))
     }
 
     /// Waits for the shell, or stops it by the ladder: SIGTERM to its group, grace, SIGKILL.
@@ -205,9 +222,12 @@ impl Executor for ShellExecutor<'_> {
         output: &mut Output,
         control: &mut Control,
     ) -> Result<StageEnd, ExecutorError> {
-        let (mut shell, mut reader) = self.spawn(&request)?;
+        let (mut shell, mut reader, typed) = self.spawn(&request)?;
+        let feed = feed(typed, &request);
+        tokio::pin!(feed);
+        let mut all_fed = false;
         let leader = shell.pid();
-        let copy = copy_output(&mut reader, output);
+        let copy = copy_output(&mut reader, output, request.failure_shell);
         tokio::pin!(copy);
         let mut all_read = false;
         let end = {
@@ -217,6 +237,7 @@ impl Executor for ShellExecutor<'_> {
                 tokio::select! {
                     end = &mut supervise => break end,
                     () = &mut copy, if !all_read => all_read = true,
+                    () = &mut feed, if !all_fed => all_fed = true,
                 }
             }
         };
@@ -267,10 +288,31 @@ fn script_file(script: &str, directory: &Path) -> std::io::Result<File> {
     Ok(file)
 }
 
-async fn copy_output(reader: &mut pipe::Receiver, output: &mut Output) {
+/// Gives the shell its script and what a person types then.
+async fn feed(pipe: Option<pipe::Sender>, request: &StageRequest<'_>) {
+    let (Some(mut pipe), Some(shell)) = (pipe, request.failure_shell) else {
+        return;
+    };
+    // A shell that ended reads nothing more; its exit code tells the rest.
+    let mut is_fed = pipe.write_all(request.script.as_bytes()).await;
+    while is_fed.is_ok()
+        && let Some(line) = shell.line().await
+    {
+        is_fed = pipe.write_all(format!("{line}\n").as_bytes()).await;
+    }
+}
+
+async fn copy_output(
+    reader: &mut pipe::Receiver,
+    output: &mut Output,
+    failure_shell: Option<&FailureShell>,
+) {
     let mut buffer = vec![0; READ_BYTES];
     // A pipe that cannot be read has nothing more to say.
     while let Ok(count @ 1..) = reader.read(&mut buffer).await {
+        if let Some(shell) = failure_shell {
+            shell.see(&buffer[..count]);
+        }
         output.write(&buffer[..count]).await;
     }
 }

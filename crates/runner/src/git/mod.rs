@@ -36,7 +36,7 @@ impl Job<'_> {
         if let Some(reason) = settings::refusal(info) {
             return Err(system(format!("the job's repository is refused: {reason}")));
         }
-        let settings = GitSettings::read(info, |name| self.variables.get(name))
+        let settings = GitSettings::read(info, |name| self.git_variable(name))
             .map_err(|error| system(error.to_string()))?;
         let attempts = crate::artifacts::attempts(&self.variables.get("GET_SOURCES_ATTEMPTS"));
         let mut fresh = fresh;
@@ -56,6 +56,17 @@ impl Job<'_> {
             fresh = true;
         }
         unreachable!("an endless range has no end")
+    }
+
+    /// A variable, or what it is by default: what jobs of a project built stays in a workspace
+    /// that they share.
+    fn git_variable(&self, name: &str) -> String {
+        match self.variables.get(name) {
+            empty if empty.is_empty() && name == "GIT_CLEAN_FLAGS" && self.sticky.is_some() => {
+                "none".to_owned()
+            }
+            value => value,
+        }
     }
 
     /// Makes the project directory ready; whether a repository of an earlier job is in it.

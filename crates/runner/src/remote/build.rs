@@ -13,6 +13,7 @@ use super::report::Pace;
 use super::settings::{ConfigError, RunnerSettings, Settings};
 use super::token::short_token;
 use crate::config::{ExecutorChoice, PullPolicy, RunnerConfig, RunnerScripts, user_environment};
+use crate::disk::{Budget, Collector, parse_bytes};
 use crate::duration::{self, GoDuration};
 use crate::runner::Runner;
 use crate::variables;
@@ -65,7 +66,42 @@ impl Surroundings {
     }
 }
 
+/// What stays free where a budget is set and nothing else is said.
+const DISK_FLOOR: u64 = 1_000_000_000;
+
 impl Settings {
+    /// The disk budget of the file; `None` where it sets none.
+    pub fn disk_budget(&self) -> Result<Option<Budget>, ConfigError> {
+        let size = |key: &str, text: &Option<String>| {
+            let Some(text) = text else {
+                return Ok(None);
+            };
+            let bytes = parse_bytes(text).ok_or_else(|| ConfigError::Value {
+                key: key.to_owned(),
+                value: text.clone(),
+                right: "20 GB, 500 MB or 1.5 GiB",
+            })?;
+            Ok(Some(bytes))
+        };
+        let limit = size("disk_budget", &self.disk_budget)?;
+        let floor = size("disk_floor", &self.disk_floor)?;
+        Ok((limit.is_some() || floor.is_some()).then_some(Budget {
+            limit,
+            floor: floor.unwrap_or(DISK_FLOOR),
+        }))
+    }
+
+    /// Looks after the disk for all runners of the file, with this budget.
+    pub fn collector(
+        &self,
+        surroundings: &Surroundings,
+        budget: Budget,
+    ) -> Result<Collector, ConfigError> {
+        let configs = self.runners.iter().map(|one| one.config(surroundings));
+        let configs: Vec<RunnerConfig> = configs.collect::<Result<_, _>>()?;
+        Ok(Collector::new(&configs, budget))
+    }
+
     /// All runners of the file, ready to be started.
     pub fn manager(&self, surroundings: &Surroundings) -> Result<Manager, BuildError> {
         let runners = self.runners.iter().map(|runner| runner.build(surroundings));
@@ -78,6 +114,10 @@ impl Settings {
             concurrent: self.concurrent,
             check_interval: Duration::from_secs(seconds),
             shutdown_timeout: Duration::from_secs(self.shutdown_timeout),
+            collector: match self.disk_budget()? {
+                Some(budget) => Some(self.collector(surroundings, budget)?),
+                None => None,
+            },
         })
     }
 }
@@ -169,6 +209,10 @@ impl RunnerSettings {
         let mut config = RunnerConfig::new(builds, at(&self.cache_dir, "cache"), temporary);
         config.description = format!("{} {}", self.name, short_token(&token));
         config.keep_builds = true;
+        let custom = self.custom_build_dir.as_ref().and_then(|one| one.enabled);
+        config.custom_build_dir = custom.unwrap_or(executor == ExecutorChoice::Docker);
+        config.feature_flags.clone_from(&self.feature_flags);
+        config.ledger_dir = Some(surroundings.working_directory.join("ledger"));
         config.executor = executor;
         config.output_limit = self
             .output_limit

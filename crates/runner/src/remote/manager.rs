@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use shipway_protocol::{DecodeError, FailureReason, JobPayload, JobState, JobUpdate};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -19,9 +19,15 @@ use super::http::ClientError;
 use super::report::{Acknowledged, HttpSource, Pace};
 use super::token::short_token;
 use crate::control::control;
+use crate::disk::Collector;
 use crate::failure::with_causes;
 use crate::runner::{Runner, Sources};
 use crate::source::JobSource;
+
+/// Between two looks at the disk.
+const BETWEEN_ROUNDS: Duration = Duration::from_secs(10);
+/// So long after the last, also when no job ended.
+const LONGEST_WITHOUT_ROUND: Duration = Duration::from_secs(300);
 
 /// What the process is asked to do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +75,8 @@ pub struct Manager {
     pub check_interval: Duration,
     /// How long jobs that are stopped may take to report it.
     pub shutdown_timeout: Duration,
+    /// Keeps what jobs leave behind within a budget; `None` removes nothing.
+    pub collector: Option<Collector>,
 }
 
 /// What the runners of a process share.
@@ -78,6 +86,8 @@ struct Shared {
     slots: Slots,
     check_interval: Duration,
     shutdown_timeout: Duration,
+    /// A job ended: there is more on the disk than before.
+    left: Notify,
 }
 
 impl Manager {
@@ -88,6 +98,7 @@ impl Manager {
             slots: Slots::default(),
             check_interval: self.check_interval,
             shutdown_timeout: self.shutdown_timeout,
+            left: Notify::new(),
         });
         let mut tasks = JoinSet::new();
         for runner in self.runners {
@@ -98,11 +109,44 @@ impl Manager {
                 shutdown.clone(),
             ));
         }
-        while let Some(ended) = tasks.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "runner.panicked");
+        let keeping = async {
+            match &self.collector {
+                Some(collector) => keep_disk(collector, &shared.left).await,
+                None => std::future::pending().await,
             }
+        };
+        let working = async {
+            while let Some(ended) = tasks.join_next().await {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "runner.panicked");
+                }
+            }
+        };
+        tokio::select! {
+            () = working => {}
+            never = keeping => match never {},
         }
+    }
+}
+
+/// Looks after the disk: at the start, after jobs, and by the clock for what others write.
+async fn keep_disk(collector: &Collector, left: &Notify) -> std::convert::Infallible {
+    loop {
+        let found = collector.round(false).await;
+        for reason in &found.unreachable {
+            tracing::warn!(reason, "disk.engine_not_counted");
+        }
+        if found.plan.over > 0 {
+            let bytes = found.plan.over;
+            tracing::warn!(bytes, "disk.over_budget: jobs hold what would have to go");
+        }
+        for (place, bytes) in &found.plan.short {
+            let path = &found.places[*place].path;
+            tracing::warn!(path = %path.display(), bytes, "disk.below_floor");
+        }
+        tokio::time::sleep(BETWEEN_ROUNDS).await;
+        // A round that is late costs space for a while, never correctness.
+        let _ = tokio::time::timeout(LONGEST_WITHOUT_ROUND, left.notified()).await;
     }
 }
 
@@ -274,7 +318,7 @@ async fn run(
     };
     tokio::pin!(work);
     tokio::select! {
-        () = &mut work => return,
+        () = &mut work => return shared.left.notify_one(),
         () = reached(&mut shutdown, Shutdown::Stop) => source.interrupt(),
     }
     if tokio::time::timeout(shared.shutdown_timeout, work)

@@ -28,6 +28,8 @@ pub use features::details;
 pub use http::{ClientError, Endpoint};
 pub use manager::{Manager, RemoteRunner, Shutdown};
 pub use report::{HttpSource, Pace};
-pub use settings::{ConfigError, ConfigFile, NewRunner, OneOrMany, RunnerSettings, Settings};
+pub use settings::{
+    ConfigError, ConfigFile, CustomBuildDir, NewRunner, OneOrMany, RunnerSettings, Settings,
+};
 pub use system_id::system_id;
 pub use token::{is_created_token, short_token};

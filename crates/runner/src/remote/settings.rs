@@ -45,6 +45,16 @@ pub enum ConfigError {
         #[source]
         source: std::io::Error,
     },
+    /// A value of the whole file cannot be read.
+    #[error("`{key}` is `{value}`; write it as {right}")]
+    Value {
+        /// Its key.
+        key: String,
+        /// What stands there.
+        value: String,
+        /// What could stand there.
+        right: &'static str,
+    },
     /// A runner's settings contradict themselves or ask for what is not supported.
     #[error("runner `{runner}`: {reason}")]
     Runner {
@@ -69,6 +79,10 @@ pub struct Settings {
     pub log_level: Option<String>,
     /// `text`, `json` or `runner`, which is text.
     pub log_format: Option<String>,
+    /// Ours: what everything that the runners make may take on the disk, `20 GB`.
+    pub disk_budget: Option<String>,
+    /// Ours: what stays free on each of their file systems, `2 GB`.
+    pub disk_floor: Option<String>,
     /// The runners.
     pub runners: Vec<RunnerSettings>,
     #[serde(flatten)]
@@ -83,6 +97,8 @@ impl Default for Settings {
             shutdown_timeout: 30,
             log_level: None,
             log_format: None,
+            disk_budget: None,
+            disk_floor: None,
             runners: Vec::new(),
             unknown: BTreeMap::new(),
         }
@@ -134,10 +150,22 @@ pub struct RunnerSettings {
     pub post_build_script: Option<String>,
     /// `[runners.docker]`.
     pub docker: Option<DockerTable>,
+    /// `[runners.custom_build_dir]`.
+    pub custom_build_dir: Option<CustomBuildDir>,
+    /// `[runners.feature_flags]`: `FF_X = true`.
+    pub feature_flags: BTreeMap<String, bool>,
     pub(super) token_obtained_at: Option<IgnoredAny>,
     pub(super) token_expires_at: Option<IgnoredAny>,
     #[serde(flatten)]
     pub(super) unknown: BTreeMap<String, IgnoredAny>,
+}
+
+/// `[runners.custom_build_dir]`: whether jobs may say where their project is.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct CustomBuildDir {
+    /// They may; else only those in containers.
+    pub enabled: Option<bool>,
 }
 
 /// A text or a list of texts.

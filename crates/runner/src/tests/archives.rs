@@ -337,3 +337,28 @@ async fn a_cache_that_cannot_be_kept_is_a_warning() {
     assert!(log.contains("WARNING: cannot write to "), "{log}");
     assert!(log.contains("Failed to create cache\n"), "{log}");
 }
+
+#[tokio::test]
+async fn archives_are_as_small_as_asked_for() {
+    let script = "mkdir -p out && seq 1 20000 > out/numbers";
+    let mut sizes = Vec::new();
+    for level in ["fastest", "fast", "slowest"] {
+        let mut bench = Bench::new(&[script]);
+        for name in ["ARTIFACT_COMPRESSION_LEVEL", "CACHE_COMPRESSION_LEVEL"] {
+            bench.variable(name, level);
+        }
+        bench.payload.artifacts = vec![archive(&["out"])];
+        bench.payload.cache = vec![cache("k", &["out"])];
+        bench.succeed().await;
+        let cache = bench.path("cache/group/project/k/cache.zip");
+        sizes.push([
+            bench.source.uploads()[0].content.len(),
+            std::fs::read(cache).unwrap().len(),
+        ]);
+    }
+    for kind in [0, 1] {
+        let [stored, fast, slowest] = [sizes[0][kind], sizes[1][kind], sizes[2][kind]];
+        assert!(stored > 108_000, "{sizes:?}");
+        assert!(stored > fast && fast > slowest, "{sizes:?}");
+    }
+}

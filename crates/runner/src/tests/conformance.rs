@@ -33,6 +33,7 @@ macro_rules! suite {
             the_job_timeout_ends_everything, the_script_timeout_leaves_time_for_after_script,
             a_background_process_does_not_hold_up_the_job, much_output_arrives_whole,
             binary_output_arrives_whole, a_huge_script_runs, secrets_are_masked,
+            a_person_gets_a_shell_where_the_script_fails,
         );
     };
 }
@@ -59,6 +60,22 @@ pub(crate) async fn the_exit_code_is_the_jobs(bench: impl AsyncFn(&[&str]) -> Be
     let log = bench.log();
     assert!(log.ends_with("ERROR: Job failed: exit code 7\n"), "{log}");
     assert!(!log.contains("never-printed"), "{log}");
+}
+
+pub(crate) async fn a_person_gets_a_shell_where_the_script_fails(
+    bench: impl AsyncFn(&[&str]) -> Bench,
+) {
+    let mut bench = bench(&["NAME=inside", "test -e fixed", "echo goes on $NAME"]).await;
+    let (person, lines) = tokio::sync::mpsc::unbounded_channel();
+    for line in ["echo in $NAME", "touch fixed", "again", "next"] {
+        person.send(line.to_owned()).unwrap();
+    }
+    let shell = crate::FailureShell::new("test".into(), lines);
+    bench.config.failure_shell = Some(std::sync::Arc::new(shell));
+    let log = bench.succeed().await;
+    assert!(log.contains("This is a shell where it failed"), "{log}");
+    assert!(log.contains("\nin inside\n"), "{log}");
+    assert!(log.contains("\ngoes on inside\n"), "{log}");
 }
 
 pub(crate) async fn pipefail_holds(bench: impl AsyncFn(&[&str]) -> Bench) {

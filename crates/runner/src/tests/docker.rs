@@ -432,3 +432,37 @@ async fn what_the_runner_does_not_allow_is_refused_by_name() {
         assert_eq!(containers(&bench).await, 0);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_may_choose_where_its_project_is() {
+    let name = "a_job_may_choose_where_its_project_is";
+    let Some(mut bench) = bench(name, &["pwd", "cat source"]).await else {
+        return;
+    };
+    bench.snapshot(&[("source", "from-snapshot\n")]);
+    bench.variable("GIT_CLONE_PATH", "$CI_BUILDS_DIR/go/src/tool");
+    let log = bench.succeed().await;
+    assert!(log.contains("\n/builds/go/src/tool\n"), "{log}");
+    assert!(log.contains("\nfrom-snapshot\n"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flags_give_a_job_a_first_process_and_a_network() {
+    let name = "flags_give_a_job_a_first_process_and_a_network";
+    let script = ["cat /proc/1/comm", "cat /etc/hosts /etc/resolv.conf"];
+    let Some(mut bench) = bench(name, &script).await else {
+        return;
+    };
+    let plain = bench.succeed().await;
+    assert!(!plain.contains("127.0.0.11"), "{plain}");
+    bench.source = RecordingSource::default();
+    bench.variable("FF_USE_INIT_WITH_DOCKER_EXECUTOR", "true");
+    bench.variable("FF_NETWORK_PER_BUILD", "true");
+    let log = bench.succeed().await;
+    assert!(
+        log.contains("comm\ndocker-init\n") || log.contains("comm\ntini\n"),
+        "{log}"
+    );
+    // The name server of networks of one's own.
+    assert!(log.contains("127.0.0.11"), "{log}");
+}

@@ -2,12 +2,15 @@
 
 mod archives;
 mod conformance;
+mod disk;
 mod docker;
+mod faults;
 mod git;
 mod git_server;
 mod services;
 mod shell;
 mod sources;
+mod sticky;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bollard::query_parameters::ListNetworksOptions;
+use bollard::query_parameters::{ListNetworksOptions, ListVolumesOptions};
 use shipway_protocol::{FailureReason, JobState, Service, Variable};
 
 use super::docker::{IMAGE, bench_or_skip, containers, engine, import};
@@ -269,4 +269,26 @@ async fn on_the_default_bridge_names_stand_in_the_hosts_file() {
     bench.payload.services = vec![web];
     let log = bench.succeed().await;
     assert!(log.contains("\nhello\n"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_volume_is_shared_by_the_containers_of_a_job_and_goes_with_it() {
+    let mut bench = bench_or_skip!(
+        "a_volume_is_shared_by_the_containers_of_a_job_and_goes_with_it",
+        &["while [ ! -s /certs/client/ca ]; do sleep 0.1; done; cat /certs/client/ca"]
+    );
+    bench.config.docker.volumes = vec!["/certs/client".into()];
+    let make = "echo from-service > /certs/client/ca; sleep 1000";
+    bench.payload.services = vec![service("ca", make)];
+    let log = bench.succeed().await;
+    assert!(log.contains("\nfrom-service\n"), "{log}");
+    let engine = engine().unwrap().negotiate_version().await.unwrap();
+    let volumes = engine.list_volumes(None::<ListVolumesOptions>).await;
+    let below = bench.directory.path().display().to_string();
+    let volumes = volumes.unwrap().volumes.unwrap_or_default();
+    let left = volumes.into_iter().filter(|volume| {
+        let slot = volume.labels.get("shipway.slot");
+        slot.is_some_and(|slot| slot.starts_with(&below))
+    });
+    assert_eq!(left.count(), 0);
 }

@@ -322,3 +322,67 @@ async fn a_full_disk_fails_the_job_and_says_so() {
     assert!(log.contains("the disk of "), "{log}");
     assert!(log.contains(" is full"), "{log}");
 }
+
+#[tokio::test]
+async fn a_job_may_choose_where_its_project_is() {
+    let mut bench = Bench::new(&[
+        "pwd",
+        "cat source",
+        "echo built > out",
+        "ls -d \"$CI_PROJECT_DIR.tmp\"",
+    ]);
+    bench.snapshot(&[("source", "from-snapshot\n")]);
+    bench.variable(
+        "GIT_CLONE_PATH",
+        "$CI_BUILDS_DIR/go/src/$CI_CONCURRENT_ID/tool",
+    );
+    let log = bench.succeed().await;
+    let place = bench.config.builds_dir.join("go/src/0/tool");
+    assert!(log.contains(&format!("\n{}\n", place.display())), "{log}");
+    assert!(log.contains("\nfrom-snapshot\n"), "{log}");
+    for (path, allowed, text) in [
+        ("/elsewhere", true, "has to be within"),
+        (
+            "$CI_BUILDS_DIR/p",
+            false,
+            "setting GIT_CLONE_PATH is not allowed",
+        ),
+        ("$CI_BUILDS_DIR/7/p", true, "which is another job's"),
+        ("$CI_BUILDS_DIR/0", true, "which is another job's"),
+    ] {
+        let mut bench = Bench::new(&["true"]);
+        bench.config.custom_build_dir = allowed;
+        bench.variable("GIT_CLONE_PATH", path);
+        let outcome = bench.run().await;
+        assert_eq!(
+            outcome.failure_reason,
+            Some(FailureReason::RunnerSystemFailure)
+        );
+        assert!(bench.log().contains(text), "{}", bench.log());
+    }
+}
+
+#[tokio::test]
+async fn lines_have_their_times_where_that_is_asked_for() {
+    let mut bench = Bench::new(&["echo said", "printf 'no end'"]);
+    bench.variable("FF_TIMESTAMPS", "true");
+    bench.payload.features.trace_sections = true;
+    let log = bench.succeed().await;
+    let lines: Vec<&str> = log.lines().skip(2).collect();
+    assert!(!lines.is_empty());
+    for line in &lines {
+        assert_eq!(&line[26..28], "Z ", "{log}");
+        assert!(matches!(&line[28..32], "00O " | "01O "), "{log}");
+    }
+    assert!(
+        lines.iter().any(|line| line.ends_with("Z 01O said")),
+        "{log}"
+    );
+    assert!(
+        lines.iter().any(|line| line.ends_with("Z 01O no end")),
+        "{log}"
+    );
+    bench.source = RecordingSource::default();
+    bench.config.feature_flags = [("FF_TIMESTAMPS".to_owned(), false)].into();
+    assert!(bench.succeed().await.contains("\nsaid\n"));
+}

@@ -8,10 +8,11 @@ use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType};
 use bollard::query_parameters::CreateContainerOptionsBuilder;
 use shipway_protocol::JobPayload;
 
-use super::engine::{DockerError, SLOT_LABEL};
+use super::engine::{DockerError, SLOT_LABEL, remove_volume};
 use super::host_config::host_config;
 use super::images::words;
 use super::network::JobNetwork;
+use super::random_word;
 use crate::directory::JobDirectory;
 use crate::docker_settings::DockerSettings;
 use crate::executor::JobPaths;
@@ -25,6 +26,10 @@ pub(super) struct Containers<'a> {
     payload: &'a JobPayload,
     slot: PathBuf,
     mounts: Vec<Mount>,
+    /// How the names of the job's volumes begin.
+    volumes: String,
+    /// The job's container has a first process that reaps those whose parents are gone.
+    init: bool,
     /// Where they are connected.
     pub(super) network: JobNetwork,
     /// `NAME:ADDRESS` beside those of the configuration.
@@ -53,6 +58,7 @@ impl<'a> Containers<'a> {
         paths: &JobPaths,
         directory: &JobDirectory,
         git_objects: Option<&Path>,
+        init: bool,
     ) -> Self {
         let mut mounts = vec![
             mount(&directory.project, &paths.project, false),
@@ -66,6 +72,8 @@ impl<'a> Containers<'a> {
             payload,
             slot: directory.slot.clone(),
             mounts,
+            volumes: format!("shipway-{}-{}", payload.id, random_word()),
+            init,
             network: JobNetwork::Default,
             hosts: Vec::new(),
         }
@@ -89,6 +97,17 @@ impl<'a> Containers<'a> {
         ])
     }
 
+    /// Removes the job's volumes; no container may be left that has them.
+    pub(super) async fn remove_volumes(&self, engine: &Docker) -> Result<(), DockerError> {
+        let plain = self.settings.volumes.iter();
+        let plain = plain.filter(|volume| !volume.contains(':')).count();
+        for index in 0..plain {
+            let name = format!("{}-{index}", self.volumes);
+            remove_volume(engine, &name).await?;
+        }
+        Ok(())
+    }
+
     /// Makes a container; returns its id.
     pub(super) async fn create(
         &self,
@@ -97,6 +116,7 @@ impl<'a> Containers<'a> {
     ) -> Result<String, DockerError> {
         let mut body = new.body;
         let mut labels = self.labels(new.kind);
+        let of_volumes = labels.clone();
         labels.extend(self.settings.options.labels.clone());
         body.labels = Some(labels);
         let is_service = new.kind == "service";
@@ -105,7 +125,14 @@ impl<'a> Containers<'a> {
         }
         body.host_config = Some(HostConfig {
             network_mode: self.network.mode().map(str::to_owned),
-            ..host_config(self.settings, is_service, self.mounts.clone(), &self.hosts)
+            init: (self.init && !is_service).then_some(true),
+            ..host_config(
+                self.settings,
+                is_service,
+                self.mounts.clone(),
+                &self.hosts,
+                (&self.volumes, &of_volumes),
+            )
         });
         body.networking_config = self.network.endpoint(new.aliases);
         let mut options = CreateContainerOptionsBuilder::default();

@@ -8,7 +8,8 @@ use bollard::errors::Error as EngineError;
 use bollard::exec::{CreateExecOptions, StartExecOptions};
 use bollard::query_parameters::{
     KillContainerOptionsBuilder, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
-    RemoveContainerOptionsBuilder, WaitContainerOptionsBuilder,
+    ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions,
+    WaitContainerOptionsBuilder,
 };
 use futures_util::StreamExt;
 use shipway_protocol::FailureReason;
@@ -231,6 +232,21 @@ pub(crate) async fn remove(engine: &Docker, id: &str) -> Result<(), DockerError>
     }
 }
 
+/// Removes a volume; one that is not there is no error.
+pub(super) async fn remove_volume(engine: &Docker, name: &str) -> Result<(), DockerError> {
+    let removed = engine.remove_volume(name, None::<RemoveVolumeOptions>);
+    match removed.await {
+        Err(EngineError::DockerResponseServerError {
+            status_code: 404, ..
+        })
+        | Ok(()) => Ok(()),
+        Err(error) => Err(DockerError::Remove {
+            container: format!("of volume {name}"),
+            reason: words(error),
+        }),
+    }
+}
+
 /// Removes the containers and networks that runners which died left in this slot; returns how
 /// many containers.
 pub(crate) async fn remove_abandoned(docker_host: Option<&str>, slot: &Path) -> usize {
@@ -266,6 +282,13 @@ pub(super) async fn remove_from(engine: &Docker, slot: &Path) -> usize {
             // One that cannot be removed now is found again by the next runner.
             let _ = super::network::remove(engine, &id).await;
         }
+    }
+    let options = ListVolumesOptionsBuilder::default()
+        .filters(&filters)
+        .build();
+    let volumes = engine.list_volumes(Some(options)).await;
+    for volume in volumes.unwrap_or_default().volumes.into_iter().flatten() {
+        let _ = remove_volume(engine, &volume.name).await;
     }
     removed
 }

@@ -2,25 +2,35 @@
 
 use std::collections::HashMap;
 
-use bollard::models::{DeviceMapping, HostConfig, Mount, MountType, ResourcesUlimits};
+use bollard::models::{
+    DeviceMapping, HostConfig, Mount, MountType, MountVolumeOptions, ResourcesUlimits,
+};
 
 use crate::docker_settings::{DockerSettings, Resources, ulimit};
 
-/// For the job's container, or for a service's. `mounts` and `hosts` are the job's own.
+/// For the job's container, or for a service's. `mounts` and `hosts` are the job's own. Its
+/// volumes have names that begin so and these labels; all its containers share them.
 pub(super) fn host_config(
     settings: &DockerSettings,
     is_service: bool,
     mut mounts: Vec<Mount>,
     hosts: &[String],
+    (volume_names, labels): (&str, &HashMap<String, String>),
 ) -> HostConfig {
     let (binds, volumes): (Vec<_>, Vec<_>) = settings
         .volumes
         .iter()
         .cloned()
         .partition(|volume| volume.contains(':'));
-    mounts.extend(volumes.into_iter().map(|target| Mount {
+    let volumes = volumes.into_iter().enumerate();
+    mounts.extend(volumes.map(|(index, target)| Mount {
+        source: Some(format!("{volume_names}-{index}")),
         target: Some(target),
         typ: Some(MountType::VOLUME),
+        volume_options: Some(MountVolumeOptions {
+            labels: Some(labels.clone()),
+            ..MountVolumeOptions::default()
+        }),
         ..Mount::default()
     }));
     let hosts = settings.extra_hosts.iter().chain(hosts);
@@ -131,13 +141,13 @@ mod tests {
             ..DockerSettings::default()
         };
         let hosts = ["db:10.0.0.2".to_owned()];
-        let job = host_config(&settings, false, Vec::new(), &hosts);
+        let job = host_config(&settings, false, Vec::new(), &hosts, ("v", &HashMap::new()));
         assert_eq!((job.memory, job.pids_limit), (Some(1), Some(10)));
         assert_eq!(job.privileged, Some(true));
         assert_eq!(job.binds.unwrap(), ["/a:/b:ro"]);
         assert_eq!(job.mounts.unwrap()[0].target.as_deref(), Some("/cache"));
         assert_eq!(job.extra_hosts.unwrap(), ["x:1.2.3.4", "db:10.0.0.2"]);
-        let service = host_config(&settings, true, Vec::new(), &[]);
+        let service = host_config(&settings, true, Vec::new(), &[], ("v", &HashMap::new()));
         assert_eq!((service.memory, service.pids_limit), (Some(2), None));
         assert_eq!(service.privileged, Some(false));
         assert_eq!((service.cap_add, service.devices), (None, None));

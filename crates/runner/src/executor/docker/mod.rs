@@ -8,8 +8,8 @@ mod containers;
 mod credentials;
 pub(super) mod engine;
 mod host_config;
-mod images;
-mod network;
+pub(super) mod images;
+pub(super) mod network;
 mod permits;
 mod puller;
 mod run;
@@ -29,6 +29,7 @@ use crate::config::RunnerConfig;
 use crate::control::Control;
 use crate::directory::JobDirectory;
 use crate::log::{Log, Output};
+use crate::predefined::is_on;
 use crate::script::quote;
 use crate::variables::{Variables, is_shell_name};
 use containers::{Containers, NewContainer};
@@ -98,7 +99,14 @@ impl<'a> DockerExecutor<'a> {
             payload,
             variables: variables.clone(),
             paths: paths.clone(),
-            containers: Containers::new(settings, payload, paths, directory, git_objects),
+            containers: Containers::new(
+                settings,
+                payload,
+                paths,
+                directory,
+                git_objects,
+                is_on(&variables.get("FF_USE_INIT_WITH_DOCKER_EXECUTOR")),
+            ),
             engine: None,
             services: Services::default(),
             image: Image::default(),
@@ -112,6 +120,10 @@ impl<'a> DockerExecutor<'a> {
         self.engine.as_ref().ok_or_else(|| DockerError::Lost {
             reason: "it was never reached".to_owned(),
         })
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        is_on(&self.variables.get(name))
     }
 
     /// The name of the job's image.
@@ -142,7 +154,7 @@ impl<'a> DockerExecutor<'a> {
         self.containers.network = JobNetwork::new(
             engine,
             self.config.docker.network_mode.as_deref(),
-            !self.payload.services.is_empty(),
+            !self.payload.services.is_empty() || self.flag("FF_NETWORK_PER_BUILD"),
             &format!("shipway-{}-{}", self.payload.id, random_word()),
             self.containers.labels("network"),
         )
@@ -242,11 +254,12 @@ impl<'a> DockerExecutor<'a> {
         let engine = self.engine()?.clone();
         let services = self.services.remove(&engine).await;
         let network = self.containers.network.remove(&engine).await;
+        let volumes = self.containers.remove_volumes(&engine).await;
         if !self.is_prepared {
             // What was being made when the job was cancelled is known to the engine alone.
             remove_from(&engine, self.containers.slot()).await;
         }
-        container.and(services).and(network)
+        container.and(services).and(network).and(volumes)
     }
 
     async fn remove_container(&mut self) -> Result<(), DockerError> {
@@ -329,7 +342,11 @@ impl Executor for DockerExecutor<'_> {
             .await;
         self.container = Some(container);
         if !matches!(end, Ok(StageEnd::Exited(_))) {
-            self.remove_container().await?;
+            let removed = self.remove_container().await;
+            // An engine that is lost is told so, and not that it removes nothing any more.
+            if end.is_ok() {
+                removed?;
+            }
         }
         if !matches!(end, Ok(StageEnd::Exited(0))) {
             let engine = self.engine()?.clone();

@@ -93,7 +93,7 @@ impl JobNetwork {
 }
 
 /// Removes a network by its name or id; one that is gone is no error.
-pub(super) async fn remove(engine: &Docker, name: &str) -> Result<(), DockerError> {
+pub(crate) async fn remove(engine: &Docker, name: &str) -> Result<(), DockerError> {
     match engine.remove_network(name).await {
         Ok(())
         | Err(EngineError::DockerResponseServerError {

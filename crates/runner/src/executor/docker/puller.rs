@@ -6,6 +6,7 @@ use bollard::models::ImageInspect;
 use super::credentials::find_login;
 use super::images::{self, ImageError};
 use crate::config::RunnerConfig;
+use crate::disk::ledger::Ledger;
 use crate::log::Log;
 use crate::variables::Variables;
 use shipway_protocol::JobPayload;
@@ -62,6 +63,13 @@ impl Puller<'_> {
             ))
             .await;
         }
+        let ledger = self.config.ledger_dir.as_deref();
+        let ledger =
+            ledger.map(|directory| Ledger::new(directory, self.config.docker_host.as_deref()));
+        let before = match &ledger {
+            Some(_) => self.id_of(wanted.name).await,
+            None => None,
+        };
         let credentials = login.map(|login| login.credentials);
         let details = images::get_image(
             self.engine,
@@ -73,6 +81,13 @@ impl Puller<'_> {
         )
         .await?;
         let id = details.id.clone().unwrap_or_else(|| wanted.name.to_owned());
+        if let Some(ledger) = ledger {
+            let replaced = |before: &String| *before != id && ledger.has(before);
+            let pulled = before.as_ref().is_none_or(replaced);
+            if let Err(error) = ledger.note(&id, wanted.name, pulled) {
+                tracing::warn!(%error, image = wanted.name, "the image's use is not written down");
+            }
+        }
         let digest = (details.repo_digests.iter().flatten().next())
             .map(|digest| format!(" with digest {digest}"))
             .unwrap_or_default();
@@ -82,5 +97,10 @@ impl Puller<'_> {
         ))
         .await;
         Ok(Found { id, details })
+    }
+
+    /// The id of an image that is here.
+    async fn id_of(&self, image: &str) -> Option<String> {
+        self.engine.inspect_image(image).await.ok()?.id
     }
 }

@@ -51,16 +51,38 @@ impl DockerExecutor<'_> {
         let (mut input, mut stream) = (attached.input, attached.output);
         let feed = async {
             // A shell that ends early stops reading; its exit code tells the rest.
-            if input.write_all(script.as_bytes()).await.is_ok() {
+            let mut is_fed = input.write_all(script.as_bytes()).await;
+            if let Some(shell) = request.failure_shell {
+                while is_fed.is_ok()
+                    && let Some(line) = shell.line().await
+                {
+                    is_fed = input.write_all(format!("{line}\n").as_bytes()).await;
+                }
+            }
+            if is_fed.is_ok() {
                 let _ = input.shutdown().await;
             }
         };
         let copy = async {
             while let Some(Ok(item)) = stream.next().await {
-                output.write(&item.into_bytes()).await;
+                let bytes = item.into_bytes();
+                if let Some(shell) = request.failure_shell {
+                    shell.see(&bytes);
+                }
+                output.write(&bytes).await;
             }
         };
-        let exchange = async { tokio::join!(feed, copy) };
+        let exchange = async {
+            if request.failure_shell.is_some() {
+                // Nobody may type anything more.
+                tokio::select! {
+                    () = copy => {}
+                    never = async { feed.await; std::future::pending().await } => never,
+                }
+            } else {
+                tokio::join!(feed, copy);
+            }
+        };
         tokio::pin!(exchange);
         let mut all_read = false;
         let end = {

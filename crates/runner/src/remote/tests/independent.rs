@@ -1,6 +1,8 @@
 //! Against the coordinator that another project tests its own runner with.
 
-use gitlab_runner_mock::{GitlabRunnerMock, MockJobStepName, MockJobStepWhen};
+use std::time::Duration;
+
+use gitlab_runner_mock::{GitlabRunnerMock, MockJobBuilder, MockJobStepName, MockJobStepWhen};
 
 use super::Bench;
 use crate::tests::eventually;
@@ -32,4 +34,62 @@ async fn its_jobs_run_and_their_logs_arrive() {
         log.contains("[MASKED]") && !log.contains("very-secret"),
         "{log}"
     );
+}
+
+/// A job of the mock's with this script, which takes its sources from nowhere.
+fn builder(mock: &GitlabRunnerMock, name: &str, script: &[&str]) -> MockJobBuilder {
+    mock.set_update_interval(1);
+    let mut builder = mock.job_builder(name.into());
+    builder.add_variable("GIT_STRATEGY".into(), "none".into(), true, false);
+    builder.add_step(
+        MockJobStepName::Script,
+        script.iter().map(ToString::to_string).collect(),
+        3600,
+        MockJobStepWhen::OnSuccess,
+        false,
+    );
+    builder
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_gets_the_artifacts() {
+    let mock = GitlabRunnerMock::start().await;
+    let mut builder = builder(&mock, "build", &["echo built > out.txt"]);
+    builder.add_artifact_paths(vec!["out.txt".into()]);
+    let job = builder.build();
+    mock.enqueue_job(job.clone());
+    let bench = Bench::start(mock.uri().as_str(), mock.runner_token());
+    eventually("the result", || job.finished()).await;
+    bench.finish().await;
+    let log = String::from_utf8(job.log()).unwrap();
+    assert_eq!(
+        job.state(),
+        gitlab_runner_mock::MockJobState::Success,
+        "{log}"
+    );
+    let uploaded: Vec<_> = job.uploaded_artifacts().collect();
+    assert_eq!(uploaded.len(), 1, "{log}");
+    let zip = std::io::Cursor::new(uploaded[0].data.to_vec());
+    let mut zip = zip::ZipArchive::new(zip).unwrap();
+    let mut content = String::new();
+    let mut file = zip.by_name("out.txt").unwrap();
+    std::io::Read::read_to_string(&mut file, &mut content).unwrap();
+    assert_eq!(content, "built\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_it_cancels_is_stopped() {
+    let mock = GitlabRunnerMock::start().await;
+    let job = builder(&mock, "long", &["echo is-ready", "sleep 1000"]).build();
+    mock.enqueue_job(job.clone());
+    // A silent job hears of it with a sign of life.
+    let bench = Bench::with(mock.uri().as_str(), mock.runner_token(), |runner| {
+        runner.pace.heartbeat = Duration::from_millis(200);
+    });
+    let ready = || String::from_utf8_lossy(&job.log()).contains("\nis-ready");
+    eventually("the script", ready).await;
+    job.cancel();
+    // Were the script not stopped, the manager would wait for it.
+    bench.finish().await;
+    assert_eq!(job.state(), gitlab_runner_mock::MockJobState::Cancelled);
 }

@@ -96,6 +96,7 @@ impl Bench {
             concurrent: 2,
             check_interval,
             shutdown_timeout: Duration::from_secs(10),
+            collector: None,
         };
         let (shutdown, asked) = watch::channel(Shutdown::None);
         Self {

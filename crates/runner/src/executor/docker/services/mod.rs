@@ -19,6 +19,7 @@ use super::engine::{DockerError, remove};
 use super::images::words;
 use super::puller::{Puller, Wanted};
 use crate::log::{Log, Output};
+use crate::predefined::is_on;
 use crate::variables::Variables;
 use logs::Follower;
 use readiness::{Check, NotReady};
@@ -79,7 +80,7 @@ impl Services {
             let started = start_one(puller, containers, service, image, names, log).await?;
             self.started.push(started);
         }
-        if is_true(&puller.variables.get("CI_DEBUG_SERVICES")) {
+        if is_on(&puller.variables.get("CI_DEBUG_SERVICES")) {
             let started = self.started.iter();
             self.followers = started
                 .map(|service| Follower::new(puller.engine, &service.id, &service.names, log))
@@ -236,9 +237,4 @@ async fn report(engine: &Docker, service: &Started, what: &str, error: &NotReady
     lines.extend(logs::last_lines(engine, &service.id).await);
     lines.extend([String::new(), "*********".to_owned(), String::new()]);
     lines
-}
-
-/// As GitLab's runner reads switches.
-fn is_true(value: &str) -> bool {
-    matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True")
 }
