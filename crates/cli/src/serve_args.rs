@@ -19,6 +19,7 @@ use crate::error::Fault;
   shipway serve --demo --runner shell      both examples, run and deployed on this machine
   shipway serve --data /srv/shipway --listen 0.0.0.0:8080 --external-url https://ci.example.com
   shipway serve --database postgres://shipway@db/shipway --objects s3://shipway/artifacts
+  shipway serve --limit pipeline-jobs=2000 --limit artifact-size=500MB
 
 Each option is also a key of the file that --config names, for instance `listen = \"[::]:80\"`.
 The command line comes before the environment, and that before the file.
@@ -105,6 +106,19 @@ pub(crate) struct Choices {
     )]
     trusted_proxies: Option<Vec<String>>,
 
+    /// Change a limit: `schedules=20`, `artifact-size=500MB`, `artifact-size.junit=10MB`; the
+    /// limits are pipeline-jobs, pipeline-deployments, active-jobs, pipelines-per-minute,
+    /// schedules, schedule-runs-per-day, project-variables, group-variables,
+    /// instance-variables, artifact-size, artifact-size.TYPE and package-size; 0 is none
+    /// [default: GitLab's].
+    #[arg(
+        long,
+        value_name = "NAME=VALUE",
+        env = "SHIPWAY_LIMIT",
+        value_delimiter = ','
+    )]
+    limit: Option<Vec<String>>,
+
     /// The directory of the files that `include:template` names [default: none].
     #[arg(long, value_name = "DIR", env = "SHIPWAY_TEMPLATES")]
     templates: Option<PathBuf>,
@@ -155,6 +169,9 @@ impl ServeArgs {
             Some(directory) => Some(std::path::absolute(directory).map_err(Fault::usage)?),
             None => None,
         };
+        for text in choices.limit.unwrap_or_default() {
+            settings.limits.set(&text).map_err(Fault::usage)?;
+        }
         if let Some(name) = choices.runner {
             let found = EmbeddedRunner::ALL.iter().find(|(known, _)| *known == name);
             settings.runner = found.map(|(_, runner)| *runner).ok_or_else(|| {
@@ -178,6 +195,7 @@ impl Choices {
             runner: self.runner.or(other.runner),
             demo: self.demo.or(other.demo),
             trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
+            limit: self.limit.or(other.limit),
             templates: self.templates.or(other.templates),
         }
     }
@@ -212,7 +230,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("temp dir");
         let file = directory.path().join("shipway.toml");
         let text = "listen = \"127.0.0.1:1\"\nrunner = \"shell\"\nexternal-url = \"https://x\"\n\
-            trusted-proxies = [\"10.0.0.0/8\", \"::1\"]\n";
+            trusted-proxies = [\"10.0.0.0/8\", \"::1\"]\nlimit = [\"schedules=20\"]\n";
         std::fs::write(&file, text).expect("written");
         let args = |config: &Path| ServeArgs {
             config: Some(config.to_owned()),
@@ -229,6 +247,7 @@ mod tests {
         assert_eq!(settings.external_url.as_str(), "https://x");
         let proxies = TrustedProxies::parse(["10.0.0.0/8", "::1"]).expect("good");
         assert_eq!(settings.trusted_proxies, proxies);
+        assert_eq!(settings.limits.schedules, 20);
 
         for (text, reason) in [
             ("lisen = \"x\"", "lisen"),
@@ -237,6 +256,7 @@ mod tests {
             ("external-url = \"ftp://x\"", "ftp://x"),
             ("trusted-proxies = [\"10.0.0.0/40\"]", "10.0.0.0/40"),
             ("templates = \"/no/such/place\"", "no such directory"),
+            ("limit = [\"scedules=2\"]", "no limit `scedules`"),
         ] {
             std::fs::write(&file, text).expect("written");
             let fault = args(&file).settings().expect_err(text);

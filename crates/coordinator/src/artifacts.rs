@@ -17,8 +17,9 @@ use crate::coordinator::{Coordinator, now};
 use crate::error::Error;
 use crate::job_token;
 use crate::live;
+use crate::recent_failures;
 use crate::reports::dotenv::{self, DotenvError};
-use crate::reports::junit::{self, TestCases, TestTotals};
+use crate::reports::junit::{self, TestCases, TestStatus, TestTotals};
 
 /// Bytes of all JUnit reports of a job that are read (language inventory, 9.5).
 const JUNIT_LIMIT: u64 = 100 * 1024 * 1024;
@@ -51,7 +52,8 @@ impl Coordinator {
         transaction
             .insert_artifact(&new_artifact(job, spec, file_name, blob, self.expiry()))
             .await?;
-        note_tests(&mut transaction, job, tests).await?;
+        let row = transaction.job(job).await?;
+        note_tests(&mut transaction, &row, tests).await?;
         Ok(transaction.commit().await?)
     }
 
@@ -106,7 +108,7 @@ impl Coordinator {
         new: &NewArtifact,
         spec: &ArtifactSpec,
         digest: &[u8],
-        tests: Option<TestTotals>,
+        tests: Option<Tests>,
     ) -> Result<Accepted, Error> {
         let mut transaction = self.store.begin().await?;
         let job = transaction.job(new.job_id).await?;
@@ -120,7 +122,7 @@ impl Coordinator {
             return Ok(known);
         }
         transaction.insert_artifact(new).await?;
-        note_tests(&mut transaction, job.id, tests).await?;
+        note_tests(&mut transaction, &job, tests).await?;
         transaction.commit().await?;
         Ok(Accepted::Stored)
     }
@@ -235,27 +237,31 @@ fn accessibility(job: &JobRow) -> Result<Accessibility, Error> {
     })
 }
 
+/// What is kept of a JUnit report.
+struct Tests {
+    totals: TestTotals,
+    /// Classes and names of those that failed, as far as they are noted.
+    failed: Vec<(String, String)>,
+}
+
 async fn note_tests(
     transaction: &mut Transaction,
-    job: JobId,
-    tests: Option<TestTotals>,
+    job: &JobRow,
+    tests: Option<Tests>,
 ) -> Result<(), Error> {
     if let Some(tests) = tests {
         let update = JobUpdate {
-            tests: serde_json::to_string(&tests).ok(),
+            tests: serde_json::to_string(&tests.totals).ok(),
             ..JobUpdate::default()
         };
-        transaction.update_job(job, &update).await?;
+        transaction.update_job(job.id, &update).await?;
+        recent_failures::note(transaction, job, &tests.failed).await?;
     }
     Ok(())
 }
 
 /// Reads a report on a thread that may block.
-async fn read(
-    spec: &ArtifactSpec,
-    file_name: &str,
-    file: &Path,
-) -> Result<Option<TestTotals>, Error> {
+async fn read(spec: &ArtifactSpec, file_name: &str, file: &Path) -> Result<Option<Tests>, Error> {
     let kind = spec.artifact_type.clone();
     let (name, path) = (file_name.to_owned(), file.to_owned());
     let reading = tokio::task::spawn_blocking(move || read_report(&kind, &name, &path));
@@ -270,13 +276,20 @@ async fn read(
 
 /// The totals of a JUnit report; refuses a dotenv report that breaks its format. A JUnit
 /// report that is not XML is worth a warning and no more.
-fn read_report(kind: &str, file_name: &str, path: &Path) -> Result<Option<TestTotals>, Error> {
+fn read_report(kind: &str, file_name: &str, path: &Path) -> Result<Option<Tests>, Error> {
     let open = || File::open(path).map_err(Error::file(path));
     match kind {
         "junit" => {
             let report = MultiGzDecoder::new(BufReader::new(open()?)).take(JUNIT_LIMIT);
-            match junit::totals(BufReader::new(report)) {
-                Ok(totals) => Ok(Some(totals)),
+            let mut failed = Vec::new();
+            let totals = junit::totals_of(BufReader::new(report), |case| {
+                let fails = matches!(case.status, TestStatus::Failed | TestStatus::Error);
+                if fails && failed.len() < recent_failures::MOST_NOTED {
+                    failed.push((case.classname, case.name));
+                }
+            });
+            match totals {
+                Ok(totals) => Ok(Some(Tests { totals, failed })),
                 Err(error) => {
                     tracing::warn!(%error, file_name, "junit.unreadable");
                     Ok(None)

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::hand_out::{Receiver, Source, upstream};
 use crate::job_token;
 use crate::live::Live;
+use crate::outdated::OUTDATED;
 use crate::queue::Ticket;
 
 /// Who asks for a job.
@@ -40,16 +41,19 @@ impl Coordinator {
     /// Hands a pending job to a runner. Of many who try, one gets it.
     pub(crate) async fn claim(&self, ticket: &Ticket, asker: &Asker) -> Result<Claimed, Error> {
         let (job, pipeline) = (ticket.job, ticket.pipeline);
-        let (spec, sources) = {
+        let (spec, sources, own) = {
             let live = self.load(pipeline).await?;
             let Some(index) = live.index(job) else {
                 return Ok(Claimed::Gone);
             };
-            (Arc::clone(live.spec(index)), upstream(&live, index))
+            let own = live.jobs[index].clone();
+            (Arc::clone(live.spec(index)), upstream(&live, index), own)
         };
         let artifacts = self.artifacts_for(&sources).await?;
         let fault = if lacks_dependency(&sources, &artifacts, now()) {
             Some("missing_dependency_failure")
+        } else if self.outdated(&own).await?.is_some() {
+            Some(OUTDATED)
         } else {
             unsupported(&spec, asker.features).then_some("runner_unsupported")
         };

@@ -10,8 +10,8 @@ use shipway_config::variables::Variable;
 use shipway_git::hosting::BareRepository;
 use shipway_pipeline::{Change, Context, Event, JobId, PipelineId, Plan, PlannedJob, Status};
 use shipway_store::{
-    JobRow, JobUpdate, NewJob, NewPipeline, NewStage, PipelineUpdate, ProjectId, Store,
-    Transaction, UserId,
+    JobRow, JobUpdate, MergeRequestId, NewJob, NewPipeline, NewStage, PipelineUpdate, ProjectId,
+    Store, Transaction, UserId,
 };
 use tokio::sync::{OwnedMutexGuard, broadcast};
 
@@ -66,6 +66,8 @@ pub struct NewRun {
     pub(crate) verdict: Option<(Status, Option<String>)>,
     /// The job that starts it.
     pub(crate) upstream: Option<Link>,
+    /// The merge request that it is of.
+    pub(crate) merge_request: Option<MergeRequestId>,
 }
 
 impl NewRun {
@@ -249,6 +251,9 @@ impl Coordinator {
         if let Some(link) = run.upstream {
             transaction.insert_downstream(&link.row(row.id)).await?;
         }
+        if let Some(request) = run.merge_request {
+            transaction.link_merge_request(row.id, request).await?;
+        }
         if let Some(status) = verdict {
             let over = PipelineUpdate {
                 finished_at: status.is_completed().then_some(now),
@@ -317,7 +322,18 @@ impl Coordinator {
         choose: live::Choose<'a>,
         extra: &'a [(JobId, JobUpdate)],
     ) -> Boxed<'a, Result<Vec<Event>, Error>> {
-        Box::pin(self.step(pipeline, choose, extra))
+        Box::pin(self.step(pipeline, choose, extra, None))
+    }
+
+    /// As [`Self::advance`], as a user wishes: the jobs that this plays or retries are the
+    /// user's from now on.
+    pub(crate) fn advance_for<'a>(
+        &'a self,
+        user: Option<UserId>,
+        pipeline: PipelineId,
+        choose: live::Choose<'a>,
+    ) -> Boxed<'a, Result<Vec<Event>, Error>> {
+        Box::pin(self.step(pipeline, choose, &[], user))
     }
 
     async fn step(
@@ -325,6 +341,7 @@ impl Coordinator {
         pipeline: PipelineId,
         choose: live::Choose<'_>,
         extra: &[(JobId, JobUpdate)],
+        user: Option<UserId>,
     ) -> Result<Vec<Event>, Error> {
         for _ in 0..CONFLICTS {
             let (mut live, fresh) = self.load_or_keep(pipeline).await?;
@@ -351,6 +368,7 @@ impl Coordinator {
                 live: &mut live,
                 now: now(),
                 extra: extra.iter().cloned().collect(),
+                user,
                 told: BTreeSet::new(),
                 replaced: Vec::new(),
             };
@@ -467,6 +485,8 @@ struct Writer<'a> {
     now: i64,
     /// What else is to be written of a job, along with its next status.
     extra: HashMap<JobId, JobUpdate>,
+    /// Who wishes it.
+    user: Option<UserId>,
     /// Jobs that watchers are told of.
     told: BTreeSet<usize>,
     /// Attempts in whose place there are newer ones.
@@ -541,7 +561,12 @@ impl Writer<'_> {
         };
         self.transaction.mark_retried(old.id).await?;
         self.replaced.push(old.id);
+        let older = old.id;
         let id = self.transaction.insert_job(self.live.id(), &new).await?;
+        match self.user {
+            Some(user) => self.transaction.set_job_user(id, user).await?,
+            None => self.transaction.inherit_job_user(older, id).await?,
+        }
         self.live.jobs[job] = self.transaction.job(id).await?;
         if self.live.state.jobs[job].bridge {
             let pipeline = self.live.id();
@@ -582,6 +607,9 @@ impl Writer<'_> {
         update.status = Some(status);
         if triggered && !row.triggered {
             update.triggered = Some(true);
+            if let Some(user) = self.user {
+                self.transaction.set_job_user(row.id, user).await?;
+            }
         }
         match status {
             Status::Pending => update.queued_at = Some(now),

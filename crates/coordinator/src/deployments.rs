@@ -38,7 +38,9 @@ pub(crate) fn environment(job: &Job, plan: &Plan, context: &Context) -> Option<E
     ));
     with_slug.push(Variable::new("CI_ENVIRONMENT_NAME", &name));
     let url = environment.url.as_deref();
+    let auto_stop_in = environment.auto_stop_in.as_deref();
     Some(Environment {
+        auto_stop_in: auto_stop_in.map(expand),
         url: url.map(|url| with_slug.expand(url, Undefined::Keep, FileReferences::Keep)),
         name,
         ..environment.clone()
@@ -66,6 +68,7 @@ pub(crate) async fn follow(
         external_url: environment.url.clone(),
         tier: tier(&environment),
         created_at: now,
+        auto_stop_at: None,
     };
     let deploys = environment.action == "start";
     match row.status {
@@ -83,6 +86,26 @@ pub(crate) async fn follow(
             };
             transaction.insert_deployment(&deployment).await?;
         }
+        Status::Success if matches!(environment.action.as_str(), "prepare" | "access") => {
+            let mut environment = environment;
+            if environment.auto_stop_in.is_none() {
+                let text = transaction
+                    .deployed_by(project_id, &environment.name)
+                    .await?;
+                let deployed: Option<Environment> =
+                    text.and_then(|text| serde_json::from_str(&text).ok());
+                environment.auto_stop_in = deployed.and_then(|one| one.auto_stop_in);
+            }
+            renew(transaction, live, job, now, &environment).await?;
+        }
+        status
+            if environment.action == "stop"
+                && status.is_completed()
+                && status != Status::Success =>
+        {
+            let failed = transaction.stop_failed(project_id, &environment.name);
+            failed.await?;
+        }
         Status::Success if environment.action == "stop" => {
             let stopped = new(EnvironmentState::Stopped);
             transaction.ensure_environment(&stopped).await?;
@@ -95,10 +118,44 @@ pub(crate) async fn follow(
             };
             let ended = transaction.end_deployment_of_job(row.id, status, now);
             ended.await?;
+            if status == DeploymentStatus::Success {
+                renew(transaction, live, job, now, &environment).await?;
+            }
         }
         _ => {}
     }
     Ok(())
+}
+
+/// Lets the time of an environment begin anew, as long as `auto_stop_in` of the job says; one
+/// that says nothing leaves it as it is.
+async fn renew(
+    transaction: &mut Transaction,
+    live: &Live,
+    job: usize,
+    now: i64,
+    environment: &Environment,
+) -> Result<(), Error> {
+    let (Some(project), Some(text)) = (live.jobs[job].project_id, &environment.auto_stop_in) else {
+        return Ok(());
+    };
+    let at = match text.trim() {
+        "never" => None,
+        text => match shipway_config::duration::parse_seconds(text) {
+            Some(seconds) => Some(now.saturating_add(micros(seconds))),
+            // With a variable in it that nobody set.
+            None => return Ok(()),
+        },
+    };
+    Ok(transaction
+        .set_auto_stop(project, &environment.name, at)
+        .await?)
+}
+
+fn micros(seconds: u64) -> i64 {
+    i64::try_from(seconds)
+        .unwrap_or(i64::MAX)
+        .saturating_mul(1_000_000)
 }
 
 /// The tier that is given, or the one that the name suggests (language inventory, 1.17).

@@ -83,6 +83,16 @@ pub enum Error {
         /// Whose artifacts.
         what: String,
     },
+    /// A newer job has deployed already.
+    #[error(
+        "the deployment of {job} is outdated: a newer job has deployed to {environment}; run a new pipeline, or turn off `Prevent outdated deployment jobs` in the project's settings"
+    )]
+    Outdated {
+        /// The job.
+        job: String,
+        /// Where it would deploy to.
+        environment: String,
+    },
     /// A server's use case was asked of a local run's coordinator.
     #[error("there are no hosted projects here")]
     NoRepositories,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use shipway_config::Job;
 use shipway_pipeline::{Event, JobId, PipelineId, Status};
 use shipway_protocol::{ArtifactsFile, Dependency, JobPayload, JobState, JobUpdate};
-use shipway_store::{ArtifactRow, JobRow, ProjectId, RunnerRow};
+use shipway_store::{ArtifactRow, JobRow, ProjectId, RunnerRow, UserRow};
 
 use crate::at_work::at_work;
 use crate::claim::reason_only;
@@ -172,6 +172,7 @@ impl Coordinator {
             Some(runner) => serde_json::from_str(&runner.tags).unwrap_or_default(),
             None => spec.tags.clone(),
         };
+        let player = self.player(&own).await?;
         let started_at = now();
         let hand_out = HandOut {
             pipeline: pipeline.0,
@@ -187,6 +188,7 @@ impl Coordinator {
             runner: receiver.name,
             runner_tags: &runner_tags,
             repository_url: &repository_url,
+            user: player.as_ref(),
         };
         let of = |row: &JobRow, kind: &str| -> Option<&ArtifactRow> {
             let fresh = |file: &&ArtifactRow| file.expires_at.is_none_or(|at| at > started_at);
@@ -230,6 +232,32 @@ impl Coordinator {
             payload::in_project(&mut payload, &row, project, settings, waited);
         }
         Ok(payload)
+    }
+
+    /// Who played or retried the job, where somebody did. Of most jobs it is not worth asking.
+    async fn player(&self, job: &JobRow) -> Result<Option<UserRow>, Error> {
+        if !job.triggered && job.attempt == 1 {
+            return Ok(None);
+        }
+        match self.store.job_user(job.id).await? {
+            Some(user) => Ok(self.store.user(user).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// On whose behalf a job runs: who played or retried it, else the pipeline's user.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn user_of_job(&self, job: &JobRow) -> Result<Option<UserRow>, Error> {
+        if let Some(player) = self.player(job).await? {
+            return Ok(Some(player));
+        }
+        let pipeline = self.store.pipeline(job.pipeline_id).await?;
+        match pipeline.and_then(|pipeline| pipeline.user_id) {
+            Some(user) => Ok(self.store.user(user).await?),
+            None => Ok(None),
+        }
     }
 
     /// The variables of the reports that a job gets from those it builds on.

@@ -6,6 +6,7 @@ use shipway_store::ProjectRow;
 
 use crate::elsewhere::Offers;
 use crate::error::Error;
+use crate::limits::ServerLimits;
 
 /// The server around a [`Coordinator`](crate::Coordinator).
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub struct Hosting {
     pub address: ServerAddress,
     /// What `include` may name besides projects.
     pub offers: Offers,
+    /// How much projects may ask for.
+    pub limits: ServerLimits,
 }
 
 impl Hosting {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use shipway_config::variables::{Collection, FileReferences, Undefined, Variable};
 use shipway_config::{Cache, CacheKey, Image, Job, ResultWhen, Service, Variables};
+use shipway_pipeline::RefKind;
 use shipway_protocol as protocol;
 use shipway_protocol::{
     ArtifactFormat, ArtifactSpec, Dependency, FailureReason, JobPayload, Step, When,
@@ -190,6 +191,12 @@ pub(crate) fn in_project(
     git.depth = depth;
     git.protected = Some(pipeline.protected);
     git.refspecs = refspecs(pipeline.id.0, git.ref_type, &git.ref_name, depth);
+    if pipeline.ref_kind == RefKind::MergeRequest.as_str() {
+        git.ref_name.clone_from(&pipeline.ref_name);
+        // The source branch may be gone.
+        let branch = |spec: &String| !spec.starts_with("+refs/heads/") || spec.contains('*');
+        git.refspecs.retain(branch);
+    }
     if !settings.ci_separated_caches {
         for cache in &mut payload.cache {
             let keys = std::iter::once(&mut cache.key).chain(&mut cache.fallback_keys);
@@ -451,6 +458,7 @@ mod tests {
             runner: "here",
             runner_tags: &[],
             repository_url: "",
+            user: None,
         }
     }
 

@@ -5,6 +5,7 @@ use shipway_config::Job;
 use shipway_config::variables::{Collection, Variable};
 use shipway_git::Facts;
 use shipway_pipeline::{Context, RefKind, Source};
+use shipway_store::UserRow;
 
 use crate::hosting::ServerAddress;
 use crate::merge_request;
@@ -247,6 +248,8 @@ pub(crate) struct HandOut<'a> {
     pub(crate) runner_tags: &'a [String],
     /// Where the job clones the project, with its token in it; empty in a local run.
     pub(crate) repository_url: &'a str,
+    /// Who played or retried the job, where somebody did.
+    pub(crate) user: Option<&'a UserRow>,
 }
 
 /// The predefined variables of one job.
@@ -272,6 +275,12 @@ pub(crate) fn of_job(job: &Job, hand_out: &HandOut<'_>) -> Collection {
     set("CI_JOB_TIMEOUT", &hand_out.timeout.to_string());
     if hand_out.manual {
         set("CI_JOB_MANUAL", "true");
+    }
+    if let Some(user) = hand_out.user {
+        set("GITLAB_USER_ID", &user.id.to_string());
+        set("GITLAB_USER_LOGIN", &user.username);
+        set("GITLAB_USER_NAME", &user.name);
+        set("GITLAB_USER_EMAIL", &user.email);
     }
     if let Some(image) = &job.image {
         set("CI_JOB_IMAGE", &image.name);

@@ -55,9 +55,19 @@ impl Coordinator {
                 }
                 _ => Ok(None),
             };
+            let made = match made {
+                Ok(started) => self.follow(&project, user, update).await.map(|()| started),
+                error => error,
+            };
             match made {
                 Ok(Some(Started::Pipeline(row))) => pipelines.push(*row),
-                Ok(_) => self.know(&project, update).await?,
+                Ok(_) => {
+                    self.know(&project, update).await?;
+                    if let (None, Some(branch)) = (&update.new, update.branch()) {
+                        let user = user.map(|user| user.id);
+                        self.stop_environments_of(&project, branch, user).await?;
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(project = project.id.0, reference = update.name, %error, "push.without.pipeline");
                     failure.get_or_insert(error);
@@ -65,6 +75,21 @@ impl Coordinator {
             }
         }
         failure.map_or(Ok(pipelines), Err)
+    }
+
+    /// What a moved ref means for merge requests.
+    async fn follow(
+        &self,
+        project: &ProjectRow,
+        user: Option<&UserRow>,
+        update: &RefUpdate,
+    ) -> Result<(), Error> {
+        match (update.branch(), &update.new) {
+            (Some(branch), Some(sha)) => {
+                self.follow_merge_requests(project, user, branch, sha).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Notes a ref that gets no pipeline.

@@ -16,6 +16,11 @@ use crate::start::{PipelineRequest, Started};
 /// Schedules that are dealt with in one round.
 const ROUND: i64 = 100;
 
+/// In microseconds.
+const MINUTE: i64 = 60_000_000;
+/// In microseconds.
+const DAY: i64 = 24 * 60 * MINUTE;
+
 /// Why a schedule has no next run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CronError {
@@ -133,10 +138,22 @@ impl Coordinator {
         if !row.active || row.next_run_at.is_none_or(|at| at > now) {
             return Ok(None);
         }
-        row.next_run_at = next_run(&row.cron, &row.timezone, now).ok();
+        let earliest = now + self.schedule_gap();
+        row.next_run_at = next_run(&row.cron, &row.timezone, earliest).ok();
         transaction.update_schedule(&row).await?;
         transaction.commit().await?;
         Ok(Some(row))
+    }
+
+    /// Microseconds in which a schedule does not run again after a run: the runs that a day may
+    /// have are spread over it. Cron counts minutes, so that one less than asked for is enough.
+    fn schedule_gap(&self) -> i64 {
+        let limits = self.hosting.as_ref().map(|hosting| &hosting.limits);
+        let runs = limits.map_or(0, |limits| limits.schedule_runs_per_day);
+        match i64::try_from(runs) {
+            Ok(0) | Err(_) => 0,
+            Ok(runs) => (DAY / runs - MINUTE).max(0),
+        }
     }
 
     /// Makes the pipeline of a schedule now, as its owner; `None` when the schedule's ref is

@@ -34,6 +34,59 @@ pub struct ProjectSettings {
     pub build_git_strategy: String,
     /// Caches of protected and other refs are kept apart.
     pub ci_separated_caches: bool,
+    /// Who may give a pipeline variables of its own.
+    pub ci_pipeline_variables_minimum_override_role: OverrideRole,
+    /// A job does not deploy to an environment that a newer job has deployed to.
+    pub ci_forward_deployment_enabled: bool,
+    /// But one that deployed before may do so again.
+    pub ci_forward_deployment_rollback_allowed: bool,
+}
+
+/// From which role on members set the variables of pipelines that they start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OverrideRole {
+    /// Nobody does.
+    NoOneAllowed,
+    /// Who may start pipelines.
+    #[default]
+    Developer,
+    /// Maintainers and owners.
+    Maintainer,
+    /// Owners.
+    Owner,
+}
+
+impl OverrideRole {
+    /// Every choice, with its name in the API and for people.
+    pub const ALL: [(&'static str, &'static str, Self); 4] = [
+        ("developer", "Developers", Self::Developer),
+        ("maintainer", "Maintainers", Self::Maintainer),
+        ("owner", "Owners", Self::Owner),
+        ("no_one_allowed", "Nobody", Self::NoOneAllowed),
+    ];
+
+    /// The choice of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        let found = Self::ALL.iter().find(|(known, ..)| *known == name);
+        found.map(|(.., role)| *role)
+    }
+
+    /// What the API calls it.
+    pub fn name(self) -> &'static str {
+        let found = Self::ALL.iter().find(|(.., role)| *role == self);
+        found.map_or("developer", |(name, ..)| name)
+    }
+
+    /// Whether a member with this access level may.
+    pub fn admits(self, level: i64) -> bool {
+        match self {
+            Self::NoOneAllowed => false,
+            Self::Developer => level >= 30,
+            Self::Maintainer => level >= 40,
+            Self::Owner => level >= 50,
+        }
+    }
 }
 
 impl Default for ProjectSettings {
@@ -50,6 +103,9 @@ impl Default for ProjectSettings {
             ci_default_git_depth: 20,
             build_git_strategy: "fetch".to_owned(),
             ci_separated_caches: true,
+            ci_pipeline_variables_minimum_override_role: OverrideRole::Developer,
+            ci_forward_deployment_enabled: true,
+            ci_forward_deployment_rollback_allowed: true,
         }
     }
 }
@@ -83,6 +139,18 @@ impl ProjectSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn roles_that_override() {
+        for (name, least) in [("developer", 30), ("maintainer", 40), ("owner", 50)] {
+            let role = OverrideRole::named(name).unwrap();
+            assert_eq!(role.name(), name);
+            assert!(role.admits(least) && !role.admits(least - 1), "{name}");
+        }
+        let nobody = OverrideRole::named("no_one_allowed").unwrap();
+        assert!(!nobody.admits(60));
+        assert_eq!(OverrideRole::named("guest"), None);
+    }
 
     #[test]
     fn what_is_missing_has_its_default() {

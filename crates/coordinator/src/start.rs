@@ -8,20 +8,25 @@ use shipway_config::{InputValues, Limits, LoadContext, SourceError};
 use shipway_git::Facts;
 use shipway_git::hosting::{BareRepository, skips_ci};
 use shipway_pipeline::{Context, PipelineId, Plan, PlanError, Source, Status};
-use shipway_store::{JobRow, PipelineRow, ProjectRow, RefKind, UserRow};
+use shipway_store::{
+    JobRow, MergeRequestId, MergeRequestRow, PipelineRow, ProjectId, ProjectRow, RefKind, UserRow,
+};
 use tokio::runtime::Handle;
 
 use crate::cache_key::resolve_with;
 use crate::commit_files::CommitFiles;
-use crate::coordinator::{Coordinator, NewRun, Origin};
-use crate::downstream::Link;
+use crate::coordinator::{Coordinator, NewRun, Origin, now};
+use crate::downstream::{Link, OWNER};
 use crate::elsewhere::Elsewhere;
 use crate::error::Error;
 use crate::hosting::Hosting;
+use crate::limits::ServerLimits;
+use crate::merge_request;
+use crate::merge_requests::head_ref;
 use crate::predefined::{Identity, Occasion, context_of};
 use crate::project_variables::VariableScope;
 use crate::protection::protections;
-use crate::settings::ProjectSettings;
+use crate::settings::{OverrideRole, ProjectSettings};
 
 /// How full names of branches and tags begin.
 pub(crate) const HEADS: &str = "refs/heads/";
@@ -29,6 +34,9 @@ pub(crate) const TAGS: &str = "refs/tags/";
 
 /// Inputs that a pipeline may be given from outside, as on GitLab.
 const MAX_INPUTS: usize = 20;
+
+/// Microseconds within which pipelines of a commit are counted.
+const MINUTE: i64 = 60_000_000;
 
 /// What a pipeline is wanted for.
 #[derive(Debug, Clone)]
@@ -68,6 +76,14 @@ pub enum NoPipeline {
         "The resulting pipeline would have been empty. Review the rules configuration for the relevant jobs."
     )]
     Empty,
+    /// Who wants it may not set variables in this project.
+    #[error("Insufficient permissions to set pipeline variables")]
+    VariablesForbidden,
+    /// The limit `pipelines-per-minute` of the server.
+    #[error(
+        "Too many pipelines created in the last minute. Try again later. (The limit `pipelines-per-minute` of the server is {0} for a user and a commit.)"
+    )]
+    TooOften(u64),
 }
 
 /// What became of a request.
@@ -77,6 +93,25 @@ pub enum Started {
     Pipeline(Box<PipelineRow>),
     /// There is none.
     None(NoPipeline),
+}
+
+/// What started a pipeline besides its request.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StartedBy {
+    /// The job that asks for it.
+    pub(crate) link: Option<Link>,
+    /// The merge request whose newest commit it is of.
+    pub(crate) merge_request: Option<MergeRequestRow>,
+}
+
+impl StartedBy {
+    /// A job asks for it.
+    pub(crate) fn job(link: Link) -> Self {
+        Self {
+            link: Some(link),
+            merge_request: None,
+        }
+    }
 }
 
 /// The files that a pipeline is made of.
@@ -104,7 +139,7 @@ impl Coordinator {
     /// # Errors
     /// [`Error::NoCommit`]; otherwise when the repository or the store fails.
     pub async fn start_pipeline(&self, request: &PipelineRequest) -> Result<Started, Error> {
-        self.start_for(request, None).await
+        self.start_for(request, &StartedBy::default()).await
     }
 
     /// As [`Self::start_pipeline`], for a job that asks for it with its token: the new pipeline
@@ -118,25 +153,33 @@ impl Coordinator {
         job: &JobRow,
     ) -> Result<Started, Error> {
         let link = self.link(job.id, job.pipeline_id).await?;
-        self.start_for(request, Some(link)).await
+        self.start_for(request, &StartedBy::job(link)).await
     }
 
-    /// As [`Self::start_pipeline`], for a job or not.
+    /// As [`Self::start_pipeline`], for a job or a merge request, or not.
     pub(crate) async fn start_for(
         &self,
         request: &PipelineRequest,
-        by: Option<Link>,
+        by: &StartedBy,
     ) -> Result<Started, Error> {
         let hosting = self.hosting.as_ref().ok_or(Error::NoRepositories)?;
         let settings = ProjectSettings::of(&request.project);
+        if let Some(reason) = self.refusal(hosting, request).await? {
+            return Ok(Started::None(reason));
+        }
         let mut birth = self.birth(hosting, request, &settings).await?;
-        if let Some(link) = by {
+        if let Some(link) = by.link {
             birth.context.predefined.extend(link.variables());
+        }
+        let mut before = before(request);
+        if let Some(row) = &by.merge_request {
+            before = self.detach(&mut birth, row).await?;
         }
         let by_push = matches!(request.source, Source::Push | Source::MergeRequestEvent);
         let started = if by_push && (request.skip || skips_ci(&birth.facts.message)) {
+            birth.name_ref();
             let id = self
-                .store_without_jobs(&birth, Status::Skipped, None, by)
+                .store_without_jobs(&birth, Status::Skipped, None, by.link)
                 .await?;
             return self.started(id).await;
         } else if request.inputs.len() > MAX_INPUTS {
@@ -148,7 +191,7 @@ impl Coordinator {
             let commit = CommitFiles {
                 repository: birth.repository.clone(),
                 commit: request.sha.clone(),
-                before: before(request),
+                before,
                 handle: Handle::current(),
                 elsewhere: Elsewhere::new(
                     &self.store,
@@ -162,9 +205,11 @@ impl Coordinator {
                 let text = read(&commit, path, &context, inputs)?;
                 plan(&commit, &text, &context)
             });
-            planning
+            let planned = planning
                 .await
-                .map_err(|error| Error::Panicked(error.to_string()))?
+                .map_err(|error| Error::Panicked(error.to_string()))?;
+            self.within_limits(Some(request.project.id), planned)
+                .await?
         };
         let id = match started {
             Ok(Planned {
@@ -175,25 +220,122 @@ impl Coordinator {
                     sha: birth.facts.sha.clone(),
                     origin: Some(birth.origin()),
                     on_new_commit,
-                    upstream: by,
+                    upstream: by.link,
+                    merge_request: birth.merge_request,
                     ..NewRun::default()
                 };
+                birth.name_ref();
                 self.create_pipeline(&plan, &birth.context, &run).await?
             }
             Err(Unplanned::None(reason)) => return Ok(Started::None(reason)),
             Err(Unplanned::Wrong(errors)) => {
                 let errors = Some(errors.join("\n"));
-                self.store_without_jobs(&birth, Status::Failed, errors, by)
+                birth.name_ref();
+                self.store_without_jobs(&birth, Status::Failed, errors, by.link)
                     .await?
             }
             Err(Unplanned::Unreadable(error)) => return Err(error),
         };
         if settings.auto_cancel_pending_pipelines && by_push {
-            let (name, sha) = (&birth.facts.ref_name, birth.facts.sha.as_deref());
+            let (name, sha) = (&birth.context.ref_name, birth.facts.sha.as_deref());
             self.cancel_redundant(&request.project, name, id, sha)
                 .await?;
         }
         self.started(id).await
+    }
+
+    /// Why a request makes no pipeline, whatever its commit has.
+    async fn refusal(
+        &self,
+        hosting: &Hosting,
+        request: &PipelineRequest,
+    ) -> Result<Option<NoPipeline>, Error> {
+        let project = &request.project;
+        let (Some(user), Source::Push | Source::Web | Source::Api | Source::Trigger) =
+            (&request.user, request.source)
+        else {
+            return Ok(None);
+        };
+        // What a hook of another system sends is no choice of the token's owner.
+        let chosen = |variable: &Variable| variable.key != "TRIGGER_PAYLOAD";
+        if request.variables.iter().any(chosen) && !self.may_set_variables(project, user).await? {
+            return Ok(Some(NoPipeline::VariablesForbidden));
+        }
+        let limit = hosting.limits.pipelines_per_minute;
+        if limit == 0 {
+            return Ok(None);
+        }
+        let since = now() - MINUTE;
+        let made = (self.store)
+            .count_pipelines_since(project.id, user.id, &request.sha, since)
+            .await?;
+        let allowed = ServerLimits::allows(limit, made);
+        Ok((!allowed).then_some(NoPipeline::TooOften(limit)))
+    }
+
+    /// Whether the user, who may start pipelines of the project, may give them variables.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn may_set_variables(
+        &self,
+        project: &ProjectRow,
+        user: &UserRow,
+    ) -> Result<bool, Error> {
+        let role = ProjectSettings::of(project).ci_pipeline_variables_minimum_override_role;
+        if role == OverrideRole::Developer {
+            return Ok(true);
+        }
+        let level = match user.admin {
+            true => Some(OWNER),
+            false => self.store.access_level(user.id, project.id).await?,
+        };
+        Ok(role.admits(level.unwrap_or_default()))
+    }
+
+    /// The plan, if the server's limits allow that many jobs.
+    pub(crate) async fn within_limits(
+        &self,
+        project: Option<ProjectId>,
+        planned: Result<Planned, Unplanned>,
+    ) -> Result<Result<Planned, Unplanned>, Error> {
+        let (Some(hosting), Some(project), Ok(found)) = (&self.hosting, project, &planned) else {
+            return Ok(planned);
+        };
+        let limits = &hosting.limits;
+        if let Some(fault) = limits.refuse(&found.plan) {
+            return Ok(Err(Unplanned::Wrong(vec![fault])));
+        }
+        let limit = limits.active_jobs;
+        if limit > 0 && self.store.count_active_jobs(project).await? as u64 >= limit {
+            return Ok(Err(Unplanned::Wrong(vec![format!(
+                "Project exceeded the allowed number of jobs in active pipelines. Retry later. \
+                 (The limit `active-jobs` of the server is {limit}.)"
+            )])));
+        }
+        Ok(planned)
+    }
+
+    /// Makes the pipeline of a branch one of its merge request. Returns the commit with which
+    /// `rules:changes` compares.
+    async fn detach(
+        &self,
+        birth: &mut Birth,
+        row: &MergeRequestRow,
+    ) -> Result<Option<String>, Error> {
+        let repository = &birth.repository;
+        let target = format!("{HEADS}{}", row.target_branch);
+        let base = match repository.resolve(&target).await? {
+            Some(target) => repository.merge_base(&target, &row.sha).await?,
+            None => None,
+        };
+        let rows = self.store.protected_refs(birth.project.id).await?;
+        let mut protected = protections(&rows, RefKind::Branch, &row.target_branch);
+        let protected = protected.next().is_some();
+        merge_request::of(&mut birth.context, row, protected, base.as_deref());
+        birth.merge_request = Some(row.id);
+        birth.merge_request_ref = Some(head_ref(row.iid));
+        Ok(base)
     }
 
     async fn started(&self, id: PipelineId) -> Result<Started, Error> {
@@ -232,6 +374,8 @@ impl Coordinator {
             // What was pushed, which of an annotated tag is the tag itself.
             pushed: (request.source == Source::Push)
                 .then(|| (request.reference.clone(), request.sha.clone())),
+            merge_request: None,
+            merge_request_ref: None,
         })
     }
 
@@ -279,7 +423,19 @@ impl Coordinator {
         };
         let mut outer = self.project_variables(project.id, scope).await?;
         outer.extend(request.variables.iter().cloned());
-        Ok((context_of(facts, &occasion, &identity, outer), protected))
+        let mut context = context_of(facts, &occasion, &identity, outer);
+        if kind == RefKind::Branch {
+            let open = self.open_merge_requests(project, Some(name), None).await?;
+            if !open.is_empty() {
+                // GitLab's: four at most.
+                let names = open.iter().take(4);
+                let names = names.map(|one| format!("{}!{}", project.full_path, one.iid));
+                let names = names.collect::<Vec<_>>().join(",");
+                let variable = Variable::new("CI_OPEN_MERGE_REQUESTS", names);
+                context.predefined.push(variable);
+            }
+        }
+        Ok((context, protected))
     }
 
     /// A pipeline that is only for what other systems say.
@@ -307,6 +463,7 @@ impl Coordinator {
             origin: Some(birth.origin()),
             verdict: Some((status, yaml_errors)),
             upstream,
+            merge_request: birth.merge_request,
             ..NewRun::default()
         };
         self.create_pipeline(&Plan::default(), &birth.context, &run)
@@ -324,9 +481,19 @@ struct Birth {
     user: Option<shipway_store::UserId>,
     variables: Vec<Variable>,
     pushed: Option<(String, String)>,
+    /// The merge request, and what its pipelines call their ref.
+    merge_request: Option<MergeRequestId>,
+    merge_request_ref: Option<String>,
 }
 
 impl Birth {
+    /// Of a merge request the rules see the source branch, and everybody else its own ref.
+    fn name_ref(&mut self) {
+        if let Some(name) = self.merge_request_ref.take() {
+            self.context.ref_name = name;
+        }
+    }
+
     fn origin(&self) -> Origin {
         Origin {
             project: self.project.id,

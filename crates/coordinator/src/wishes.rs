@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shipway_pipeline::{Event, Interruptible, JobId, JobState, PipelineId, Status, make_way};
-use shipway_store::ProjectRow;
+use shipway_store::{ProjectRow, UserId};
 
 use crate::coordinator::{Coordinator, now};
 use crate::error::Error;
@@ -27,15 +27,16 @@ impl Coordinator {
     /// # Errors
     /// When the job's status does not allow it, or the store fails.
     pub async fn cancel_job(&self, job: JobId) -> Result<(), Error> {
-        self.wish(job, Event::Cancel).await
+        self.wish(job, None, Event::Cancel).await
     }
 
-    /// Sets off a manual or delayed job, or retries a finished one.
+    /// Sets off a manual or delayed job, or retries a finished one; it is the user's then.
     ///
     /// # Errors
-    /// When the job's status does not allow it, or the store fails.
-    pub async fn play(&self, job: JobId) -> Result<(), Error> {
-        self.wish(job, Event::Play).await
+    /// [`Error::Outdated`]; when the job's status does not allow it, or the store fails.
+    pub async fn play(&self, job: JobId, user: Option<UserId>) -> Result<(), Error> {
+        self.may_run(job).await?;
+        self.wish(job, user, Event::Play).await
     }
 
     /// As [`Self::play`], with variables and inputs for this job alone; the variables are above
@@ -43,10 +44,16 @@ impl Coordinator {
     ///
     /// # Errors
     /// As [`Self::play`], and [`Error::Inputs`]; then the job is given nothing.
-    pub async fn play_with(&self, job: JobId, given: &Given) -> Result<(), Error> {
+    pub async fn play_with(
+        &self,
+        job: JobId,
+        user: Option<UserId>,
+        given: &Given,
+    ) -> Result<(), Error> {
         let pipeline = self.pipeline_of(job).await?;
+        self.may_run(job).await?;
         if given.is_empty() {
-            return self.play(job).await;
+            return self.play(job, user).await;
         }
         // Before the job can be handed out. Of a refused wish nothing is left that counts: a
         // job that can be played was given nothing yet, and one that cannot keeps what it was.
@@ -57,15 +64,19 @@ impl Coordinator {
         spec(&row)?.with_inputs(&given.inputs)?;
         self.store_given(&row, given).await?;
         let play = |live: &Live| Ok(vec![Event::Play(live.current(job)?)]);
-        self.advance(pipeline, &play, &[]).await?;
-        Ok(())
+        self.advance_for(user, pipeline, &play).await.map(drop)
     }
 
     /// Plays all manual jobs of a stage that nobody has played yet, and says how many.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn play_stage(&self, pipeline: PipelineId, stage: &str) -> Result<usize, Error> {
+    pub async fn play_stage(
+        &self,
+        pipeline: PipelineId,
+        user: Option<UserId>,
+        stage: &str,
+    ) -> Result<usize, Error> {
         let play = |live: &Live| {
             let state = &live.state;
             let of_stage = |(_, job): &(usize, &JobState)| {
@@ -78,7 +89,7 @@ impl Coordinator {
             let jobs = state.jobs.iter().enumerate().filter(of_stage);
             Ok(jobs.map(|(index, _)| Event::Play(index)).collect())
         };
-        Ok(self.advance(pipeline, &play, &[]).await?.len())
+        Ok(self.advance_for(user, pipeline, &play).await?.len())
     }
 
     /// Ends a job that was cancelled and whose runner does not say that it has stopped.
@@ -102,17 +113,18 @@ impl Coordinator {
     /// # Errors
     /// When the job's status does not allow it, or the store fails.
     pub async fn unschedule(&self, job: JobId) -> Result<(), Error> {
-        self.wish(job, Event::Unschedule).await
+        self.wish(job, None, Event::Unschedule).await
     }
 
-    /// Runs a finished job again, and returns the new attempt.
+    /// Runs a finished job again, and returns the new attempt, which is the user's.
     ///
     /// # Errors
-    /// When the job's status does not allow it, or the store fails.
-    pub async fn retry_job(&self, job: JobId) -> Result<JobId, Error> {
+    /// [`Error::Outdated`]; when the job's status does not allow it, or the store fails.
+    pub async fn retry_job(&self, job: JobId, user: Option<UserId>) -> Result<JobId, Error> {
         let pipeline = self.pipeline_of(job).await?;
+        self.may_run(job).await?;
         let name = self.load(pipeline).await?.named(job)?;
-        self.wish(job, Event::Retry).await?;
+        self.wish(job, user, Event::Retry).await?;
         let live = self.load(pipeline).await?;
         let newest = live.jobs.iter().find(|row| row.name == name);
         newest.map(|row| row.id).ok_or(Error::NoJob(job))
@@ -122,7 +134,13 @@ impl Coordinator {
     ///
     /// # Errors
     /// As [`Self::retry_job`], and [`Error::Inputs`].
-    pub async fn retry_with(&self, job: JobId, given: &Given) -> Result<JobId, Error> {
+    pub async fn retry_with(
+        &self,
+        job: JobId,
+        user: Option<UserId>,
+        given: &Given,
+    ) -> Result<JobId, Error> {
+        self.may_run(job).await?;
         let row = self.store.job(job).await?.ok_or(Error::NoJob(job))?;
         if row.retried || !row.status.is_completed() {
             return Err(Error::NoJob(job));
@@ -131,22 +149,42 @@ impl Coordinator {
         // With the attempt that is over, where the next one finds it: that may be handed out
         // at once.
         self.store_given(&row, given).await?;
-        self.retry_job(job).await
+        self.retry_job(job, user).await
     }
 
     /// Runs again what of the pipeline failed or was cancelled.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn retry_pipeline(&self, pipeline: PipelineId) -> Result<(), Error> {
+    pub async fn retry_pipeline(
+        &self,
+        pipeline: PipelineId,
+        user: Option<UserId>,
+    ) -> Result<(), Error> {
         let retry = |_: &Live| Ok(vec![Event::RetryPipeline]);
-        self.advance(pipeline, &retry, &[]).await.map(drop)
+        self.advance_for(user, pipeline, &retry).await.map(drop)
     }
 
-    async fn wish(&self, job: JobId, event: fn(usize) -> Event) -> Result<(), Error> {
+    /// Whether what a person wants of a job is not outdated.
+    async fn may_run(&self, job: JobId) -> Result<(), Error> {
+        if self.hosting.is_none() {
+            return Ok(());
+        }
+        match self.store.job(job).await? {
+            Some(row) => self.may_deploy(&row).await,
+            None => Err(Error::NoJob(job)),
+        }
+    }
+
+    async fn wish(
+        &self,
+        job: JobId,
+        user: Option<UserId>,
+        event: fn(usize) -> Event,
+    ) -> Result<(), Error> {
         let pipeline = self.pipeline_of(job).await?;
         let events = |live: &Live| Ok(vec![event(live.current(job)?)]);
-        self.advance(pipeline, &events, &[]).await.map(drop)
+        self.advance_for(user, pipeline, &events).await.map(drop)
     }
 
     /// Cancels the older pipelines of a ref that a newer one makes redundant, each as its own

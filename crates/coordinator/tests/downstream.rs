@@ -150,7 +150,10 @@ after: {stage: deploy, script: x}
     end(&site, job.id, JobState::Failed).await;
     assert_eq!(site.status(&row).await, Status::Failed);
     assert_eq!(site.job(&row, "after").await.status, Status::Skipped);
-    site.coordinator.retry_pipeline(child.id).await.unwrap();
+    site.coordinator
+        .retry_pipeline(child.id, None)
+        .await
+        .unwrap();
     site.coordinator.settle().await.unwrap();
     assert_eq!(site.job(&row, "child").await.status, Status::Running);
     assert_eq!(site.job(&row, "after").await.status, Status::Created);
@@ -159,7 +162,7 @@ after: {stage: deploy, script: x}
     assert_eq!(site.job(&row, "after").await.status, Status::Pending);
     // A retry of the job itself starts another pipeline.
     let bridge = site.job(&row, "child").await.id;
-    site.coordinator.retry_job(bridge).await.unwrap();
+    site.coordinator.retry_job(bridge, None).await.unwrap();
     site.coordinator.settle().await.unwrap();
     assert_ne!(below(&site, &row).await.unwrap().id, child.id);
 }

@@ -15,7 +15,8 @@ use shipway_coordinator::{
 use shipway_pipeline::{Source, Status};
 use shipway_protocol::{JobState, JobUpdate, RunnerFeatures};
 use shipway_store::{
-    DeploymentStatus, Level, NewVariable, Page, ProtectedRefRow, RefKind, VariableType,
+    DeploymentStatus, EnvironmentState, Level, NewVariable, Page, ProtectedRefRow, RefKind,
+    VariableType,
 };
 use support::{Site, pipeline};
 
@@ -239,6 +240,190 @@ async fn deployments_follow_their_jobs() {
     assert!(deployment().await.finished_at.is_some());
 }
 
+/// An environment with a job that stops it; `more` is for the job that deploys.
+fn review(more: &str) -> String {
+    format!(
+        "deploy: {{script: x, environment: {{name: review/$CI_COMMIT_REF_SLUG, on_stop: stop{more}}}}}\n\
+         stop: {{script: x, when: manual, environment: {{name: review/$CI_COMMIT_REF_SLUG, action: stop}}}}\n"
+    )
+}
+
+async fn environment(site: &Site, name: &str) -> shipway_store::EnvironmentRow {
+    let found = site.store().environment_by_name(site.project.id, name);
+    found.await.unwrap().expect("an environment")
+}
+
+/// Runs the next job of the pipeline.
+async fn run(site: &Site, row: &shipway_store::PipelineRow, result: JobState) -> String {
+    let payload = site.coordinator.take_job(row.id, "runner").await.unwrap();
+    let payload = payload.expect("a pending job");
+    end(site, payload.id.into_job(), result).await;
+    payload.job_info.name
+}
+
+#[tokio::test]
+async fn an_environment_stops_when_its_time_is_over() {
+    let site = Site::new().await;
+    let row = site.push(&review(", auto_stop_in: 1 day")).await;
+    run(&site, &row, JobState::Success).await;
+    let stored = environment(&site, "review/main").await;
+    let day = 24 * 3600 * 1_000_000;
+    let left = stored.auto_stop_at.unwrap() - jiff::Timestamp::now().as_microsecond();
+    assert!((day - 60_000_000..=day).contains(&left), "{left}");
+    assert_eq!(site.coordinator.stop_due_environments().await.unwrap(), []);
+    let over = async |name: &str| {
+        let mut row = environment(&site, name).await;
+        row.auto_stop_at = Some(1);
+        let mut transaction = site.store().begin().await.unwrap();
+        transaction.update_environment(&row).await.unwrap();
+        transaction.commit().await.unwrap();
+        row.id
+    };
+    let id = over("review/main").await;
+    // Whoever comes after a restart.
+    let other = site.another().await;
+    assert_eq!(other.stop_due_environments().await.unwrap(), [id]);
+    let stored = environment(&site, "review/main").await;
+    assert_eq!(stored.state, EnvironmentState::Stopping);
+    assert_eq!(stored.auto_stop_at, None);
+    assert_eq!(site.coordinator.stop_due_environments().await.unwrap(), []);
+    // A job that fails has stopped nothing.
+    assert_eq!(run(&site, &row, JobState::Failed).await, "stop");
+    let stored = environment(&site, "review/main").await;
+    assert_eq!(stored.state, EnvironmentState::Available);
+    let again = site.coordinator.stop_environment(id, None, false).await;
+    again.unwrap();
+    assert_eq!(run(&site, &row, JobState::Success).await, "stop");
+    let stored = environment(&site, "review/main").await;
+    assert_eq!(stored.state, EnvironmentState::Stopped);
+
+    // Without a job it is just stopped.
+    let plain = "deploy: {script: x, environment: {name: plain, auto_stop_in: 1 hour}}\n";
+    let row = site.push(plain).await;
+    run(&site, &row, JobState::Success).await;
+    over("plain").await;
+    site.coordinator.stop_due_environments().await.unwrap();
+    let stored = environment(&site, "plain").await;
+    assert_eq!(stored.state, EnvironmentState::Stopped);
+}
+
+#[tokio::test]
+async fn what_lets_the_time_of_an_environment_begin_anew() {
+    let site = Site::new().await;
+    let job = |action: &str, more: &str| {
+        format!("{action}: {{script: x, environment: {{name: here, action: {action}{more}}}}}\n")
+    };
+    let at = async |configuration: String| {
+        let row = site.push(&configuration).await;
+        run(&site, &row, JobState::Success).await;
+        let mut row = environment(&site, "here").await;
+        let at = row.auto_stop_at;
+        row.auto_stop_at = Some(7);
+        let mut transaction = site.store().begin().await.unwrap();
+        transaction.update_environment(&row).await.unwrap();
+        transaction.commit().await.unwrap();
+        at
+    };
+    assert!(at(job("start", ", auto_stop_in: 2 hours")).await.unwrap() > 7);
+    assert_eq!(at(job("verify", "")).await, Some(7));
+    let prepared = at(job("prepare", "")).await.unwrap();
+    assert!(prepared > jiff::Timestamp::now().as_microsecond() + 7_100_000_000);
+    assert!(at(job("access", "")).await.unwrap() > 7);
+    assert_eq!(at(job("start", "")).await, Some(7));
+    assert_eq!(at(job("start", ", auto_stop_in: never")).await, None);
+}
+
+#[tokio::test]
+async fn environments_of_a_deleted_branch_are_stopped() {
+    let site = Site::new().await;
+    let sha = site.commit("Both", &[(".gitlab-ci.yml", &review(""))]);
+    let deploy = async |branch: &str| {
+        let mut request = site.request(&sha);
+        request.reference = format!("refs/heads/{branch}");
+        let row = pipeline(site.coordinator.start_pipeline(&request).await.unwrap());
+        run(&site, &row, JobState::Success).await;
+        row
+    };
+    let feature = deploy("feature").await;
+    deploy("other").await;
+    let push = shipway_git::hosting::Push {
+        updates: vec![shipway_git::hosting::RefUpdate {
+            name: "refs/heads/feature".to_owned(),
+            old: Some(sha.clone()),
+            new: None,
+        }],
+        ..shipway_git::hosting::Push::default()
+    };
+    let pushed = site
+        .coordinator
+        .pushed(&site.project, Some(&site.user), &push);
+    pushed.await.unwrap();
+    let state = async |name: &str| environment(&site, name).await.state;
+    assert_eq!(state("review/feature").await, EnvironmentState::Stopping);
+    assert_eq!(state("review/other").await, EnvironmentState::Available);
+    assert_eq!(run(&site, &feature, JobState::Success).await, "stop");
+    assert_eq!(state("review/feature").await, EnvironmentState::Stopped);
+}
+
+#[tokio::test]
+async fn an_outdated_deployment_does_not_run() {
+    let mut site = Site::new().await;
+    let job = "environment: {name: production}";
+    let first =
+        format!("deploy: {{script: x, {job}}}\nlater: {{script: y, when: manual, {job}}}\n");
+    let settings = ProjectSettings {
+        auto_cancel_pending_pipelines: false,
+        ..ProjectSettings::default()
+    };
+    site.set(&settings).await;
+    let older = site.push(&first).await;
+    let newer = site.push(&format!("deploy: {{script: z, {job}}}\n")).await;
+    run(&site, &newer, JobState::Success).await;
+    // The queue's way: a runner that asks gets no outdated job.
+    let dispatch = Dispatch::start(Arc::clone(&site.coordinator))
+        .await
+        .unwrap();
+    let asker = Asker {
+        runner: site.runner().await,
+        system_id: "s_1".to_owned(),
+        features: RunnerFeatures::default(),
+    };
+    let asked = dispatch.request_job(asker, None, Duration::ZERO).await;
+    assert!(!matches!(asked.unwrap(), Answer::Job(_)));
+    let failed = site.job(&older, "deploy").await;
+    assert_eq!(failed.status, Status::Failed);
+    let reason = failed.failure_reason.as_deref();
+    assert_eq!(reason, Some("failed_outdated_deployment_job"));
+    let manual = site.job(&older, "later").await;
+    let refused = site.coordinator.play(manual.id, None).await.unwrap_err();
+    assert!(refused.to_string().contains("production"), "{refused}");
+
+    // To roll back is to run again what has been deployed, if the project allows it.
+    let newest = site.push(&format!("deploy: {{script: w, {job}}}\n")).await;
+    run(&site, &newest, JobState::Success).await;
+    let deployed = site.job(&newer, "deploy").await.id;
+    site.set(&ProjectSettings {
+        ci_forward_deployment_rollback_allowed: false,
+        ..settings.clone()
+    })
+    .await;
+    site.coordinator
+        .retry_job(deployed, None)
+        .await
+        .unwrap_err();
+    site.set(&settings).await;
+    site.coordinator.retry_job(deployed, None).await.unwrap();
+    run(&site, &newer, JobState::Success).await;
+
+    // Where the project does not mind, older ones run.
+    site.set(&ProjectSettings {
+        ci_forward_deployment_enabled: false,
+        ..settings
+    })
+    .await;
+    site.coordinator.play(manual.id, None).await.unwrap();
+}
+
 #[tokio::test]
 async fn wishes_of_people() {
     let site = Site::new().await;
@@ -248,18 +433,18 @@ async fn wishes_of_people() {
     let row = site.push(configuration).await;
     let status = async |name: &str| site.job(&row, name).await.status;
     let id = async |name: &str| site.job(&row, name).await.id;
-    site.coordinator.play(id("a").await).await.unwrap();
+    site.coordinator.play(id("a").await, None).await.unwrap();
     site.coordinator.unschedule(id("b").await).await.unwrap();
     site.coordinator.cancel_job(id("c").await).await.unwrap();
     assert_eq!(status("a").await, Status::Pending);
     assert_eq!(status("b").await, Status::Manual);
     assert_eq!(status("c").await, Status::Canceled);
     let before = id("c").await;
-    let again = site.coordinator.retry_job(before).await.unwrap();
+    let again = site.coordinator.retry_job(before, None).await.unwrap();
     assert_eq!(again, id("c").await);
     assert_ne!(again, before);
     assert_eq!(status("c").await, Status::Pending);
-    let error = site.coordinator.retry_job(again).await.unwrap_err();
+    let error = site.coordinator.retry_job(again, None).await.unwrap_err();
     assert!(error.to_string().contains("cannot be"), "{error}");
 }
 
@@ -270,7 +455,7 @@ async fn a_played_job_knows_that_it_is_manual() {
     let row = site.push(configuration).await;
     let manual = site.job(&row, "a").await;
     assert!(!manual.triggered);
-    site.coordinator.play(manual.id).await.unwrap();
+    site.coordinator.play(manual.id, None).await.unwrap();
     assert!(site.job(&row, "a").await.triggered);
     // As another process sees it, or this one after a restart.
     site.coordinator.release(row.id);
@@ -287,6 +472,47 @@ async fn a_played_job_knows_that_it_is_manual() {
         ("b".to_owned(), None),
     ];
     assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn who_plays_or_retries_a_job_is_its_user() {
+    let site = Site::new().await;
+    let mut transaction = site.store().begin().await.unwrap();
+    let player = shipway_testing::rows::user("player");
+    let player = transaction.insert_user(&player).await.unwrap();
+    transaction.commit().await.unwrap();
+    let configuration = "a: {script: x, when: manual, retry: 1}\nb: {script: x, stage: .pre}\n";
+    let row = site.push(configuration).await;
+    // Who runs the next job, by its variables, and on whose behalf.
+    let take = async |result: JobState| {
+        let payload = site.coordinator.take_job(row.id, "runner").await.unwrap();
+        let payload = payload.expect("a pending job");
+        let value = |key: &str| {
+            let found = payload.variables.iter().find(|one| one.key == key);
+            found.map(|one| one.value.clone()).unwrap_or_default()
+        };
+        let names = [value("GITLAB_USER_LOGIN"), value("GITLAB_USER_EMAIL")];
+        assert_eq!(value("CI_COMMIT_USER_LOGIN"), "dev");
+        let id = payload.id.into_job();
+        let job = site.store().job(id).await.unwrap().unwrap();
+        let user = site.coordinator.user_of_job(&job).await.unwrap().unwrap();
+        assert_eq!(value("GITLAB_USER_ID"), user.id.to_string());
+        end(&site, id, result).await;
+        (id, names.join(" "))
+    };
+    let (b, names) = take(JobState::Success).await;
+    assert_eq!(names, "dev dev@example.com");
+    let a = site.job(&row, "a").await.id;
+    site.coordinator.play(a, Some(player.id)).await.unwrap();
+    let by_player = "player player@example.com";
+    assert_eq!(take(JobState::Failed).await.1, by_player);
+    // The attempt that GitLab makes by itself is still the player's.
+    assert_eq!(take(JobState::Success).await.1, by_player);
+    site.coordinator
+        .retry_job(b, Some(player.id))
+        .await
+        .unwrap();
+    assert_eq!(take(JobState::Success).await.1, by_player);
 }
 
 #[tokio::test]
@@ -308,16 +534,16 @@ async fn a_job_is_played_with_variables_of_its_own() {
         ..Given::default()
     };
     let b = site.job(&row, "b").await.id;
-    let refused = site.coordinator.play_with(b, &given).await;
+    let refused = site.coordinator.play_with(b, None, &given).await;
     assert!(refused.is_err(), "it waits for a runner already");
     let (name, _, value) = take().await;
     assert_eq!((&*name, value.as_deref()), ("b", Some("file")));
     let a = site.job(&row, "a").await.id;
-    site.coordinator.play_with(a, &given).await.unwrap();
+    site.coordinator.play_with(a, None, &given).await.unwrap();
     let (name, a, value) = take().await;
     assert_eq!((&*name, value.as_deref()), ("a", Some("given")));
     // The next attempt has them too.
-    site.coordinator.retry_job(a).await.unwrap();
+    site.coordinator.retry_job(a, None).await.unwrap();
     let (name, _, value) = take().await;
     assert_eq!((&*name, value.as_deref()), ("a", Some("given")));
 }
@@ -356,29 +582,29 @@ b: {script: ['${{ job.inputs.where }}']}
     let a = site.job(&row, "a").await.id;
     for (name, value) in [("count", "many"), ("other", "x")] {
         let wrong = given(inputs(&[(name, value.into())]));
-        let refused = site.coordinator.play_with(a, &wrong).await;
+        let refused = site.coordinator.play_with(a, None, &wrong).await;
         assert!(matches!(refused, Err(Error::Inputs(_))), "{refused:?}");
     }
     let live = given(inputs(&[("where", "live".into())]));
-    site.coordinator.play_with(a, &live).await.unwrap();
+    site.coordinator.play_with(a, None, &live).await.unwrap();
     let expect = |script: &str, image: &str| (script.to_owned(), image.to_owned());
     assert_eq!(take().await, expect("to live", "app:1"));
     let a = site.job(&row, "a").await.id;
     let wrong = given(inputs(&[("x", 1.into())]));
-    let refused = site.coordinator.retry_with(a, &wrong).await;
+    let refused = site.coordinator.retry_with(a, None, &wrong).await;
     assert!(matches!(refused, Err(Error::Inputs(_))));
     let known = site.job(&row, "a").await;
     let mut other = site.coordinator.given(&known).await.unwrap();
     assert_eq!(other, live);
     other.inputs.extend(inputs(&[("count", 3.into())]));
-    let a = site.coordinator.retry_with(a, &other).await.unwrap();
+    let a = site.coordinator.retry_with(a, None, &other).await.unwrap();
     assert!(
-        site.coordinator.retry_with(a, &other).await.is_err(),
+        site.coordinator.retry_with(a, None, &other).await.is_err(),
         "it waits"
     );
     assert_eq!(take().await, expect("to live", "app:3"));
     let a = site.job(&row, "a").await.id;
-    site.coordinator.retry_job(a).await.unwrap();
+    site.coordinator.retry_job(a, None).await.unwrap();
     assert_eq!(take().await, expect("to live", "app:3"));
 }
 
@@ -394,7 +620,7 @@ d: {stage: two, script: x, when: manual, needs: []}
 ";
     let row = site.push(configuration).await;
     for (stage, expected) in [("none", 0), ("one", 2), ("one", 0)] {
-        let played = site.coordinator.play_stage(row.id, stage).await;
+        let played = site.coordinator.play_stage(row.id, None, stage).await;
         assert_eq!(played.unwrap(), expected, "{stage}");
     }
     for (name, expected) in [

@@ -3,11 +3,12 @@
 use shipway_config::Retry;
 
 /// Reasons that no configuration can make retryable: another attempt would fail the same way.
-const NEVER: [&str; 5] = [
+const NEVER: [&str; 6] = [
     "ci_quota_exceeded",
     "no_matching_runner",
     "missing_dependency_failure",
     "forward_deployment_failure",
+    "failed_outdated_deployment_job",
     "environment_creation_failure",
 ];
 

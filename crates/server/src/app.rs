@@ -94,6 +94,7 @@ impl App {
             repositories: repositories.clone(),
             address: settings.external_url.address().clone(),
             offers: Offers::new(settings.templates.clone(), Some(fetch)),
+            limits: settings.limits.clone(),
         };
         let coordinator = Arc::new(Coordinator::for_server(store.clone(), hosting));
         let dispatch = Dispatch::start(Arc::clone(&coordinator)).await;

@@ -90,6 +90,19 @@ pub fn coverage(percent: Option<f64>, limits: Limits, wishes: &Wishes) -> String
     draw("coverage", 62, &format!("{percent:.2}%"), 54, color, wishes)
 }
 
+/// The badge of a project's newest release, by its tag; `None` where there is none.
+pub fn release(tag: Option<&str>, wishes: &Wishes) -> String {
+    let (text, color) = match tag {
+        Some(tag) => (tag, "#3076af"),
+        None => ("none", "#e05d44"),
+    };
+    // Tags are as long as they are; a picture that cuts them off tells nobody anything.
+    let letters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+    let width = letters.saturating_mul(7).saturating_add(12);
+    let width = width.clamp(54, *VALUE_WIDTHS.end());
+    draw("Latest Release", 90, text, width, color, wishes)
+}
+
 fn draw(
     key: &str,
     key_width: u32,
@@ -170,6 +183,26 @@ mod tests {
                 "{svg}"
             );
         }
+    }
+
+    #[test]
+    fn a_release_badge_names_the_tag() {
+        let wishes = Wishes::default();
+        for (tag, title, width) in [
+            (Some("v1"), "Latest Release: v1", "width=\"144\""),
+            (
+                Some("v1.20.300-rc.4"),
+                "Latest Release: v1.20.300-rc.4",
+                "width=\"200\"",
+            ),
+            (None, "Latest Release: none", "width=\"144\""),
+        ] {
+            let svg = release(tag, &wishes);
+            assert!(svg.contains(&format!("<title>{title}</title>")), "{svg}");
+            assert!(svg.contains(width), "{svg}");
+        }
+        let long = release(Some(&"x<".repeat(500)), &wishes);
+        assert!(long.contains("width=\"290\"") && !long.contains("x<x"));
     }
 
     #[test]

@@ -132,6 +132,14 @@ impl ApiError {
         )
     }
 
+    /// Larger than this limit of the server, in bytes, allows.
+    pub(crate) fn larger_than(limit: &str, bytes: u64) -> Self {
+        Self::message(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("413 Request Entity Too Large - the limit {limit} is {bytes} bytes"),
+        )
+    }
+
     /// Our fault. The client learns nothing of it, the log everything.
     pub fn internal(fault: &dyn std::error::Error) -> Self {
         tracing::error!(fault = chain(fault), "a request failed");
@@ -217,6 +225,7 @@ impl From<shipway_coordinator::Error> for ApiError {
         match fault {
             shipway_coordinator::Error::Store(fault) => fault.into(),
             shipway_coordinator::Error::Inputs(fault) => Self::bad_request(fault),
+            fault @ shipway_coordinator::Error::Outdated { .. } => Self::bad_request(fault),
             fault => Self::internal(&fault),
         }
     }

@@ -1,5 +1,8 @@
-//! How long texts may be that people send by forms and programs by the REST API: one table for
-//! both.
+//! How long texts may be that people send by forms and programs by the REST API, and how many
+//! things they may make: one table for both.
+
+use shipway_coordinator::ServerLimits;
+use shipway_store::Level;
 
 use crate::error::ApiError;
 
@@ -46,6 +49,38 @@ pub(crate) fn of_field(name: &str) -> usize {
         "project[description]" => PROJECT_DESCRIPTION,
         _ => SHORT,
     }
+}
+
+/// What is said where a level has as many variables as it may have; GitLab's words.
+pub(crate) fn too_many_variables(
+    limits: &ServerLimits,
+    level: Level,
+    there: usize,
+) -> Option<String> {
+    let (kind, limit) = match level {
+        Level::Instance => ("instance", limits.instance_variables),
+        Level::Group => ("group", limits.group_variables),
+        Level::Project => ("project", limits.project_variables),
+    };
+    let full = !ServerLimits::allows(limit, there);
+    full.then(|| {
+        format!(
+            "Maximum number of {kind} ci variables ({limit}) exceeded; it is the limit \
+             `{kind}-variables` of the server"
+        )
+    })
+}
+
+/// What is said where a project has as many schedules as it may have; GitLab's words.
+pub(crate) fn too_many_schedules(limits: &ServerLimits, there: usize) -> Option<String> {
+    let limit = limits.schedules;
+    let full = !ServerLimits::allows(limit, there);
+    full.then(|| {
+        format!(
+            "Maximum number of pipeline schedules ({limit}) exceeded; it is the limit \
+             `schedules` of the server"
+        )
+    })
 }
 
 #[cfg(test)]

@@ -14,7 +14,8 @@ use crate::error::chain;
 /// Between two looks at delayed jobs and schedules.
 const OFTEN: Duration = Duration::from_secs(1);
 
-/// Between two looks at expired artifacts, and at all jobs that follow other pipelines. (Lost runners are the dispatcher's.)
+/// Between two looks at expired artifacts, at environments whose time is over, and at all jobs
+/// that follow other pipelines. (Lost runners are the dispatcher's.)
 const NOW_AND_THEN: Duration = Duration::from_secs(20);
 
 /// Between two looks at what nobody waits for: expired sessions, repositories to tidy up.
@@ -69,6 +70,8 @@ pub(crate) async fn run(app: App) {
         loop {
             ticks.tick().await;
             report("artifacts", app.coordinator().expire_artifacts().await);
+            let stopped = app.coordinator().stop_due_environments().await;
+            report("environments", stopped);
         }
     };
     let seldom = async {
@@ -76,6 +79,8 @@ pub(crate) async fn run(app: App) {
         loop {
             ticks.tick().await;
             report("sessions", forget_sessions(&app).await);
+            let forgotten = app.coordinator().forget_test_failures().await;
+            report("tests", forgotten);
             report("packages", app.store().sweep_packages(clock::now()).await);
             housekeep(&app).await;
         }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use shipway_coordinator::ServerAddress;
+use shipway_coordinator::{ServerAddress, ServerLimits};
 
 use crate::proxies::TrustedProxies;
 
@@ -25,10 +25,8 @@ pub struct Settings {
     pub runner: EmbeddedRunner,
     /// Examples are added as projects at the first start.
     pub demo: bool,
-    /// Bytes that one artifact may have.
-    pub artifact_limit: u64,
-    /// Bytes that one file of a package may have.
-    pub package_limit: u64,
+    /// How much projects may ask for.
+    pub limits: ServerLimits,
     /// Who is believed about whom it speaks for.
     pub trusted_proxies: TrustedProxies,
     /// The directory of what `include:template` names.
@@ -36,12 +34,6 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Bytes that one artifact may have when nobody chooses; GitLab's default.
-    pub const ARTIFACT_LIMIT: u64 = 100 * 1024 * 1024;
-
-    /// Bytes that one file of a package may have; GitLab's default.
-    pub const PACKAGE_LIMIT: u64 = 5 * 1024 * 1024 * 1024;
-
     /// The address when nobody chooses one: this machine only.
     pub const LISTEN: &'static str = "127.0.0.1:8080";
 
@@ -55,8 +47,7 @@ impl Settings {
             objects: "file:".to_owned(),
             runner: EmbeddedRunner::Auto,
             demo: false,
-            artifact_limit: Self::ARTIFACT_LIMIT,
-            package_limit: Self::PACKAGE_LIMIT,
+            limits: ServerLimits::default(),
             trusted_proxies: TrustedProxies::default(),
             templates: None,
         }

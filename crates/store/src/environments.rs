@@ -30,6 +30,8 @@ row! {
         tier: String,
         /// When it was made.
         created_at: i64,
+        /// When it is to be stopped, if it is.
+        auto_stop_at: Option<i64>,
     }
 }
 
@@ -80,10 +82,28 @@ pub struct DeploymentRow {
 
 /// The first to deploy makes the environment; a slug or tier that is given once stays.
 const ENSURE: &str = "INSERT INTO environments \
-    (project_id, name, slug, state, external_url, tier, created_at) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (project_id, name) DO UPDATE SET \
+    (project_id, name, slug, state, external_url, tier, created_at, auto_stop_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (project_id, name) DO UPDATE SET \
     state = excluded.state, \
-    external_url = COALESCE(excluded.external_url, environments.external_url) RETURNING *";
+    external_url = COALESCE(excluded.external_url, environments.external_url), \
+    auto_stop_at = CASE WHEN excluded.state = 'available' \
+        THEN COALESCE(excluded.auto_stop_at, environments.auto_stop_at) END RETURNING *";
+
+/// Those that are in use when their time is over, the longest overdue first.
+const DUE: &str = "SELECT * FROM environments WHERE auto_stop_at <= $1 \
+    AND state <> 'stopped' ORDER BY auto_stop_at, id LIMIT $2";
+
+const SET_AUTO_STOP: &str = "UPDATE environments SET auto_stop_at = $3 \
+    WHERE project_id = $1 AND name = $2 AND state = 'available'";
+
+const DEPLOYED_BY: &str = "SELECT jobs.environment FROM deployments \
+    JOIN environments ON environments.id = deployments.environment_id \
+    JOIN jobs ON jobs.id = deployments.job_id \
+    WHERE environments.project_id = $1 AND environments.name = $2 \
+    AND deployments.status = 'success' ORDER BY deployments.id DESC LIMIT 1";
+
+const STOP_FAILED: &str = "UPDATE environments SET state = 'available' \
+    WHERE project_id = $1 AND name = $2 AND state = 'stopping'";
 
 const FIND: &str = "SELECT * FROM environments WHERE id = $1";
 
@@ -95,7 +115,7 @@ const PAGE: &str = "SELECT * FROM environments WHERE project_id = $1 ORDER BY na
 const COUNT: &str = "SELECT count(*) FROM environments WHERE project_id = $1";
 
 const UPDATE: &str = "UPDATE environments SET name = $2, slug = $3, state = $4, \
-    external_url = $5, tier = $6 WHERE id = $1";
+    external_url = $5, tier = $6, auto_stop_at = $7 WHERE id = $1";
 
 const DELETE: &str = "DELETE FROM environments WHERE id = $1";
 
@@ -144,6 +164,18 @@ impl Store {
         name: &str,
     ) -> Result<Option<EnvironmentRow>, StoreError> {
         self.optional(query(BY_NAME).bind(project).bind(name)).await
+    }
+
+    /// Environments of all projects whose time is over at `now`.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn due_environments(
+        &self,
+        now: i64,
+        limit: i64,
+    ) -> Result<Vec<EnvironmentRow>, StoreError> {
+        self.all(query(DUE).bind(now).bind(limit)).await
     }
 
     /// The project's environments by name.
@@ -225,8 +257,56 @@ impl Transaction {
             .bind(new.state)
             .bind(&new.external_url)
             .bind(&new.tier)
-            .bind(new.created_at);
+            .bind(new.created_at)
+            .bind(new.auto_stop_at);
         self.one(ensure).await
+    }
+
+    /// The environment as it stands.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or when the database does not answer.
+    pub async fn environment(&mut self, id: EnvironmentId) -> Result<EnvironmentRow, StoreError> {
+        self.existing_row(query(FIND).bind(id), "environment", id.0)
+            .await
+    }
+
+    /// Says when the project's environment of this name, if it is in use, is to be stopped.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn set_auto_stop(
+        &mut self,
+        project: ProjectId,
+        name: &str,
+        at: Option<i64>,
+    ) -> Result<(), StoreError> {
+        let set = query(SET_AUTO_STOP).bind(project).bind(name).bind(at);
+        self.execute(set).await.map(drop)
+    }
+
+    /// The environment as the job has it that deployed what is deployed now: JSON of the
+    /// coordinator.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn deployed_by(
+        &mut self,
+        project: ProjectId,
+        name: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let find = query(DEPLOYED_BY).bind(project).bind(name);
+        let row: Option<(Option<String>,)> = self.optional(find).await?;
+        Ok(row.and_then(|(text,)| text))
+    }
+
+    /// An environment that was being stopped is still in use: its job did not succeed.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn stop_failed(&mut self, project: ProjectId, name: &str) -> Result<(), StoreError> {
+        let set = query(STOP_FAILED).bind(project).bind(name);
+        self.execute(set).await.map(drop)
     }
 
     /// Writes all columns of an environment but its id, its project and the time it was made.
@@ -240,7 +320,8 @@ impl Transaction {
             .bind(&row.slug)
             .bind(row.state)
             .bind(&row.external_url)
-            .bind(&row.tier);
+            .bind(&row.tier)
+            .bind(row.auto_stop_at);
         self.change(update, "environment", row.id.0).await
     }
 

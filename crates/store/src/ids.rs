@@ -68,4 +68,6 @@ id! {
     PackageUploadId;
     /// A badge.
     BadgeId;
+    /// A merge request.
+    MergeRequestId;
 }

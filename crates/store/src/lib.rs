@@ -20,6 +20,8 @@ mod blobs;
 mod changes;
 mod check;
 mod commit_statuses;
+mod counts;
+mod coverage_history;
 mod credentials;
 mod disk;
 mod downstream;
@@ -33,12 +35,14 @@ mod group_sync;
 mod hold;
 mod ids;
 mod incoming;
+mod job_users;
 mod job_variables;
 mod jobs;
 mod known_refs;
 mod log_lines;
 mod logs;
 mod members;
+mod merge_requests;
 mod names;
 mod namespaces;
 mod packages;
@@ -61,6 +65,7 @@ mod sealed_rows;
 mod secrets;
 mod sql;
 mod store;
+mod test_failures;
 mod transaction;
 mod triggers;
 mod users;
@@ -72,6 +77,7 @@ pub use blobs::{Blob, BlobError, BlobReader, Blobs, ListedBlob, Objects, Objects
 pub use changes::{Change, Changes};
 pub use check::{CheckDepth, CheckError, Fault};
 pub use commit_statuses::{CommitStatusRow, NewCommitStatus};
+pub use coverage_history::CoveredJob;
 pub use credentials::{AccessTokenRow, NewAccessToken, SessionRow};
 pub use downstream::{BridgeRow, DownstreamRow};
 pub use engine::Committed;
@@ -80,18 +86,19 @@ pub use error::StoreError;
 pub use figures::Figures;
 pub use hold::Hold;
 pub use ids::{
-    AccessTokenId, BadgeId, CommitStatusId, DeploymentId, EnvironmentId, NamespaceId,
-    PackageFileId, PackageId, PackageUploadId, ProjectId, ProtectedRefId, ReleaseId, ReleaseLinkId,
-    RunnerId, ScheduleId, TriggerId, UserId, VariableId,
+    AccessTokenId, BadgeId, CommitStatusId, DeploymentId, EnvironmentId, MergeRequestId,
+    NamespaceId, PackageFileId, PackageId, PackageUploadId, ProjectId, ProtectedRefId, ReleaseId,
+    ReleaseLinkId, RunnerId, ScheduleId, TriggerId, UserId, VariableId,
 };
 pub use incoming::Incoming;
 pub use known_refs::KnownRef;
 pub use log_lines::LogLines;
 pub use logs::{LogError, Logs};
 pub use members::MemberRow;
+pub use merge_requests::{MergeRequestFilter, MergeRequestRow, NewMergeRequest};
 pub use names::{
-    Accessibility, DeploymentStatus, EnvironmentState, Level, MemberSource, NamespaceKind, RefKind,
-    RunnerKind, UnknownName, UserState, VariableType, Visibility,
+    Accessibility, DeploymentStatus, EnvironmentState, Level, MemberSource, MergeRequestState,
+    NamespaceKind, RefKind, RunnerKind, UnknownName, UserState, VariableType, Visibility,
 };
 pub use namespaces::{NamespaceRow, NewNamespace};
 pub use packages::{

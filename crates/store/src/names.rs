@@ -129,6 +129,16 @@ names! {
         Project = "project",
     }
 
+    /// Where a merge request stands.
+    MergeRequestState {
+        /// It can be merged.
+        Opened = "opened",
+        /// Somebody closed it.
+        Closed = "closed",
+        /// It is merged.
+        Merged = "merged",
+    }
+
     /// Whether an environment is in use.
     EnvironmentState {
         /// It is.

@@ -65,7 +65,11 @@ impl Worker {
                     break;
                 }
                 match self.next_manual(display, &mut declined, &children).await? {
-                    Some(job) => self.coordinator.play(job).await.map_err(Fault::other)?,
+                    Some(job) => self
+                        .coordinator
+                        .play(job, None)
+                        .await
+                        .map_err(Fault::other)?,
                     None => break,
                 }
                 continue;

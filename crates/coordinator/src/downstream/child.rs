@@ -64,6 +64,7 @@ impl Coordinator {
         let planned = planning
             .await
             .map_err(|error| Error::Panicked(error.to_string()))?;
+        let planned = self.within_limits(row.project_id, planned).await?;
         let planned = match planned {
             Ok(planned) => planned,
             Err(Unplanned::None(reason)) => {

@@ -24,7 +24,7 @@ use crate::live::Live;
 use crate::payload::Shared;
 
 pub use family::Child;
-pub(crate) use project::{REPORTER, visible_project};
+pub(crate) use project::{OWNER, REPORTER, visible_project};
 
 /// GitLab's name of the reason when the other configuration is wrong or empty.
 const CREATION_FAILED: &str = "downstream_pipeline_creation_failed";

@@ -9,7 +9,7 @@ use super::{Bridge, CREATION_FAILED, Refused};
 use crate::coordinator::Coordinator;
 use crate::error::Error;
 use crate::protection::protections;
-use crate::start::{PipelineRequest, Started};
+use crate::start::{PipelineRequest, Started, StartedBy};
 
 /// The role that may see the pipelines of a private project.
 pub(crate) const REPORTER: i64 = 20;
@@ -17,7 +17,7 @@ pub(crate) const REPORTER: i64 = 20;
 const DEVELOPER: i64 = 30;
 
 /// What an administrator's role amounts to.
-const OWNER: i64 = 50;
+pub(crate) const OWNER: i64 = 50;
 
 /// What `trigger:project` says.
 pub(super) struct Wanted<'a> {
@@ -84,7 +84,10 @@ impl Coordinator {
             inputs: wanted.inputs.clone(),
             skip: false,
         };
-        match self.start_for(&request, Some(bridge.link)).await? {
+        match self
+            .start_for(&request, &StartedBy::job(bridge.link))
+            .await?
+        {
             Started::Pipeline(row) => Ok(Ok(row.id)),
             Started::None(reason) => Ok(Err(Refused::new(CREATION_FAILED, reason.to_string()))),
         }

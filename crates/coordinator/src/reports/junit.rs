@@ -97,6 +97,9 @@ pub struct TestCase {
     pub status: TestStatus,
     /// What it says of a fault, up to [`LONGEST_OUTPUT`].
     pub output: Option<String>,
+    /// The path of a file in the job's artifacts that shows more, such as a picture of the
+    /// screen: `[[ATTACHMENT|path]]` in its `system-out`.
+    pub attachment: Option<String>,
 }
 
 /// Tests in the order of their reports.
@@ -125,6 +128,17 @@ pub const LONGEST_OUTPUTS: usize = 8 * 1024 * 1024;
 /// # Errors
 /// When the bytes are not XML.
 pub fn totals(report: impl BufRead) -> Result<TestTotals, JunitError> {
+    totals_of(report, drop)
+}
+
+/// As [`totals`]; gives every test that is counted to `take`, without what it says.
+///
+/// # Errors
+/// When the bytes are not XML.
+pub fn totals_of(
+    report: impl BufRead,
+    mut take: impl FnMut(TestCase),
+) -> Result<TestTotals, JunitError> {
     let mut totals = TestTotals::default();
     read(report, 0, |case| {
         totals.total += 1;
@@ -135,6 +149,7 @@ pub fn totals(report: impl BufRead) -> Result<TestTotals, JunitError> {
             TestStatus::Error => &mut totals.error,
             TestStatus::Failed => &mut totals.failed,
         } += 1;
+        take(case);
     })?;
     Ok(totals)
 }
@@ -184,6 +199,8 @@ fn read(
     let mut case: Option<TestCase> = None;
     // Inside of a `failure`, `error` or `skipped`, whose text is what the test says.
     let mut speaks = false;
+    // Inside of its `system-out`.
+    let mut prints = false;
     let mut buffer = Vec::new();
     loop {
         let event = reader.read_event_into(&mut buffer);
@@ -195,11 +212,12 @@ fn read(
             (Event::Eof, _) => return Ok(()),
             (Event::Start(tag), _) if tag.local_name().as_ref() == "testcase" => {
                 case = Some(TestCase::of(&tag));
-                speaks = false;
+                (speaks, prints) = (false, false);
             }
             (Event::Empty(tag), _) if tag.local_name().as_ref() == "testcase" => {
                 first(TestCase::of(&tag));
             }
+            (Event::Start(tag), Some(_)) if tag.local_name().as_ref() == OUTPUT => prints = true,
             (Event::Start(tag), Some(case)) => speaks |= case.child(&tag, longest),
             (Event::Empty(tag), Some(case)) => {
                 case.child(&tag, longest);
@@ -209,9 +227,12 @@ fn read(
                     open.output = open.output.take().filter(|text| !text.is_empty());
                     case.take().into_iter().for_each(&mut first);
                 }
+                OUTPUT => prints = false,
                 name if TestStatus::of_element(name).is_some() => speaks = false,
                 _ => {}
             },
+            (Event::Text(text), Some(case)) if prints => case.attach(&text),
+            (Event::CData(text), Some(case)) if prints => case.attach(&text),
             (Event::Text(text), Some(case)) if speaks => case.say(&text, longest),
             (Event::CData(text), Some(case)) if speaks => case.say(&text, longest),
             (Event::GeneralRef(name), Some(case)) if speaks => {
@@ -225,6 +246,12 @@ fn read(
         buffer.clear();
     }
 }
+
+/// The element with what a test printed.
+const OUTPUT: &str = "system-out";
+
+/// The longest path of an attachment, in bytes.
+const LONGEST_PATH: usize = 1024;
 
 fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
     let found = tag.try_get_attribute(name).ok().flatten()?;
@@ -244,6 +271,7 @@ impl TestCase {
                 .unwrap_or_default(),
             status: TestStatus::Success,
             output: None,
+            attachment: None,
         }
     }
 
@@ -260,6 +288,17 @@ impl TestCase {
             self.say("\n", longest);
         }
         true
+    }
+
+    /// Looks for the first attachment in what the test printed.
+    fn attach(&mut self, text: &str) {
+        let found = text.split_once("[[ATTACHMENT|");
+        let path = found.and_then(|(_, rest)| rest.split_once("]]"));
+        let path = path.map(|(path, _)| path.trim());
+        let fits = |path: &&str| !path.is_empty() && path.len() <= LONGEST_PATH;
+        if let (None, Some(path)) = (&self.attachment, path.filter(fits)) {
+            self.attachment = Some(path.to_owned());
+        }
     }
 
     fn say(&mut self, text: &str, longest: usize) {
@@ -286,6 +325,25 @@ mod tests {
             totals.error,
             totals.skipped,
         ]
+    }
+
+    #[test]
+    fn a_test_names_the_file_that_shows_more() {
+        let report = "<testsuite>
+            <testcase name='a'><failure>no</failure>
+              <system-out>begin [[ATTACHMENT|/shots/a.png]] [[ATTACHMENT|b.png]]</system-out></testcase>
+            <testcase name='b'><system-out><![CDATA[[[ATTACHMENT|c d.txt]]]]></system-out></testcase>
+            <testcase name='c'><failure>[[ATTACHMENT|x]]</failure></testcase>
+            <testcase name='d'><system-out>[[ATTACHMENT|]] [[ATTACHMENT|</system-out></testcase>
+            <system-out>[[ATTACHMENT|of the suite]]</system-out></testsuite>";
+        let found = cases(report.as_bytes()).unwrap().cases;
+        let found: Vec<Option<&str>> = found
+            .iter()
+            .map(|case| case.attachment.as_deref())
+            .collect();
+        assert_eq!(found, [Some("/shots/a.png"), Some("c d.txt"), None, None]);
+        let output = cases(report.as_bytes()).unwrap().cases[0].output.clone();
+        assert_eq!(output.as_deref(), Some("no"));
     }
 
     #[test]

@@ -3,3 +3,4 @@
 pub mod coverage;
 pub mod dotenv;
 pub mod junit;
+pub mod lines;

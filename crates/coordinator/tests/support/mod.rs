@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use shipway_coordinator::{
-    Coordinator, Hosting, Offers, PipelineRequest, ProjectSettings, ServerAddress, Started,
+    Coordinator, Hosting, Offers, PipelineRequest, ProjectSettings, ServerAddress, ServerLimits,
+    Started,
 };
 use shipway_git::hosting::Repositories;
 use shipway_pipeline::{Source, Status};
@@ -34,6 +35,15 @@ impl Site {
 
     /// One that offers this to `include` besides projects.
     pub(crate) async fn offering(offers: Offers) -> Self {
+        Self::with(offers, ServerLimits::default()).await
+    }
+
+    /// One on which these limits hold.
+    pub(crate) async fn limited(limits: ServerLimits) -> Self {
+        Self::with(Offers::default(), limits).await
+    }
+
+    async fn with(offers: Offers, limits: ServerLimits) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&directory.path().join("state")).await.unwrap();
         let repositories = Repositories::open(&directory.path().join("repositories")).unwrap();
@@ -46,6 +56,7 @@ impl Site {
             repositories,
             address,
             offers,
+            limits,
         };
         Self {
             coordinator: Arc::new(Coordinator::for_server(store, hosting)),
@@ -67,6 +78,7 @@ impl Site {
             repositories: Repositories::open(&top.join("repositories")).unwrap(),
             address: ServerAddress::parse("https://ci.example.org").unwrap(),
             offers: Offers::default(),
+            limits: ServerLimits::default(),
         };
         let store = Store::open(&top.join("state")).await.unwrap();
         Coordinator::for_server(store, hosting)

@@ -162,11 +162,7 @@ pub(super) async fn by_job_token(app: &App, secret: &str) -> Result<Option<Ident
     else {
         return Ok(None);
     };
-    let pipeline = app.store().pipeline(job.pipeline_id).await?;
-    let user = match pipeline.and_then(|pipeline| pipeline.user_id) {
-        Some(id) => app.store().user(id).await?,
-        None => None,
-    };
+    let user = app.coordinator().user_of_job(&job).await?;
     if let Some(user) = &user {
         must_be_active(user)?;
     }

@@ -1,10 +1,11 @@
-//! Badges at GitLab's addresses, `/badges/REF/pipeline.svg` and `coverage.svg`.
+//! Badges at GitLab's addresses: `/badges/REF/pipeline.svg` and `coverage.svg`, and
+//! `/-/badges/release.svg`.
 
 use axum::extract::Path;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use shipway_pipeline::Status;
-use shipway_store::{JobRow, Page, PipelineFilter, PipelineRow};
+use shipway_store::{JobRow, Page, PipelineFilter, PipelineRow, ReleaseOrder};
 
 use super::visit::ProjectVisit;
 use crate::badge::{self, Limits, Style, Wishes};
@@ -21,8 +22,14 @@ pub(super) async fn show(
     Path(rest): Path<String>,
 ) -> Result<Response, ApiError> {
     visit.require(Action::ReadProject)?;
-    let (ref_name, name) = rest.rsplit_once('/').ok_or_else(ApiError::no_route)?;
     let wishes = wishes(|name| visit.query(name));
+    if rest == "release.svg" {
+        return Ok(picture(badge::release(
+            newest_release(&visit).await?.as_deref(),
+            &wishes,
+        )));
+    }
+    let (ref_name, name) = rest.rsplit_once('/').ok_or_else(ApiError::no_route)?;
     let svg = match name {
         "pipeline.svg" | "build.svg" => {
             let ignored = match visit.query("ignore_skipped") {
@@ -43,6 +50,11 @@ pub(super) async fn show(
         }
         _ => return Err(ApiError::no_route()),
     };
+    Ok(picture(svg))
+}
+
+/// An image that no proxy keeps, and that runs nothing.
+fn picture(svg: String) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "image/svg+xml"),
         (
@@ -54,7 +66,18 @@ pub(super) async fn show(
             "sandbox; default-src 'none'; style-src 'unsafe-inline'",
         ),
     ];
-    Ok((headers, svg).into_response())
+    (headers, svg).into_response()
+}
+
+/// The tag of the newest release; `order_by` says newest by which time.
+async fn newest_release(visit: &ProjectVisit) -> Result<Option<String>, ApiError> {
+    let order = match visit.query("order_by") {
+        "created_at" => ReleaseOrder::NewestCreated,
+        _ => ReleaseOrder::NewestReleased,
+    };
+    let store = visit.app.store();
+    let found = store.releases(visit.project.id, order, Page::first(1));
+    Ok(found.await?.rows.into_iter().next().map(|row| row.tag))
 }
 
 /// What the address asks for.

@@ -1,9 +1,10 @@
 //! Environments of a project: what is deployed where.
 
 use askama::Template;
+use axum::extract::Path;
 use axum::response::Response;
 use shipway_pipeline::Status;
-use shipway_store::{DeploymentStatus, EnvironmentState, Page};
+use shipway_store::{DeploymentStatus, EnvironmentId, EnvironmentState, Page};
 
 use super::html::Html;
 use super::shell::{Place, Shell};
@@ -34,6 +35,10 @@ struct Row {
     state: &'static str,
     state_class: &'static str,
     external: Option<String>,
+    /// When it is stopped by itself.
+    stops: Option<Html>,
+    /// Where it is stopped, by whom it may be.
+    stop_url: Option<String>,
     deployments: Vec<Deployment>,
 }
 
@@ -84,6 +89,10 @@ pub(super) async fn list(visit: ProjectVisit) -> Result<Response, ApiError> {
             state_class: if stopped { "off" } else { "on" },
             // A job chose the address: only what a browser opens without running anything.
             external: row.external_url.filter(|url| is_web_address(url)),
+            stops: row.auto_stop_at.map(|at| when::time(at, visit.now)),
+            stop_url: (visit.allows(Action::RunPipelines)
+                && row.state == EnvironmentState::Available)
+                .then(|| format!("{}/-/environments/{}/stop", visit.url, row.id)),
             deployments: latest.rows.into_iter().map(deployment).collect(),
         });
     }
@@ -95,6 +104,18 @@ pub(super) async fn list(visit: ProjectVisit) -> Result<Response, ApiError> {
         stopped,
         rows,
     })
+}
+
+/// `POST /-/environments/{id}/stop`.
+pub(super) async fn stop(visit: ProjectVisit, Path(id): Path<i64>) -> Result<Response, ApiError> {
+    visit.require(Action::RunPipelines)?;
+    let row = visit.app.store().environment(EnvironmentId(id)).await?;
+    let row = row.filter(|row| row.project_id == visit.project.id);
+    let row = row.ok_or_else(|| ApiError::not_found("Environment"))?;
+    (visit.app.coordinator())
+        .stop_environment(row.id, visit.user_id(), false)
+        .await?;
+    Ok(visit.to("/-/environments", "stopping"))
 }
 
 fn is_web_address(url: &str) -> bool {

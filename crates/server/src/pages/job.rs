@@ -478,7 +478,9 @@ pub(super) async fn play(
         return Ok(visit.to(&format!("/-/jobs/{id}"), "nothing"));
     }
     let given = given(&visit, &fields, Given::default())?.unwrap_or_default();
-    app.coordinator().play_with(job.id, &given).await?;
+    app.coordinator()
+        .play_with(job.id, visit.user_id(), &given)
+        .await?;
     Ok(Redirect::to(&format!("{}/-/jobs/{id}", visit.url)).into_response())
 }
 
@@ -496,9 +498,10 @@ pub(super) async fn retry(
     }
     let coordinator = app.coordinator();
     let before = coordinator.given(&job).await?;
+    let user = visit.user_id();
     let newest = match given(&visit, &fields, before)? {
-        Some(given) => coordinator.retry_with(job.id, &given).await?,
-        None => coordinator.retry_job(job.id).await?,
+        Some(given) => coordinator.retry_with(job.id, user, &given).await?,
+        None => coordinator.retry_job(job.id, user).await?,
     };
     Ok(Redirect::to(&format!("{}/-/jobs/{newest}", visit.url)).into_response())
 }

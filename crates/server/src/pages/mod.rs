@@ -6,6 +6,7 @@ mod artifacts;
 mod artifacts_by_ref;
 mod assets;
 mod badges;
+mod coverage_history;
 mod environments;
 mod errors;
 mod events;
@@ -15,9 +16,11 @@ mod icon;
 mod job;
 mod job_log;
 mod jobs;
+mod line_coverage;
 mod lint;
 mod log_view;
 mod members;
+mod merge_requests;
 mod paging;
 mod permalinks;
 mod pipeline;
@@ -37,6 +40,7 @@ mod sign_in;
 mod source_archive;
 mod status;
 mod tags;
+mod test_report;
 mod tokens;
 mod triggers;
 mod users;
@@ -118,6 +122,13 @@ pub(crate) fn project_routes() -> Router<App> {
         .route("/-/pipelines", get(pipelines::list).post(pipelines::create))
         .route("/-/pipelines/new", get(pipelines::form))
         .route("/-/pipelines/{id}", get(pipeline::show))
+        .route("/-/pipelines/{id}/test_report", get(test_report::show))
+        .route("/-/pipelines/{id}/coverage", get(line_coverage::show))
+        .route("/-/graphs/{ref}/charts", get(coverage_history::show))
+        .route(
+            "/-/ci/daily_build_group_report_results.csv",
+            get(coverage_history::csv),
+        )
         .route("/-/pipelines/{id}/retry", post(pipeline::retry))
         .route("/-/pipelines/{id}/cancel", post(pipeline::cancel))
         .route("/-/pipelines/{id}/play", post(pipeline::play))
@@ -154,7 +165,16 @@ pub(crate) fn project_routes() -> Router<App> {
             get(releases::download),
         )
         .route("/-/archive/{name}/{file}", get(source_archive::show))
+        .route(
+            "/-/merge_requests",
+            get(merge_requests::list).post(merge_requests::create),
+        )
+        .route(
+            "/-/merge_requests/{iid}",
+            get(merge_requests::show).post(merge_requests::change),
+        )
         .route("/-/environments", get(environments::list))
+        .route("/-/environments/{id}/stop", post(environments::stop))
         .route("/-/ci/lint", get(lint::form).post(lint::check))
         .route(
             "/-/settings/ci_cd",

@@ -449,7 +449,9 @@ pub(super) async fn retry(
 ) -> Result<Response, ApiError> {
     visit.require(Action::RunPipelines)?;
     let row = pipeline_of(&visit, PipelineId(id)).await?;
-    app.coordinator().retry_pipeline(row.id).await?;
+    app.coordinator()
+        .retry_pipeline(row.id, visit.user_id())
+        .await?;
     Ok(visit.to(&format!("/-/pipelines/{id}"), "retried"))
 }
 
@@ -480,7 +482,7 @@ pub(super) async fn play(
     let address = format!("/-/pipelines/{id}");
     match app
         .coordinator()
-        .play_stage(row.id, fields.get("stage"))
+        .play_stage(row.id, visit.user_id(), fields.get("stage"))
         .await?
     {
         0 => Ok(visit.to(&address, "nothing")),

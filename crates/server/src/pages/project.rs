@@ -5,7 +5,7 @@ use askama::Template;
 use axum::response::Response;
 use shipway_store::{Page, PipelineFilter, ProjectRow};
 
-use super::html::path;
+use super::html::{path, segment};
 use super::pipelines::{PipelineItem, items};
 use super::shell::{Place, Shell};
 use super::visit::Visit;
@@ -36,6 +36,7 @@ struct ProjectPage {
     pipelines: Vec<PipelineItem>,
     may_push: bool,
     may_lint: bool,
+    history_url: String,
 }
 
 /// A badge and the text that shows it elsewhere.
@@ -84,6 +85,11 @@ pub(super) async fn overview(visit: &Visit, project: &ProjectRow) -> Result<Resp
         first_configuration: FIRST_CONFIGURATION,
         may_push: visit.allows(Action::Push),
         may_lint: visit.allows(Action::Lint),
+        history_url: format!(
+            "{}/-/graphs/{}/charts",
+            visit.url,
+            segment(project.default_branch.as_deref().unwrap_or_default())
+        ),
         url: visit.url.clone(),
         shell,
     })

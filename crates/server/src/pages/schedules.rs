@@ -13,6 +13,7 @@ use super::shell::{Place, Shell};
 use super::visit::{ProjectVisit, crumb};
 use super::{page, refs, refused, status, users, when};
 use crate::error::ApiError;
+use crate::limits::too_many_schedules;
 use crate::permission::Action;
 
 #[derive(Debug, Template)]
@@ -262,6 +263,12 @@ pub(super) async fn create(visit: ProjectVisit, fields: Fields) -> Result<Respon
         Ok(next) => next,
         Err(fault) => return refused(&edit_page(&visit, None, form, Some(fault)).await?),
     };
+    let mut transaction = visit.app.store().begin().await?;
+    let there = transaction.count_schedules(visit.project.id).await?;
+    if let Some(fault) = too_many_schedules(&visit.app.settings().limits, there) {
+        drop(transaction);
+        return refused(&edit_page(&visit, None, form, Some(fault)).await?);
+    }
     let new = NewSchedule {
         project_id: visit.project.id,
         variables: form.values(&[]),
@@ -275,7 +282,6 @@ pub(super) async fn create(visit: ProjectVisit, fields: Fields) -> Result<Respon
         last_pipeline_id: None,
         created_at: visit.now,
     };
-    let mut transaction = visit.app.store().begin().await?;
     transaction.insert_schedule(&new).await?;
     transaction.commit().await?;
     Ok(visit.to(BASE, "schedule"))

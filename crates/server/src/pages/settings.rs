@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::response::{IntoResponse, Redirect, Response};
 use shipway_config::duration;
-use shipway_coordinator::ProjectSettings;
+use shipway_coordinator::{OverrideRole, ProjectSettings};
 use shipway_store::{ProtectedRefRow, RefKind, Visibility};
 
 use super::fields::Fields;
@@ -30,6 +30,7 @@ struct SettingsPage {
     full_path: String,
     form: Form,
     visibilities: [(&'static str, &'static str); 3],
+    roles: [(&'static str, &'static str); 4],
     branches: Vec<String>,
     protected: Vec<Protected>,
     may_delete: bool,
@@ -49,6 +50,9 @@ struct Form {
     separated_caches: bool,
     shared_runners: bool,
     group_runners: bool,
+    variables_role: String,
+    forward_only: bool,
+    rollbacks: bool,
     name: String,
     visibility: String,
     default_branch: String,
@@ -91,6 +95,9 @@ fn form(visit: &ProjectVisit) -> Form {
         separated_caches: settings.ci_separated_caches,
         shared_runners: settings.shared_runners_enabled,
         group_runners: settings.group_runners_enabled,
+        variables_role: (settings.ci_pipeline_variables_minimum_override_role.name()).to_owned(),
+        forward_only: settings.ci_forward_deployment_enabled,
+        rollbacks: settings.ci_forward_deployment_rollback_allowed,
         name: visit.project.name.clone(),
         visibility: visit.project.visibility.as_str().to_owned(),
         default_branch: visit.project.default_branch.clone().unwrap_or_default(),
@@ -122,6 +129,7 @@ async fn settings_page(
         full_path: visit.project.full_path.clone(),
         form,
         visibilities: VISIBILITIES,
+        roles: OverrideRole::ALL.map(|(name, text, _)| (name, text)),
         branches: refs::names(visit).await?,
         protected: rows.into_iter().map(protected).collect(),
         may_delete: visit.allows(Action::DeleteProject),
@@ -164,6 +172,9 @@ async fn pipelines(visit: &ProjectVisit, fields: &Fields) -> Outcome {
         separated_caches: fields.checked("separated_caches"),
         shared_runners: fields.checked("shared_runners"),
         group_runners: fields.checked("group_runners"),
+        variables_role: fields.get("variables_role").to_owned(),
+        forward_only: fields.checked("forward_only"),
+        rollbacks: fields.checked("rollbacks"),
         ..form(visit)
     };
     let (timeout, depth) = match judge(&form) {
@@ -184,6 +195,17 @@ async fn pipelines(visit: &ProjectVisit, fields: &Fields) -> Outcome {
     settings.ci_separated_caches = form.separated_caches;
     settings.shared_runners_enabled = form.shared_runners;
     settings.group_runners_enabled = form.group_runners;
+    settings.ci_forward_deployment_enabled = form.forward_only;
+    settings.ci_forward_deployment_rollback_allowed = form.rollbacks;
+    // A form that was opened before there was this choice does not make it.
+    if let Some(role) = OverrideRole::named(&form.variables_role) {
+        let before = &mut settings.ci_pipeline_variables_minimum_override_role;
+        // What is for owners alone, owners alone change.
+        if *before != role && [*before, role].contains(&OverrideRole::Owner) {
+            visit.require(Action::DeleteProject)?;
+        }
+        *before = role;
+    }
     row.settings = settings.to_json();
     transaction.update_project(&row).await?;
     // Jobs that wait may be for other runners now.
@@ -336,6 +358,9 @@ mod tests {
             separated_caches: true,
             shared_runners: true,
             group_runners: true,
+            variables_role: "developer".to_owned(),
+            forward_only: true,
+            rollbacks: true,
             name: "p".to_owned(),
             visibility: "private".to_owned(),
             default_branch: "main".to_owned(),

@@ -94,6 +94,8 @@ pub(super) const CSRF_FIELD: &str = "authenticity_token";
 pub(super) enum Place {
     /// The project's own page.
     Overview,
+    /// `/-/merge_requests`.
+    MergeRequests,
     /// `/-/pipelines`.
     Pipelines,
     /// `/-/jobs`.
@@ -121,8 +123,14 @@ pub(super) enum Place {
 impl Place {
     /// Every place with its name, picture, path below the project, and whether only those see
     /// it who set the project up.
-    pub(super) const ALL: [(Self, &'static str, &'static str, &'static str); 12] = [
+    pub(super) const ALL: [(Self, &'static str, &'static str, &'static str); 13] = [
         (Self::Overview, "Overview", "project", ""),
+        (
+            Self::MergeRequests,
+            "Merge requests",
+            "branch",
+            "/-/merge_requests",
+        ),
         (Self::Pipelines, "Pipelines", "pipeline", "/-/pipelines"),
         (Self::Jobs, "Jobs", "job", "/-/jobs"),
         (

@@ -104,7 +104,7 @@ pub(super) fn failure(reason: Option<&str>, exit_code: Option<i64>) -> String {
         Some("ci_quota_exceeded") => "The quota of minutes is used up.",
         Some("no_matching_runner") => "No runner may take it. Look at its tags and at the runners.",
         Some("trace_size_exceeded") => "Its log became longer than the limit. Print less.",
-        Some("forward_deployment_failure") => {
+        Some("forward_deployment_failure" | "failed_outdated_deployment_job") => {
             "A newer deployment to this environment was there first."
         }
         Some("deployment_rejected") => "The deployment was rejected.",

@@ -10,6 +10,7 @@ use super::shell::{Place, Shell};
 use super::visit::{Subject, Visit, crumb};
 use super::{page, refused};
 use crate::error::ApiError;
+use crate::limits::too_many_variables;
 use crate::permission::Action;
 
 /// Bytes of a value at most: GitLab's limit of characters.
@@ -210,6 +211,11 @@ pub(super) async fn create(visit: Visit, fields: Fields) -> Result<Response, Api
         description: described(&form),
     };
     let mut transaction = visit.app.store().begin().await?;
+    let there = transaction.count_variables(level, level_id).await?;
+    if let Some(fault) = too_many_variables(&visit.app.settings().limits, level, there) {
+        drop(transaction);
+        return refused(&list_page(&visit, form, Some(fault)).await?);
+    }
     match transaction.insert_variable(&new).await {
         Ok(_) => transaction.commit().await?,
         Err(StoreError::Taken { .. }) => {

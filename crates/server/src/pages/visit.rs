@@ -4,7 +4,9 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
-use shipway_store::{ArtifactRow, Level, MemberSource, NamespaceId, NamespaceRow, ProjectRow};
+use shipway_store::{
+    ArtifactRow, Level, MemberSource, NamespaceId, NamespaceRow, ProjectRow, UserId,
+};
 
 use super::html::path;
 use super::shell::{Entry, Link, Place, Shell, Who, crumbs, project_menu, project_url};
@@ -175,7 +177,7 @@ async fn group_viewer(
 }
 
 /// What just happened, by the word in the address that a change leads to.
-const DONE: [(&str, &str); 29] = [
+const DONE: [(&str, &str); 34] = [
     ("project", "The project is made."),
     ("project-deleted", "The project is deleted."),
     ("settings", "The settings are saved."),
@@ -184,6 +186,20 @@ const DONE: [(&str, &str); 29] = [
     ("pipeline-deleted", "The pipeline is deleted."),
     ("canceled", "It is being cancelled."),
     ("retried", "What failed or was cancelled runs again."),
+    (
+        "stopping",
+        "The environment is stopped, or its stop job runs.",
+    ),
+    ("merged", "It is merged."),
+    (
+        "merge-conflict",
+        "It cannot be merged: both branches changed the same lines. Merge the target into the branch and push it.",
+    ),
+    (
+        "merge-moved",
+        "The target branch moved meanwhile. Try again.",
+    ),
+    ("merge-request", "The merge request is saved."),
     ("erased", "The log and the artifacts are erased."),
     (
         "kept",
@@ -230,6 +246,11 @@ impl Visit {
     pub(super) fn query(&self, name: &str) -> &str {
         let found = self.query.iter().find(|(known, _)| known == name);
         found.map_or("", |(_, value)| value)
+    }
+
+    /// Who asks, where somebody is signed in.
+    pub(super) fn user_id(&self) -> Option<UserId> {
+        self.identity.user().map(|user| user.id)
     }
 
     /// Values of the address's query that are named `NAME[KEY]`, by their keys.
@@ -360,6 +381,7 @@ impl Visit {
 fn needed(place: Place) -> Action {
     match place {
         Place::Overview | Place::Releases => Action::ReadProject,
+        Place::MergeRequests => Action::ReadCode,
         Place::Pipelines | Place::Jobs | Place::Schedules => Action::ReadPipelines,
         Place::Environments => Action::ReadEnvironments,
         Place::Lint => Action::Lint,

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::StatusCode};
 use serde::Serialize;
-use shipway_store::{NamespaceRow, ProjectRow, Store, UserRow};
+use shipway_store::{NamespaceRow, ProjectRow, Store, UserId, UserRow};
 
 use super::params::Params;
 use crate::app::App;
@@ -91,6 +91,11 @@ impl Call {
             Who::Job(job) => job.user.as_ref(),
             Who::Anonymous => None,
         }
+    }
+
+    /// Who asks, where it is somebody.
+    pub(super) fn user_id(&self) -> Option<UserId> {
+        self.acting_user().map(|user| user.id)
     }
 
     /// The server's address with this path behind it.

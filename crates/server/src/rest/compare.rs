@@ -7,7 +7,7 @@ use super::call::{Answer, ProjectCall, ok};
 use super::commit::Commit;
 use super::commits::{find, resolve};
 use super::paging::Paging;
-use super::routes::{Job, Routes};
+use super::routes::Routes;
 use crate::error::ApiError;
 use crate::permission::Action;
 
@@ -23,16 +23,6 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/projects/{id}/repository/compare", read, compare)
         .get("/projects/{id}/repository/merge_base", read, merge_base)
         .get("/projects/{id}/repository/commits/{sha}/diff", read, diff)
-        .get(
-            "/projects/{id}/repository/commits/{sha}/merge_requests",
-            Job(read),
-            merge_requests,
-        )
-        .get(
-            "/projects/{id}/merge_requests",
-            Job(read),
-            no_merge_requests,
-        )
 }
 
 /// GitLab's `Compare`.
@@ -201,17 +191,6 @@ async fn diff(call: ProjectCall) -> Answer {
     let diff = repository.diff(parent, &info.id).await?;
     let (files, total) = paging.cut(differences(&call, diff)?);
     paging.answer(&call, files, Some(total))
-}
-
-/// There are no merge requests; clients ask for a commit's and take none for an answer.
-async fn merge_requests(call: ProjectCall) -> Answer {
-    let paging = Paging::of(&call)?;
-    find(&call).await?;
-    paging.answer(&call, Vec::<()>::new(), Some(0))
-}
-
-async fn no_merge_requests(call: ProjectCall) -> Answer {
-    Paging::of(&call)?.answer(&call, Vec::<()>::new(), Some(0))
 }
 
 #[cfg(test)]

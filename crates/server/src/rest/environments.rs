@@ -1,8 +1,7 @@
 //! `/projects/:id/environments`.
 
 use serde::Serialize;
-use shipway_pipeline::Status;
-use shipway_store::{EnvironmentId, EnvironmentRow, EnvironmentState, JobRow};
+use shipway_store::{EnvironmentId, EnvironmentRow, EnvironmentState};
 
 use super::call::{Answer, ProjectCall, ok};
 use super::deployments::{Deployment, entities};
@@ -78,7 +77,7 @@ impl Environment {
         Ok(Self {
             basic: EnvironmentBasic::new(row),
             description: None,
-            auto_stop_at: None,
+            auto_stop_at: row.auto_stop_at.map(iso),
             project: Projects::default().simple(&call.app, &call.project).await?,
             last_deployment: None,
             cluster_agent: None,
@@ -142,48 +141,13 @@ async fn answer(call: &ProjectCall, row: &EnvironmentRow) -> Answer {
     })
 }
 
-/// Plays the job that stops the environment, whose success stops it; where there is none, or
+/// Plays the jobs that stop the environment, whose success stops it; where there is none, or
 /// with `force`, it is stopped at once.
 async fn stop(call: ProjectCall) -> Answer {
     let row = find(&call).await?;
     let force = call.params.boolean("force")?.unwrap_or(false);
-    let job = match force {
-        true => None,
-        false => stop_job(&call, &row).await?,
-    };
-    match job {
-        _ if row.state == EnvironmentState::Stopped => {}
-        Some(job) => match call.app.coordinator().play(job.id).await {
-            // Somebody else played it meanwhile.
-            Ok(()) | Err(shipway_coordinator::Error::Illegal(_)) => {}
-            Err(error) => return Err(error.into()),
-        },
-        None => {
-            let mut transaction = call.store().begin().await?;
-            let stopped = EnvironmentRow {
-                state: EnvironmentState::Stopped,
-                ..row.clone()
-            };
-            transaction.update_environment(&stopped).await?;
-            transaction.commit().await?;
-        }
-    }
+    (call.app.coordinator())
+        .stop_environment(row.id, call.user_id(), force)
+        .await?;
     answer(&call, &find(&call).await?).await
-}
-
-/// The job that `on_stop` of the last deployment names, if it waits to be played.
-async fn stop_job(call: &ProjectCall, row: &EnvironmentRow) -> Result<Option<JobRow>, ApiError> {
-    let Some(last) = call.store().last_successful_deployment(row.id).await? else {
-        return Ok(None);
-    };
-    let Some(deployed) = call.store().job(last.job_id).await? else {
-        return Ok(None);
-    };
-    let environment = deployed.environment.as_deref().unwrap_or_default();
-    let environment: Option<shipway_config::Environment> = serde_json::from_str(environment).ok();
-    let name = environment.and_then(|environment| environment.on_stop);
-    let jobs = call.store().jobs(deployed.pipeline_id).await?;
-    Ok(jobs.into_iter().find(|job| {
-        !job.retried && Some(&job.name) == name.as_ref() && job.status == Status::Manual
-    }))
 }

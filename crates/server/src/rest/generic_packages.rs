@@ -198,7 +198,7 @@ async fn publish(
     let mut transaction = store.begin().await?;
     let upload = transaction.begin_package_upload(project, now()).await?;
     transaction.commit().await?;
-    let limit = call.app.settings().package_limit;
+    let limit = call.app.settings().limits.package_size;
     let content = std::pin::pin!(content);
     let put = store
         .blobs()

@@ -141,7 +141,12 @@ impl<'a> Jobs<'a> {
         let Some(pipeline) = self.pipelines.get(&row.pipeline_id) else {
             return Err(ApiError::not_found("Pipeline"));
         };
-        let user = self.users.get(self.app, pipeline.user_id).await?;
+        let player = match row.triggered || row.attempt > 1 {
+            true => self.app.store().job_user(row.id).await?,
+            false => None,
+        };
+        let user = self.users.get(self.app, player.or(pipeline.user_id));
+        let user = user.await?;
         let stage = usize::try_from(row.stage).unwrap_or_default();
         let stages = self.stages.get(&row.pipeline_id);
         let commit = pipeline.sha.as_ref().and_then(|sha| self.commits.get(sha));

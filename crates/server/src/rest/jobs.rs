@@ -211,12 +211,13 @@ async fn retry(call: ProjectCall) -> Answer {
     let row = find(&call).await?;
     let inputs = call.params.values("job_inputs")?;
     let coordinator = call.app.coordinator();
+    let user = call.user_id();
     let done = match inputs.is_empty() {
-        true => coordinator.retry_job(row.id).await,
+        true => coordinator.retry_job(row.id, user).await,
         false => {
             let mut given = coordinator.given(&row).await?;
             given.inputs.extend(inputs);
-            coordinator.retry_with(row.id, &given).await
+            coordinator.retry_with(row.id, user, &given).await
         }
     };
     match done {
@@ -240,11 +241,20 @@ async fn play(call: ProjectCall) -> Answer {
         call.app
             .require(&call.identity, &call.project, action)
             .await?;
+        if let Some(user) = call.acting_user()
+            && !(call.app.coordinator())
+                .may_set_variables(&call.project, user)
+                .await?
+        {
+            let reason = "Insufficient permissions to set job variables";
+            return Err(ApiError::forbidden_because(reason));
+        }
     }
     if !matches!(row.status, Status::Manual | Status::Scheduled) {
         return Err(unplayable());
     }
-    match call.app.coordinator().play_with(row.id, &given).await {
+    let played = (call.app.coordinator()).play_with(row.id, call.user_id(), &given);
+    match played.await {
         Ok(()) => ok(fresh(&call, row.id).await?),
         Err(Error::Illegal(_) | Error::NoJob(_)) => Err(unplayable()),
         Err(error) => Err(error.into()),

@@ -20,8 +20,10 @@ mod generic_packages;
 mod groups;
 mod job;
 mod jobs;
+mod line_coverage;
 mod lint;
 mod members;
+pub(crate) mod merge_requests;
 mod namespace;
 mod nested_names;
 mod package_files;
@@ -91,7 +93,9 @@ fn all() -> Routes {
         package_files::routes,
         generic_packages::routes,
         badges::routes,
+        line_coverage::routes,
         lint::routes,
+        merge_requests::routes,
     ];
     resources
         .into_iter()

@@ -316,7 +316,12 @@ pub(super) async fn start(
 
 async fn retry(call: ProjectCall) -> Answer {
     let row = find(&call).await?;
-    match call.app.coordinator().retry_pipeline(row.id).await {
+    match call
+        .app
+        .coordinator()
+        .retry_pipeline(row.id, call.user_id())
+        .await
+    {
         // There was nothing to run again.
         Ok(()) | Err(shipway_coordinator::Error::Illegal(_)) => {}
         Err(error) => return Err(error.into()),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
-use shipway_coordinator::ProjectSettings;
+use shipway_coordinator::{OverrideRole, ProjectSettings};
 use shipway_store::{
     MemberRow, MemberSource, NamespaceId, NamespaceRow, Page, PipelineFilter, ProjectRow,
 };
@@ -73,6 +73,7 @@ pub(super) struct Project {
     ci_config_path: Option<String>,
     ci_default_git_depth: u32,
     ci_forward_deployment_enabled: bool,
+    ci_forward_deployment_rollback_allowed: bool,
     ci_separated_caches: bool,
     ci_job_token_scope_enabled: bool,
     ci_allow_fork_pipelines_to_run_in_parent_project: bool,
@@ -205,7 +206,7 @@ impl Projects {
             import_url: None,
             mirror: false,
             issues_enabled: false,
-            merge_requests_enabled: false,
+            merge_requests_enabled: true,
             wiki_enabled: false,
             jobs_enabled: true,
             snippets_enabled: false,
@@ -213,7 +214,7 @@ impl Projects {
             packages_enabled: false,
             lfs_enabled: false,
             repository_access_level: "enabled",
-            merge_requests_access_level: "disabled",
+            merge_requests_access_level: "enabled",
             issues_access_level: "disabled",
             builds_access_level: "enabled",
             environments_access_level: "enabled",
@@ -223,11 +224,14 @@ impl Projects {
             group_runners_enabled: settings.group_runners_enabled,
             ci_config_path: given(settings.ci_config_path),
             ci_default_git_depth: settings.ci_default_git_depth,
-            ci_forward_deployment_enabled: false,
+            ci_forward_deployment_enabled: settings.ci_forward_deployment_enabled,
+            ci_forward_deployment_rollback_allowed: settings.ci_forward_deployment_rollback_allowed,
             ci_separated_caches: settings.ci_separated_caches,
             ci_job_token_scope_enabled: false,
             ci_allow_fork_pipelines_to_run_in_parent_project: false,
-            ci_pipeline_variables_minimum_override_role: "developer",
+            ci_pipeline_variables_minimum_override_role: settings
+                .ci_pipeline_variables_minimum_override_role
+                .name(),
             ci_push_repository_for_job_token_allowed: false,
             build_git_strategy: settings.build_git_strategy,
             build_timeout: settings.build_timeout,
@@ -238,7 +242,8 @@ impl Projects {
             build_coverage_regex: given(settings.build_coverage_regex),
             public_jobs: settings.public_jobs,
             keep_latest_artifact: settings.keep_latest_artifact,
-            restrict_user_defined_variables: false,
+            restrict_user_defined_variables: settings.ci_pipeline_variables_minimum_override_role
+                != OverrideRole::Developer,
             runner_token_expiration_interval: None,
             only_allow_merge_if_pipeline_succeeds: false,
             allow_merge_on_skipped_pipeline: None,

@@ -1,6 +1,6 @@
 //! `/projects`.
 
-use shipway_coordinator::ProjectSettings;
+use shipway_coordinator::{OverrideRole, ProjectSettings};
 use shipway_store::{
     Beyond, NamespaceId, NamespaceRow, ProjectFilter, ProjectRow, StoreError, UserId, Viewer,
     Visibility,
@@ -283,7 +283,15 @@ async fn update(call: ProjectCall) -> Answer {
         row.full_path = full_path;
     }
     let mut settings = ProjectSettings::of(&row);
+    let before = settings.ci_pipeline_variables_minimum_override_role;
     apply(&call, &mut settings)?;
+    let after = settings.ci_pipeline_variables_minimum_override_role;
+    if before != after && [before, after].contains(&OverrideRole::Owner) {
+        let owner = Action::DeleteProject;
+        call.app
+            .require(&call.identity, &call.project, owner)
+            .await?;
+    }
     row.settings = settings.to_json();
     if let Some(branch) = params.text("default_branch")? {
         let repository = call.app.coordinator().repository(&call.project).await?;
@@ -324,6 +332,14 @@ fn apply(call: &Call, settings: &mut ProjectSettings) -> Result<(), ApiError> {
         ),
         ("group_runners_enabled", &mut settings.group_runners_enabled),
         ("ci_separated_caches", &mut settings.ci_separated_caches),
+        (
+            "ci_forward_deployment_enabled",
+            &mut settings.ci_forward_deployment_enabled,
+        ),
+        (
+            "ci_forward_deployment_rollback_allowed",
+            &mut settings.ci_forward_deployment_rollback_allowed,
+        ),
     ];
     for (name, setting) in flags {
         if let Some(flag) = params.boolean(name)? {
@@ -337,6 +353,17 @@ fn apply(call: &Call, settings: &mut ProjectSettings) -> Result<(), ApiError> {
     }
     if let Some(wish) = params.one_of("auto_cancel_pending_pipelines", &["enabled", "disabled"])? {
         settings.auto_cancel_pending_pipelines = wish == "enabled";
+    }
+    let role = &mut settings.ci_pipeline_variables_minimum_override_role;
+    // The older setting knows two of the roles.
+    match params.boolean("restrict_user_defined_variables")? {
+        Some(true) if *role == OverrideRole::Developer => *role = OverrideRole::Maintainer,
+        Some(false) => *role = OverrideRole::Developer,
+        Some(true) | None => {}
+    }
+    let names = OverrideRole::ALL.map(|(name, ..)| name);
+    if let Some(wish) = params.one_of("ci_pipeline_variables_minimum_override_role", &names)? {
+        *role = OverrideRole::named(wish).unwrap_or_default();
     }
     if let Some(wish) = params.one_of("build_git_strategy", &["fetch", "clone"])? {
         settings.build_git_strategy = wish.to_owned();

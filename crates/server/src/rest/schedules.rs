@@ -20,6 +20,7 @@ use super::user::{UserBasic, Users};
 use super::variables::check_key;
 use crate::clock::now;
 use crate::error::ApiError;
+use crate::limits::too_many_schedules;
 use crate::permission::Action;
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -318,6 +319,10 @@ async fn create(call: ProjectCall) -> Answer {
     reckon(&mut new)?;
     new.ref_name = full_ref(&call, &name).await?;
     let mut transaction = call.store().begin().await?;
+    let there = transaction.count_schedules(call.project.id).await?;
+    if let Some(fault) = too_many_schedules(&call.app.settings().limits, there) {
+        return Err(ApiError::invalid("base", fault));
+    }
     let row = transaction.insert_schedule(&new).await?;
     transaction.commit().await?;
     created(details(&call, &row).await?)

@@ -3,8 +3,9 @@
 //! A suite is a job. Its totals are kept with the job; its cases are read from its reports,
 //! and are gone with them.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
-use shipway_coordinator::{TestCase, TestTotals};
+use shipway_coordinator::{TestCase, TestStatus, TestTotals};
 use shipway_store::JobRow;
 
 use super::call::{Answer, ProjectCall, ok};
@@ -64,8 +65,9 @@ fn with(mut counts: Value, fields: &[(&str, Value)]) -> Value {
 /// Cases of one answer; further suites come without theirs.
 const MOST_CASES: usize = 20_000;
 
-fn case(case: &TestCase) -> Value {
-    json!({
+/// A test; `job` is the path of its job's page.
+fn case(case: &TestCase, job: &str, recent: Option<Value>) -> Value {
+    let mut entity = json!({
         "status": case.status.as_str(),
         "name": case.name,
         "classname": case.classname,
@@ -73,9 +75,28 @@ fn case(case: &TestCase) -> Value {
         "execution_time": case.time,
         "system_output": case.output,
         "stack_trace": null,
-        "recent_failures": null,
-    })
+        "recent_failures": recent,
+    });
+    if let Some(attachment) = &case.attachment {
+        entity["attachment_url"] = json!(format!("{job}/artifacts/file{}", path(attachment)));
+    }
+    entity
 }
+
+/// A path in an address, with a slash in front.
+fn path(path: &str) -> String {
+    let parts = path.split('/').filter(|part| !part.is_empty());
+    parts
+        .map(|part| format!("/{}", utf8_percent_encode(part, PART)))
+        .collect()
+}
+
+/// What stands in an address as it is.
+const PART: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 async fn show(call: ProjectCall) -> Answer {
     let suites = suites(&call).await?;
@@ -86,7 +107,23 @@ async fn show(call: ProjectCall) -> Answer {
         if room > 0 {
             match call.app.coordinator().test_cases(job.id).await? {
                 Ok(found) => {
-                    cases = found.cases.iter().take(room).map(case).collect();
+                    let failed = |case: &&TestCase| {
+                        matches!(case.status, TestStatus::Failed | TestStatus::Error)
+                    };
+                    let shown = || found.cases.iter().take(room);
+                    let recent = (call.app.coordinator())
+                        .recent_failures(&call.project, &job.name, shown().filter(failed))
+                        .await?;
+                    let branch = call.project.default_branch.as_deref();
+                    let own = format!("/{}/-/jobs/{}", call.project.full_path, job.id);
+                    cases = shown()
+                        .map(|one| {
+                            let count = failed(&one).then(|| recent.of(&job.name, one));
+                            let recent = (count.filter(|count| *count > 0))
+                                .map(|count| json!({ "count": count, "base_branch": branch }));
+                            case(one, &own, recent)
+                        })
+                        .collect();
                     if !found.complete || cases.len() < found.cases.len() {
                         error = Some(format!("only the first {} tests are listed", cases.len()));
                     }

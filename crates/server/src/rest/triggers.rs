@@ -160,11 +160,7 @@ async fn fired(call: &Call, project: &ProjectRow, secret: &str) -> Result<By, Ap
     }
     let job = call.app.coordinator().job_at_work_by_token(secret).await?;
     let job = job.ok_or_else(missing)?;
-    let pipeline = call.store().pipeline(job.pipeline_id).await?;
-    let user = match pipeline.and_then(|pipeline| pipeline.user_id) {
-        Some(id) => call.store().user(id).await?,
-        None => None,
-    };
+    let user = call.app.coordinator().user_of_job(&job).await?;
     Ok(By {
         user,
         source: Source::Pipeline,

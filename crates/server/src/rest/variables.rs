@@ -7,6 +7,7 @@ use super::call::{Answer, Call, GroupCall, ProjectCall, created, no_content, ok}
 use super::paging::Paging;
 use super::routes::{InGroup, Routes, Who};
 use crate::error::ApiError;
+use crate::limits::too_many_variables;
 use crate::permission::{Action, Role};
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -244,6 +245,10 @@ async fn create(place: Place) -> Answer {
     };
     check(&new)?;
     let mut transaction = place.call.store().begin().await?;
+    let there = transaction.count_variables(new.level, new.level_id).await?;
+    if let Some(fault) = too_many_variables(&place.call.app.settings().limits, new.level, there) {
+        return Err(ApiError::invalid("base", fault));
+    }
     let row = match transaction.insert_variable(&new).await {
         Err(StoreError::Taken { .. }) => return Err(taken(&new.key)),
         row => row?,

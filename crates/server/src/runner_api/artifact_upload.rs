@@ -98,10 +98,10 @@ pub(super) async fn authorize(
         Ok(job) => job,
         Err(refusal) => return Ok(refusal),
     };
-    parameters.checked()?;
-    let limit = app.settings().artifact_limit;
+    let spec = parameters.checked()?;
+    let (limit, name) = app.settings().limits.artifact(&spec.artifact_type);
     if parameters.filesize.is_some_and(|size| size > limit) {
-        return Err(ApiError::too_large());
+        return Err(ApiError::larger_than(&name, limit));
     }
     let answer = Json(json!({ "MaximumSize": limit }));
     Ok(with_job_status(job.status, answer))
@@ -129,7 +129,7 @@ pub(super) async fn upload(
             return Err(ApiError::bad_request("Missing artifacts file!"));
         };
         match field.name() {
-            Some("file") => break receive(&app, field).await?,
+            Some("file") => break receive(&app, &parameters, field).await?,
             name => {
                 let name = name.unwrap_or_default().to_owned();
                 let value = text(field).await?;
@@ -167,9 +167,14 @@ struct Received {
     name: String,
 }
 
-async fn receive(app: &App, mut field: Field<'_>) -> Result<Received, ApiError> {
+async fn receive(
+    app: &App,
+    parameters: &Parameters,
+    mut field: Field<'_>,
+) -> Result<Received, ApiError> {
     let name = plain_name(field.file_name().unwrap_or_default())?;
-    let limit = app.settings().artifact_limit;
+    let kind = parameters.checked()?.artifact_type;
+    let (limit, limit_name) = app.settings().limits.artifact(&kind);
     let fault = |source| {
         let directory = app.store().directory().to_owned();
         ApiError::internal(&Unwritten(directory, source))
@@ -190,7 +195,7 @@ async fn receive(app: &App, mut field: Field<'_>) -> Result<Received, ApiError> 
         size += chunk.len() as u64;
         if size > limit {
             drain(field).await;
-            return Err(ApiError::too_large());
+            return Err(ApiError::larger_than(&limit_name, limit));
         }
         digest.update(&chunk);
         file.write_all(&chunk).await.map_err(fault)?;

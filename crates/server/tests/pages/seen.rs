@@ -141,6 +141,7 @@ async fn badges_have_gitlabs_addresses() {
         ("badges/main/pipeline.svg", "pipeline: running"),
         ("badges/feature/cart/pipeline.svg", "pipeline: failed"),
         ("badges/none/pipeline.svg", "pipeline: unknown"),
+        ("-/badges/release.svg", "Latest Release: v2.0"),
         ("badges/main/coverage.svg", "coverage: 93.25%"),
         (
             "badges/main/coverage.svg?job=unit+tests",

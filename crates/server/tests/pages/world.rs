@@ -303,6 +303,20 @@ async fn history(site: &Site, project: &ProjectRow) -> (PipelineId, JobId, JobId
             .await
             .unwrap();
     }
+    let merge_request = shipway_store::NewMergeRequest {
+        project_id: project.id,
+        title: "A cart".to_owned(),
+        description: "Things are put into it.".to_owned(),
+        source_branch: "feature/cart".to_owned(),
+        target_branch: "main".to_owned(),
+        sha: "3f2c9e1b5a7d4c60918273645546372819a0b1c2".to_owned(),
+        author_id: None,
+        created_at: now(),
+    };
+    transaction
+        .insert_merge_request(&merge_request)
+        .await
+        .unwrap();
     let environment = NewEnvironment {
         project_id: project.id,
         name: "production".to_owned(),
@@ -311,6 +325,7 @@ async fn history(site: &Site, project: &ProjectRow) -> (PipelineId, JobId, JobId
         external_url: Some("https://shop.example.com".to_owned()),
         tier: "production".to_owned(),
         created_at: now(),
+        auto_stop_at: None,
     };
     let environment = transaction.ensure_environment(&environment).await.unwrap();
     let deployment = NewDeployment {

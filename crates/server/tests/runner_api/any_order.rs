@@ -230,7 +230,7 @@ async fn check(calls: &[Call]) {
                 let Some(one) = taken.get(*job) else { continue };
                 // A job that is not over cannot be tried again, which is no fault.
                 let id = shipway_pipeline::JobId(one.id);
-                let _ = site.app.coordinator().retry_job(id).await;
+                let _ = site.app.coordinator().retry_job(id, None).await;
             }
             Call::Cancel { job } => {
                 let Some(one) = taken.get(*job) else { continue };

@@ -108,13 +108,29 @@ async fn k109_to_k112_and_k119_to_k121_an_archive_and_its_way_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn types_have_sizes_of_their_own() {
+    let site = Site::limited(&["artifact-size=100", "artifact-size.junit=10"]).await;
+    let (_, runner) = site.runner().await;
+    site.push("a: {script: [make]}").await;
+    let (job, token, _) = site.take(&runner).await;
+    let junit = "?artifact_type=junit&artifact_format=gzip";
+    let refused = upload(&site, job, &token, junit, &[b'x'; 11]).await;
+    let text = refused.refused(413).json().to_string();
+    assert!(text.contains("artifact-size.junit is 10 bytes"), "{text}");
+    let taken = upload(&site, job, &token, "", &[b'x'; 100]).await;
+    assert_eq!(taken.status, 201);
+    let junit = upload(&site, job, &token, junit, &[b'x'; 10]).await;
+    assert_eq!(junit.status, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn k113_to_k115_what_is_not_taken() {
     let site = Site::new().await;
     let (_, runner) = site.runner().await;
     site.push("a: {script: [make]}\nb: {script: [make]}").await;
     let (job, token, _) = site.take(&runner).await;
     let (_, other, _) = site.take(&runner).await;
-    let large = vec![0; usize::try_from(site.app.settings().artifact_limit).unwrap() + 1];
+    let large = vec![0; usize::try_from(site.app.settings().limits.artifact_size).unwrap() + 1];
     upload(&site, job, &token, "", &large).await.refused(413);
     assert!(site.app.store().blobs().list("").await.unwrap().is_empty());
     let incoming = site.app.store().directory().join("incoming");

@@ -83,15 +83,23 @@ impl Answer {
 
 impl Site {
     pub(crate) async fn new() -> Self {
+        Self::limited(&[]).await
+    }
+
+    /// One on which these limits are set.
+    pub(crate) async fn limited(limits: &[&str]) -> Self {
         // A second caller finds it installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let directory = tempfile::tempdir().unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let listen: SocketAddr = listener.local_addr().unwrap();
-        let settings = Settings {
+        let mut settings = Settings {
             external_url: ExternalUrl::of(listen),
             ..Settings::new(directory.path().join("data"), listen)
         };
+        for limit in limits {
+            settings.limits.set(limit).unwrap();
+        }
         let app = App::open(settings).await.unwrap();
         let (user, mut project) = rows::dev_and_app(app.store()).await;
         project.settings = SETTINGS.to_owned();

@@ -580,6 +580,7 @@ async fn deployments_are_numbered_per_project_and_the_last_success_is_what_is_de
         external_url: Some("https://example.com".to_owned()),
         tier: "production".to_owned(),
         created_at: 1,
+        auto_stop_at: None,
     };
     let mut transaction = store.begin().await.unwrap();
     let environment = transaction.ensure_environment(&new).await.unwrap();

@@ -56,6 +56,13 @@ fn told(route: &str) -> Option<Value> {
         "POST /projects/{id}/statuses/{sha}" => json!({ "state": "success", "name": "n",
             "ref": "main", "target_url": "https://example.com", "description": "d",
             "coverage": 1, "pipeline_id": 1 }),
+        "POST /projects/{id}/merge_requests" => json!({ "source_branch": "feat/x",
+            "target_branch": "main", "title": "t", "description": "d" }),
+        "PUT /projects/{id}/merge_requests/{merge_request_iid}" => json!({ "title": "t",
+            "description": "d", "state_event": "close" }),
+        "PUT /projects/{id}/merge_requests/{merge_request_iid}/merge" => {
+            json!({ "merge_commit_message": "m", "sha": "abc" })
+        }
         "POST /projects/{id}/releases" => json!({ "tag_name": "r1", "ref": "main",
             "tag_message": "m", "name": "n", "description": "d", "milestones": [],
             "released_at": "2026-01-02", "assets": { "links": [] } }),
@@ -117,6 +124,7 @@ fn tells_nothing(route: &str) -> bool {
         "block",
         "cancel",
         "erase",
+        "merge_requests/{merge_request_iid}/pipelines",
         "pipeline_schedules/{schedule_id}/play",
         "reset_authentication_token",
         "reset_registration_token",
@@ -162,6 +170,7 @@ impl World {
             external_url: None,
             state: EnvironmentState::Available,
             created_at: now(),
+            auto_stop_at: None,
         };
         let mut transaction = site.app.store().begin().await.unwrap();
         let environment = transaction.ensure_environment(&environment).await.unwrap();
@@ -190,6 +199,8 @@ impl World {
         made(variables, variable).await;
         let runner = json!({ "runner_type": "instance_type" });
         let runner = made("/user/runners".to_owned(), runner).await;
+        let new = json!({ "source_branch": "feat/x", "target_branch": "main", "title": "t" });
+        made(format!("{base}/merge_requests"), new).await;
         let release = json!({ "tag_name": "v1.0/rc" });
         made(format!("{base}/releases"), release).await;
         let link = json!({ "name": "l", "url": "https://example.com/l" });
@@ -201,6 +212,7 @@ impl World {
         let parts = vec![
             ("/projects/{id}", base),
             ("/groups/{id}", group),
+            ("{merge_request_iid}", "1".to_owned()),
             ("{badge_id}", badge),
             ("{job_id}", job.to_string()),
             ("{link_id}", link),

@@ -169,7 +169,7 @@ async fn jobs_and_programs_with_passwords_publish() {
 async fn what_is_no_package_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let mut settings = Settings::new("", "127.0.0.1:0".parse().unwrap());
-    settings.package_limit = 100;
+    settings.limits.package_size = 100;
     let site = Site::at(directory, settings).await;
     let project = site.project("project", Visibility::Private).await;
     let base = format!("/projects/{}/packages/generic", project.id);

@@ -26,6 +26,7 @@ async fn environments_and_deployments() {
         external_url: Some("https://x.example".to_owned()),
         tier: "production".to_owned(),
         created_at: now(),
+        auto_stop_at: Some(0),
     };
     let environment = transaction.ensure_environment(&environment).await.unwrap();
     let deployment = NewDeployment {
@@ -78,13 +79,14 @@ async fn environments_and_deployments() {
     assert_eq!(listed[0]["environment"]["tier"], "production");
     let single = format!("{base}/deployments/{}", listed[0]["id"]);
     assert_eq!(site.get("reporter", &single).await.json(), listed[0]);
+    assert_eq!(shown["auto_stop_at"], "1970-01-01T00:00:00.000Z");
     // Its stop job is played first; it is stopped when that has run, or at once by force.
     let path = format!("{one}/stop");
     let asked = site.post("developer", &path, json!({})).await;
     assert_eq!(asked.status, StatusCode::OK, "{}", asked.text());
     let played = site.app.store().job(stop).await.unwrap().unwrap();
     assert_eq!(played.status, Status::Pending);
-    assert_eq!(asked.json()["state"], "available");
+    assert_eq!(asked.json()["state"], "stopping");
     let forced = site
         .post("developer", &path, json!({ "force": true }))
         .await;
@@ -124,7 +126,8 @@ async fn test_reports() {
         &pipeline,
         job,
         "<testsuite><testcase classname='m' name='t' file='m.py' time='0.5'>\
-         <failure>no</failure></testcase></testsuite>",
+         <failure>no</failure><system-out>[[ATTACHMENT|shots/a b.png]]</system-out>\
+         </testcase></testsuite>",
     )
     .await;
     let report = format!("{base}/test_report");
@@ -140,12 +143,45 @@ async fn test_reports() {
             "system_output": "no",
             "stack_trace": null,
             "recent_failures": null,
+            "attachment_url": format!("/group/project/-/jobs/{job}/artifacts/file/shots/a%20b.png"),
         }])
     );
     let summary = format!("{base}/test_report_summary");
     let summary = site.get("reporter", &summary).await.json();
     assert_eq!(summary["total"]["time"], 1.5);
     assert_eq!(summary["test_suites"][0]["build_ids"], json!([job.0]));
+}
+
+#[tokio::test]
+async fn lines_that_tests_ran() {
+    let site = Site::new().await;
+    let project = site.project("project", Visibility::Private).await;
+    let pipeline = site.pipeline(&project).await;
+    let path = format!(
+        "/projects/{}/pipelines/{}/coverage_report",
+        project.id, pipeline.id
+    );
+    let none = json!({ "files": {}, "errors": [] });
+    assert_eq!(site.get("reporter", &path).await.json(), none);
+    let job = site.job(&pipeline, "compile").await;
+    let report = "<coverage><class filename='a.py'><line number='1' hits='2'/>\
+        <line number='2' hits='0'/></class><class filename='b.py'><line number='9' hits='1'/></class></coverage>";
+    site.report(&pipeline, job, "cobertura", report).await;
+    let broken = "<report><package name='x'><sourcefile name='A.java'><";
+    site.report(&pipeline, job, "jacoco", broken).await;
+    let found = site.get("reporter", &path).await.json();
+    let files = json!({ "a.py": { "1": 2, "2": 0 }, "b.py": { "9": 1 } });
+    assert_eq!(found["files"], files);
+    assert!(
+        found["errors"][0].as_str().unwrap().contains("compile"),
+        "{found}"
+    );
+    let one = site
+        .get("reporter", &format!("{path}?path=b.py"))
+        .await
+        .json();
+    assert_eq!(one["files"], json!({ "b.py": { "9": 1 } }));
+    assert_eq!(site.get("guest", &path).await.status, StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]

@@ -292,20 +292,26 @@ impl Site {
 
     /// Gives a job a JUnit report, as a runner uploads it.
     pub(super) async fn junit_report(&self, pipeline: &PipelineRow, job: JobId, text: &str) {
+        self.report(pipeline, job, "junit", text).await;
+    }
+
+    /// Gives a job a report of this type.
+    pub(super) async fn report(&self, pipeline: &PipelineRow, job: JobId, kind: &str, text: &str) {
         use std::io::Write;
-        let file = self.directory.path().join("junit.xml.gz");
+        let name = format!("{kind}.xml.gz");
+        let file = self.directory.path().join(&name);
         let packed = std::fs::File::create(&file).unwrap();
         let mut packed = flate2::write::GzEncoder::new(packed, flate2::Compression::fast());
         packed.write_all(text.as_bytes()).unwrap();
         packed.finish().unwrap();
         let blobs = self.app.store().blobs();
-        let blob = blobs.put_file(pipeline.id, job, "junit.xml.gz", &file, 1 << 20);
+        let blob = blobs.put_file(pipeline.id, job, &name, &file, 1 << 20);
         let blob = blob.await.unwrap();
         let artifact = NewArtifact {
             job_id: job,
-            file_type: "junit".to_owned(),
+            file_type: kind.to_owned(),
             format: "gzip".to_owned(),
-            file_name: "junit.xml.gz".to_owned(),
+            file_name: name.clone(),
             size: i64::try_from(blob.size).unwrap(),
             expires_at: None,
             path: blob.path,

@@ -1,0 +1,116 @@
+//! What a server reads of the reports that jobs leave.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod support;
+
+use std::io::Write;
+
+use shipway_pipeline::JobId;
+use shipway_protocol::ArtifactSpec;
+use shipway_store::PipelineRow;
+use support::{Site, pipeline};
+
+/// Runs the next job of the pipeline, which leaves this report.
+async fn leave(site: &Site, row: &PipelineRow, kind: &str, text: &str) -> JobId {
+    let payload = site.coordinator.take_job(row.id, "runner").await.unwrap();
+    let job = JobId(payload.expect("a pending job").id);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("report.gz");
+    let packed = std::fs::File::create(&file).unwrap();
+    let mut packed = flate2::write::GzEncoder::new(packed, flate2::Compression::fast());
+    packed.write_all(text.as_bytes()).unwrap();
+    packed.finish().unwrap();
+    let spec = ArtifactSpec {
+        artifact_type: kind.to_owned(),
+        ..ArtifactSpec::default()
+    };
+    let stored = site
+        .coordinator
+        .store_artifact(job, &spec, "report.gz", &file);
+    stored.await.unwrap();
+    job
+}
+
+#[tokio::test]
+async fn failures_of_the_default_branch_are_counted() {
+    let site = Site::new().await;
+    let report = "<testsuite><testcase classname='c' name='bad'><failure/></testcase>\
+        <testcase classname='c' name='worse'><error/></testcase>\
+        <testcase classname='c' name='good'/></testsuite>";
+    let sha = site.commit("First", &[(".gitlab-ci.yml", "unit: {script: x}\n")]);
+    let run = async |branch: &str| {
+        let mut request = site.request(&sha);
+        request.reference = format!("refs/heads/{branch}");
+        let row = pipeline(site.coordinator.start_pipeline(&request).await.unwrap());
+        leave(&site, &row, "junit", report).await
+    };
+    let counts = async |job: JobId, name: &str| {
+        let cases = site
+            .coordinator
+            .test_cases(job)
+            .await
+            .unwrap()
+            .unwrap()
+            .cases;
+        let found = site
+            .coordinator
+            .recent_failures(&site.project, name, cases.iter())
+            .await
+            .unwrap();
+        let counts = cases.iter().map(|case| found.of(name, case));
+        counts.collect::<Vec<_>>()
+    };
+    let job = run("feature").await;
+    assert_eq!(counts(job, "unit").await, [0, 0, 0]);
+    run("main").await;
+    run("main").await;
+    assert_eq!(counts(job, "unit").await, [2, 2, 0]);
+    // The test of another job is another test.
+    assert_eq!(counts(job, "other").await, [0, 0, 0]);
+    // Nobody asks for them after two weeks.
+    let mut transaction = site.store().begin().await.unwrap();
+    transaction.delete_test_failures(1).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(site.coordinator.forget_test_failures().await.unwrap(), 0);
+    assert_eq!(counts(job, "unit").await, [2, 2, 0]);
+}
+
+#[tokio::test]
+async fn lines_are_those_of_the_commits_files() {
+    let site = Site::new().await;
+    let configuration = "unit: {script: x}\nother: {script: y}\n";
+    let files = [
+        (".gitlab-ci.yml", configuration),
+        ("src/app/calc.py", "a\nb\n"),
+    ];
+    let sha = site.commit("First", &files);
+    let started = site.coordinator.start_pipeline(&site.request(&sha)).await;
+    let row = pipeline(started.unwrap());
+    let report = |source: &str, name: &str, hits: u32| {
+        format!(
+            "<coverage><sources><source>{source}</source></sources><class filename='{name}'>\
+             <lines><line number='1' hits='{hits}'/></lines></class></coverage>"
+        )
+    };
+    leave(
+        &site,
+        &row,
+        "cobertura",
+        &report("/builds/group/app/src", "app/calc.py", 2),
+    )
+    .await;
+    leave(
+        &site,
+        &row,
+        "cobertura",
+        &report("/tmp/7/app/src/app", "calc.py", 3),
+    )
+    .await;
+    let found = site.coordinator.line_coverage(&site.project, row.id);
+    let found = found.await.unwrap();
+    assert_eq!(found.faults, [""; 0]);
+    let names: Vec<&str> = found.files.keys().map(String::as_str).collect();
+    assert_eq!(names, ["src/app/calc.py"]);
+    assert_eq!(found.files["src/app/calc.py"][&1], 5);
+}
