@@ -23,6 +23,14 @@ use crate::trace::Trace;
 use crate::variables::Variables;
 use std::sync::Arc;
 
+/// What the log of a job must not show.
+fn masker(variables: &Variables, payload: &JobPayload) -> Masker {
+    let mut masked = variables.masked_values();
+    let address = Address::parse(&payload.git_info.repo_url);
+    masked.extend(address.secret().map(str::to_owned));
+    Masker::new(&masked, &payload.features.token_mask_prefixes)
+}
+
 /// How a job ended.
 pub(crate) struct Ended {
     pub(crate) outcome: JobOutcome,
@@ -76,10 +84,7 @@ impl<'a> Job<'a> {
             _ => JobPaths::in_container(full_path),
         };
         let variables = job_variables(config, payload, kind, slot, timeout, &paths);
-        let mut masked = variables.masked_values();
-        let address = Address::parse(&payload.git_info.repo_url);
-        masked.extend(address.secret().map(str::to_owned));
-        let masker = Masker::new(&masked, &payload.features.token_mask_prefixes);
+        let masker = masker(&variables, payload);
         Self {
             config,
             slots: Arc::clone(slots),
@@ -108,7 +113,9 @@ impl<'a> Job<'a> {
         self.log
             .line(&format!("  on {}", self.config.description))
             .await;
+        let resolved = self.resolve_secrets().await;
         let result = match &self.directory {
+            _ if resolved.is_err() => resolved,
             Err(error) => Err(Failure::system(error)),
             Ok(directory) => match self.kind {
                 Kind::Shell => {
@@ -144,6 +151,11 @@ impl<'a> Job<'a> {
             }
         };
         Ended { outcome, releasing }
+    }
+
+    /// Keeps from the log what is secret among the variables by now.
+    pub(crate) fn mask_variables(&mut self) {
+        self.log.mask_with(masker(&self.variables, self.payload));
     }
 
     async fn run_with<E: Executor>(&mut self, mut executor: E) -> Result<(), Failure> {
