@@ -159,7 +159,7 @@ fn micros(seconds: u64) -> i64 {
 }
 
 /// The tier that is given, or the one that the name suggests (language inventory, 1.17).
-fn tier(environment: &Environment) -> String {
+pub(crate) fn tier(environment: &Environment) -> String {
     if let Some(tier) = &environment.deployment_tier {
         return tier.clone();
     }

@@ -250,6 +250,8 @@ pub(crate) struct HandOut<'a> {
     pub(crate) repository_url: &'a str,
     /// Who played or retried the job, where somebody did.
     pub(crate) user: Option<&'a UserRow>,
+    /// The job's ID tokens, each in its variable.
+    pub(crate) id_tokens: &'a [Variable],
 }
 
 /// The predefined variables of one job.
@@ -316,5 +318,6 @@ pub(crate) fn of_job(job: &Job, hand_out: &HandOut<'_>) -> Collection {
             ..Variable::new("CI_REPOSITORY_URL", hand_out.repository_url)
         });
     }
+    variables.extend(hand_out.id_tokens.iter().cloned());
     variables
 }

@@ -7,7 +7,7 @@ use shipway_config::variables::Variable;
 use shipway_config::{InputValues, Limits, LoadContext, SourceError};
 use shipway_git::Facts;
 use shipway_git::hosting::{BareRepository, skips_ci};
-use shipway_pipeline::{Context, PipelineId, Plan, PlanError, Source, Status};
+use shipway_pipeline::{Context, Host, PipelineId, Plan, PlanError, Source, Status};
 use shipway_store::{
     JobRow, MergeRequestId, MergeRequestRow, PipelineRow, ProjectId, ProjectRow, RefKind, UserRow,
 };
@@ -203,7 +203,7 @@ impl Coordinator {
             let inputs = request.inputs.clone();
             let planning = tokio::task::spawn_blocking(move || {
                 let text = read(&commit, path, &context, inputs)?;
-                plan(&commit, &text, &context)
+                plan(&commit, &text, &context, Host::Server)
             });
             let planned = planning
                 .await
@@ -552,6 +552,7 @@ pub(crate) fn plan(
     files: &dyn PipelineFiles,
     text: &Text,
     context: &Context,
+    host: Host,
 ) -> Result<Planned, Unplanned> {
     let limits = Limits::default();
     let Text { path, text, load } = text;
@@ -569,7 +570,7 @@ pub(crate) fn plan(
         return Err(Unplanned::Wrong(errors));
     };
     let mut plan = shipway_pipeline::create(&config, context, files).map_err(refusal)?;
-    let unsupported = plan.unsupported(shipway_pipeline::Host::Server);
+    let unsupported = plan.unsupported(host, context);
     if !unsupported.is_empty() {
         let told = unsupported.iter().map(ToString::to_string);
         return Err(Unplanned::Wrong(told.collect()));

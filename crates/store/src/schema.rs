@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/11_auto_stop.sql"),
     include_str!("schema/12_test_failures.sql"),
     include_str!("schema/13_merge_requests.sql"),
+    include_str!("schema/14_signing_keys.sql"),
 ];
 
 /// The schema version that this program writes.

@@ -79,7 +79,11 @@ pub(super) async fn show(visit: ProjectVisit, Path(id): Path<i64>) -> Result<Res
                 // What needs somebody comes first; else it is the report's order.
                 cases.sort_by_key(|case| std::cmp::Reverse(case.status));
                 let recent = (visit.app.coordinator())
-                    .recent_failures(&visit.project, &job.name, cases.iter().filter(|one| fails(one)))
+                    .recent_failures(
+                        &visit.project,
+                        &job.name,
+                        cases.iter().filter(|one| fails(one)),
+                    )
                     .await?;
                 if cases.len() > LISTED || !found.complete {
                     note = Some(format!("Only {LISTED} tests are listed."));
