@@ -216,6 +216,7 @@ pub(crate) struct IncludeArgs {
   shipway run --project group/templates=../templates
                                            with what it includes of another project
   shipway run --ref v1.2 --source web      as if somebody started it for a tag
+  shipway run --shell-on-failure test      look around where `test` fails
   shipway run --report report.json --artifacts out/")]
 pub(crate) struct RunArgs {
     /// Jobs to run, with what they need; none means all. Names a manual job to set it off.
@@ -251,6 +252,12 @@ pub(crate) struct RunArgs {
     /// Go on with later stages after a failure; the pipeline still fails.
     #[arg(short, long)]
     pub(crate) keep_going: bool,
+
+    /// Run this job, and open a shell where its script fails: same directory or container,
+    /// variables set, services up. There `again` repeats the failed line, `next` goes on after
+    /// it, `exit` ends the job.
+    #[arg(long, value_name = "JOB", conflicts_with = "quiet")]
+    pub(crate) shell_on_failure: Option<String>,
 
     /// Write a report in JSON.
     #[arg(long, value_name = "FILE")]

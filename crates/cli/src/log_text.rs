@@ -54,12 +54,25 @@ impl Lines {
     }
 
     fn take(&mut self, sink: &mut impl FnMut(Line)) {
-        let line = String::from_utf8_lossy(&self.partial);
+        let line = String::from_utf8_lossy(without_time(&self.partial));
         if let Some(line) = read_line(line.trim_end_matches(['\n', '\r'])) {
             sink(line);
         }
         self.partial.clear();
     }
+}
+
+/// The line without the time that `FF_TIMESTAMPS` puts before it: a date, whose line it is and
+/// whether it goes on with the last one.
+fn without_time(line: &[u8]) -> &[u8] {
+    let shape = b"0000-00-00T00:00:00.000000Z ";
+    let fits = line.len() >= 32
+        && shape.iter().zip(line).all(|(shape, byte)| match shape {
+            b'0' => byte.is_ascii_digit(),
+            mark => byte == mark,
+        })
+        && matches!((line[30], line[31]), (b'O' | b'E', b' ' | b'+'));
+    if fits { &line[32..] } else { line }
 }
 
 /// `None` for a line that consists of section markers alone.
@@ -183,6 +196,23 @@ mod tests {
         assert_eq!(
             lines("section_7 is text\n"),
             [Line::Text("section_7 is text".into())]
+        );
+    }
+
+    #[test]
+    fn times_before_lines_are_not_part_of_them() {
+        let log = "2026-08-01T10:00:00.123456Z 00O section_start:1:a\r\x1b[0KRunning\n\
+                   2026-08-01T10:00:00.123456Z 01O plain\n\
+                   2026-08-01T10:00:00.123456Z 01E+more\n\
+                   2026-08-01T10:00:00.123456Z 01X not one\n";
+        assert_eq!(
+            lines(log),
+            [
+                Line::Heading("Running".into()),
+                Line::Text("plain".into()),
+                Line::Text("more".into()),
+                Line::Text("2026-08-01T10:00:00.123456Z 01X not one".into()),
+            ]
         );
     }
 

@@ -12,7 +12,8 @@ use clap::{Args, Subcommand, ValueEnum};
 #[command(after_help = "Examples:
   shipway runner register --url https://gitlab.example.com --token glrt-... --executor shell
   shipway runner run
-  shipway runner verify --delete")]
+  shipway runner verify --delete
+  shipway runner gc --dry-run")]
 pub(crate) struct RunnerArgs {
     #[command(subcommand)]
     pub(crate) command: RunnerCommand,
@@ -31,6 +32,7 @@ pub(crate) enum RunnerCommand {
     List,
     Verify(VerifyArgs),
     Unregister(UnregisterArgs),
+    Gc(GcArgs),
 }
 
 /// Add a runner to the configuration, and to the server where it is not there yet.
@@ -166,6 +168,42 @@ pub(crate) struct RunnerRunArgs {
     /// Below it `builds` and `cache` are, where the configuration does not say otherwise.
     #[arg(short = 'd', long, value_name = "DIR", default_value = ".")]
     pub(crate) working_directory: PathBuf,
+}
+
+/// Remove what the runners made and what does not fit the disk budget, what was not used for
+/// longest first.
+///
+/// The budget is `disk_budget` of the configuration, and `disk_floor` is what stays free. What
+/// runners that died left goes in any case. What a job uses stays, and so does everything that
+/// no runner made.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  shipway runner gc --dry-run              what there is, and what would go
+  shipway runner gc                        keep to the budget of the configuration
+  shipway runner gc --budget '5 GB'        keep at most 5 GB, this once
+  shipway runner gc --budget 0             remove everything that no job uses")]
+pub(crate) struct GcArgs {
+    /// Remove nothing; say what would go.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// What everything may take, instead of `disk_budget`.
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    pub(crate) budget: Option<u64>,
+
+    /// What stays free on each file system, instead of `disk_floor`.
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    pub(crate) floor: Option<u64>,
+
+    /// Where the runners work: as for `shipway runner run`.
+    #[arg(short = 'd', long, value_name = "DIR", default_value = ".")]
+    pub(crate) working_directory: PathBuf,
+}
+
+/// `20 GB`, in powers of 1000, or `20 GiB`, in powers of 1024.
+fn bytes(text: &str) -> Result<u64, String> {
+    shipway_runner::disk::parse_bytes(text)
+        .ok_or_else(|| format!("`{text}` is not a size; write 20 GB, 500 MB or 1.5 GiB"))
 }
 
 /// Ask the servers whether they know the runners of the configuration.

@@ -212,6 +212,73 @@ second:
 }
 
 #[test]
+fn dotenv_variables_follow_needs_and_dependencies() {
+    let sandbox = Sandbox::new(&[(
+        ".gitlab-ci.yml",
+        r#"
+stages: [one, two, three]
+first:
+  stage: one
+  script: [echo "FIRST=one" > vars.env]
+  artifacts: {reports: {dotenv: vars.env}}
+second:
+  stage: one
+  script: [echo "SECOND=two" > vars.env]
+  artifacts: {reports: {dotenv: vars.env}}
+.show: {stage: two, script: ['echo "<$FIRST,$SECOND> in $CI_JOB_NAME"']}
+all: {extends: .show}
+dependencies: {extends: .show, dependencies: [second]}
+nothing: {extends: .show, dependencies: []}
+needs: {extends: .show, needs: [first]}
+ordered: {extends: .show, needs: [{job: first, artifacts: false}, second]}
+later: {extends: .show, stage: three}
+"#,
+    )]);
+    sandbox
+        .shipway(&["run"])
+        .exits(0)
+        .says("<one,two> in all")
+        .says("<,two> in dependencies")
+        .says("<,> in nothing")
+        .says("<one,> in needs")
+        .says("<,two> in ordered")
+        .says("<one,two> in later");
+}
+
+#[test]
+fn times_stand_in_the_log_and_not_on_the_terminal() {
+    let sandbox = Sandbox::new(&[(
+        ".gitlab-ci.yml",
+        "test: {script: ['echo covered 64%'], coverage: '/^covered (\\d+)%$/', variables: {FF_TIMESTAMPS: 'true'}}\n",
+    )]);
+    let done = sandbox.shipway(&["run", "--report", "report.json"]);
+    done.exits(0).says("covered 64%").silent_about("Z 01O");
+    let report: serde_json::Value = serde_json::from_str(&sandbox.read("report.json")).unwrap();
+    assert_eq!(report["jobs"][0]["coverage"], 64.0);
+    let log = std::fs::read_to_string(report["jobs"][0]["log"].as_str().unwrap()).unwrap();
+    assert!(log.contains("Z 01O covered 64%\n"), "{log}");
+}
+
+#[test]
+fn jobs_of_a_pipeline_can_share_a_workspace() {
+    let sandbox = Sandbox::new(&[(
+        ".gitlab-ci.yml",
+        r#"
+stages: [build, test]
+variables: {SHIPWAY_STICKY: pipeline}
+build: {stage: build, script: [echo built > out]}
+test: {stage: test, script: [cat out]}
+alone: {stage: test, variables: {SHIPWAY_STICKY: none}, script: [test ! -e out]}
+"#,
+    )]);
+    sandbox
+        .shipway(&["run"])
+        .exits(0)
+        .says("built")
+        .says("Workspace of the pipeline as job `build` left it");
+}
+
+#[test]
 fn conditions_decide_about_jobs_and_say_why() {
     let sandbox = Sandbox::new(&[(
         ".gitlab-ci.yml",

@@ -291,3 +291,46 @@ fn what_cannot_be_registered_is_said_and_leaves_no_file() {
         .exits(2)
         .says("there is no runner in conf/config.toml");
 }
+
+#[test]
+fn what_jobs_left_goes_by_the_budget_and_what_the_user_put_there_stays() {
+    let (sandbox, coordinator) = (
+        Sandbox::new(&[("file", "from-git\n")]),
+        Coordinator::start(),
+    );
+    register(&sandbox, &coordinator);
+    let mut payload = job(
+        &sandbox,
+        &["mkdir kept && head -c 300000 /dev/urandom > kept/big"],
+    );
+    payload["cache"] =
+        json!([{"key": "k", "paths": ["kept"], "policy": "pull-push", "when": "on_success"}]);
+    coordinator.told().queue.push(payload);
+    let daemon = Daemon::start(&sandbox);
+    eventually("the result", || coordinator.log().contains("Job succeeded"));
+    daemon.signal(Signal::SIGQUIT);
+    let (code, log) = daemon.end();
+    assert_eq!(code, Some(0), "{log}");
+    sandbox.write("work/builds/mine/file", "precious");
+    sandbox.write("work/cache/mine/cache.zip", "precious");
+    let gc = |arguments: &[&str]| {
+        let always = ["runner", "gc", "-c", "conf/config.toml", "-d", "work"];
+        let done = sandbox.shipway(&[&always[..], arguments].concat());
+        done.exits(0);
+        done
+    };
+    gc(&["--dry-run"])
+        .says("and there is no budget")
+        .says("Nothing would go.");
+    gc(&["--dry-run", "--budget", "0"])
+        .says("would go")
+        .says("group/project/k/cache.zip")
+        .says("/0/group/project\n");
+    let archive = sandbox.path().join("work/cache/group/project/k/cache.zip");
+    assert!(archive.exists());
+    gc(&["--budget", "0"]).says("Removed 2 things");
+    assert!(!archive.exists());
+    assert_eq!(sandbox.read("work/builds/mine/file"), "precious");
+    assert_eq!(sandbox.read("work/cache/mine/cache.zip"), "precious");
+    gc(&["--budget", "0"]).says("0 B used of a budget of 0 B.");
+}

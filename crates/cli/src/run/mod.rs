@@ -7,6 +7,7 @@ mod report;
 mod sandbox;
 mod source;
 mod summary;
+mod typed;
 mod worker;
 
 use std::io::{self, IsTerminal};
@@ -149,7 +150,11 @@ async fn execute(
     }
     display.note(header(&facts, &plan, &snapshot))?;
 
-    let runner = Runner::new(runner_config(args, project, builds));
+    let mut config = runner_config(args, project, builds);
+    if let Some(job) = &args.shell_on_failure {
+        config.failure_shell = Some(Arc::new(typed::failure_shell(job.clone())?));
+    }
+    let runner = Runner::new(config);
     runner.sweep().await;
     let notices = coordinator.subscribe();
     let run = NewRun::local(facts.sha.clone(), args.keep_going);
@@ -165,7 +170,10 @@ async fn execute(
         },
         parallel: args.parallel.unwrap_or_else(processors),
         pipeline,
-        ask: mode != Mode::Quiet && io::stdin().is_terminal() && io::stderr().is_terminal(),
+        ask: mode != Mode::Quiet
+            && args.shell_on_failure.is_none()
+            && io::stdin().is_terminal()
+            && io::stderr().is_terminal(),
     };
     let interrupted = worker.run(&mut display, notices, interrupts).await?;
     display.finish()?;
@@ -203,6 +211,9 @@ async fn execute(
 fn mode(args: &RunArgs) -> Mode {
     if args.quiet {
         Mode::Quiet
+    } else if args.shell_on_failure.is_some() {
+        // A live view would write over what is typed.
+        Mode::Lines
     } else if io::stdout().is_terminal() && io::stderr().is_terminal() {
         Mode::Live {
             output: args.verbose,
@@ -213,7 +224,8 @@ fn mode(args: &RunArgs) -> Mode {
 }
 
 fn select(args: &RunArgs, plan: Plan) -> Result<Plan, Fault> {
-    let names: Vec<String> = args.names.iter().chain(&args.jobs).cloned().collect();
+    let named = args.names.iter().chain(&args.jobs);
+    let names: Vec<String> = named.chain(&args.shell_on_failure).cloned().collect();
     if names.is_empty() {
         return Ok(plan);
     }

@@ -1,6 +1,7 @@
 //! `shipway runner`: the runner protocol towards any coordinator.
 
 mod daemon;
+mod gc;
 mod register;
 
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ pub(crate) fn runner(args: &RunnerArgs) -> Result<u8, Fault> {
         RunnerCommand::List => list(&path),
         RunnerCommand::Verify(args) => verify(args, &path),
         RunnerCommand::Unregister(args) => unregister(args, &path),
+        RunnerCommand::Gc(args) => gc::gc(args, &path),
     }
 }
 
