@@ -141,7 +141,8 @@ pub(crate) struct ProjectArgs {
 /// What the pipeline is created for.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ContextArgs {
-    /// Set a variable of this pipeline; wins over all in the file. May be repeated.
+    /// Set a variable of this pipeline; wins over all in the file, and stands for a secret or an
+    /// ID token of its name. May be repeated.
     #[arg(long = "var", value_name = "KEY=VALUE", value_parser = values::variable)]
     pub(crate) variables: Vec<(String, String)>,
 

@@ -240,9 +240,13 @@ fn history(tree: Tree<'_>, project: &Project, facts: &Facts, occasion: &Occasion
 }
 
 /// Refuses a plan with keywords that nothing can carry out yet, each with its place.
-pub(crate) fn refuse_unsupported(plan: &Plan, checked: &Checked) -> Result<(), Fault> {
+pub(crate) fn refuse_unsupported(
+    plan: &Plan,
+    context: &Context,
+    checked: &Checked,
+) -> Result<(), Fault> {
     let faults: Vec<String> = plan
-        .unsupported(Host::Local)
+        .unsupported(Host::Local, context)
         .iter()
         .map(|fault| {
             let keyword = fault.keyword.split(':').next().unwrap_or_default();

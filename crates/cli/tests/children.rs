@@ -100,6 +100,23 @@ fn a_child_that_cannot_be_made_fails_its_job_and_says_why() {
 }
 
 #[test]
+fn a_child_is_not_run_without_what_only_a_server_has() {
+    let sandbox = Sandbox::new(&[
+        (
+            ".gitlab-ci.yml",
+            "child: {trigger: {include: child.yml, strategy: depend}}\n",
+        ),
+        (
+            "child.yml",
+            "x: {script: echo ran-anyway, id_tokens: {T: {aud: a}}}\n",
+        ),
+    ]);
+    let done = sandbox.shipway(&["run", "--verbose"]);
+    done.exits(1);
+    assert!(!done.out.contains("ran-anyway"), "{}", done.out);
+}
+
+#[test]
 fn another_projects_pipeline_needs_a_server() {
     let sandbox = Sandbox::new(&[(".gitlab-ci.yml", "x: {trigger: group/other}\n")]);
     sandbox.shipway(&["run"]).exits(2).says("trigger:project");

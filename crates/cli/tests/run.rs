@@ -286,6 +286,55 @@ fn inputs_are_given_on_the_command_line() {
 }
 
 #[test]
+fn what_only_a_server_has_is_given_or_told() {
+    let sandbox = Sandbox::new(&[(
+        ".gitlab-ci.yml",
+        "deploy:
+  id_tokens: {TOKEN: {aud: x}}
+  secrets: {KEY: {vault: a/b@c}, PASSWORD: {vault: a/b@c, file: false}}
+  script: ['test \"$(cat \"$KEY\")\" = of-file', 'echo \"[$TOKEN $PASSWORD]\"']
+  release: {tag_name: 'v$MINOR', description: all new}
+  variables: {MINOR: '7'}
+",
+    )]);
+    let refused = sandbox.shipway(&["run"]);
+    for text in ["`TOKEN`", "--var KEY=VALUE", "--var PASSWORD=VALUE"] {
+        refused.exits(2).says(text);
+    }
+    let given = [
+        "TOKEN=signed-by-me",
+        "KEY=of-file",
+        "PASSWORD=correct-horse",
+    ];
+    let given = given.map(|variable| ["--var", variable]).concat();
+    let done = sandbox.shipway(&[&["run", "--verbose"], &given[..]].concat());
+    done.exits(0).says("[[MASKED] [MASKED]]");
+    done.says("would release v7 as the tag v7");
+}
+
+#[test]
+fn scripts_of_run_are_steps() {
+    let sandbox = Sandbox::new(&[(
+        ".gitlab-ci.yml",
+        "x:
+  run:
+    - {name: one, script: 'echo \"first [$A]\"; touch made', env: {A: \"it's $HOME\"}}
+    - {name: two, script: 'echo \"then [$A]\"; test -e made; exit 3'}
+    - {name: three, script: echo never}
+",
+    )]);
+    let done = sandbox.shipway(&["run", "--verbose"]);
+    done.exits(1).says("first [it's $HOME]");
+    done.says("then []");
+    assert!(!done.out.contains("never"), "{}", done.out);
+    let steps = [(".gitlab-ci.yml", "x: {run: [{name: one, step: ./here}]}\n")];
+    Sandbox::new(&steps)
+        .shipway(&["run"])
+        .exits(2)
+        .says("uses `step` in the step `one`");
+}
+
+#[test]
 fn a_failed_job_is_retried_and_its_attempts_are_counted() {
     let sandbox = Sandbox::new(&[(
         ".gitlab-ci.yml",

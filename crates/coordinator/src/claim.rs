@@ -78,11 +78,11 @@ impl Coordinator {
         let receiver = Receiver::of(&asker.runner, &token);
         match self.payload(pipeline, job, &receiver).await {
             Ok(payload) => Ok(Claimed::Job(Box::new(payload))),
-            Err(error @ Error::MissingDependency { .. }) => {
-                self.lacks_dependency(pipeline, job, &error).await?;
-                Ok(Claimed::Failed)
-            }
             Err(error) => {
+                if let Some(reason) = error.of_job() {
+                    self.fails(pipeline, job, reason, &error).await?;
+                    return Ok(Claimed::Failed);
+                }
                 tracing::error!(%job, %error, "job.payload.failed");
                 let failed = |live: &Live| {
                     Ok(vec![Event::Failed {
@@ -206,7 +206,11 @@ fn unsupported(job: &Job, features: RunnerFeatures) -> bool {
             features.artifacts_exclude,
         ),
         (exit_codes, features.return_exit_code),
-        (job.release.is_some(), features.multi_build_steps),
+        (
+            job.release.is_some() || job.run.is_some(),
+            features.multi_build_steps,
+        ),
+        (!job.secrets.is_empty(), features.vault_secrets),
         (
             (job.cache.iter()).any(|cache| !cache.fallback_keys.is_empty()),
             features.fallback_cache_keys,
@@ -217,9 +221,18 @@ fn unsupported(job: &Job, features: RunnerFeatures) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use shipway_config::{Artifacts, Cache, Release, Retry};
+    use shipway_config::{Artifacts, Cache, Release, Retry, Secret};
 
     use super::*;
+
+    fn vault_secret() -> Secret {
+        Secret {
+            provider: "vault".to_owned(),
+            request: "a/b".into(),
+            file: true,
+            token: None,
+        }
+    }
 
     #[test]
     fn a_job_needs_features_only_where_it_uses_them() {
@@ -260,6 +273,14 @@ mod tests {
             release: Some(Release::default()),
             ..Job::default()
         };
+        let steps = Job {
+            run: Some(serde_json::json!([{ "name": "a", "script": "b" }])),
+            ..Job::default()
+        };
+        let secrets = Job {
+            secrets: [("DB".to_owned(), vault_secret())].into_iter().collect(),
+            ..Job::default()
+        };
         let none = RunnerFeatures::default();
         let with = |set: fn(&mut RunnerFeatures)| {
             let mut features = none;
@@ -276,6 +297,8 @@ mod tests {
             (&retry, with(|features| features.return_exit_code = true)),
             (&codes, with(|features| features.return_exit_code = true)),
             (&release, with(|features| features.multi_build_steps = true)),
+            (&steps, with(|features| features.multi_build_steps = true)),
+            (&secrets, with(|features| features.vault_secrets = true)),
             (
                 &fallback,
                 with(|features| features.fallback_cache_keys = true),

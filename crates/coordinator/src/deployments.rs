@@ -102,7 +102,7 @@ pub(crate) async fn follow(
 }
 
 /// The tier that is given, or the one that the name suggests (language inventory, 1.17).
-fn tier(environment: &Environment) -> String {
+pub(crate) fn tier(environment: &Environment) -> String {
     if let Some(tier) = &environment.deployment_tier {
         return tier.clone();
     }

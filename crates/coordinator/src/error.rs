@@ -83,6 +83,24 @@ pub enum Error {
         /// Whose artifacts.
         what: String,
     },
+    /// No variable says where a secret of a job is.
+    #[error(
+        "job {job} takes the secret `{secret}` from a Vault, and no variable says which; set VAULT_SERVER_URL"
+    )]
+    NoSecretsProvider {
+        /// Which job.
+        job: String,
+        /// The secret's variable.
+        secret: String,
+    },
+    /// An ID token cannot be made.
+    #[error("the ID tokens of job {job} cannot be signed")]
+    Unsigned {
+        /// Which job.
+        job: i64,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A server's use case was asked of a local run's coordinator.
     #[error("there are no hosted projects here")]
     NoRepositories,
@@ -118,6 +136,16 @@ impl Error {
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { path, source }
+    }
+
+    /// The failure reason of a job that cannot be handed out for this, where it is no fault of
+    /// the server.
+    pub(crate) fn of_job(&self) -> Option<&'static str> {
+        match self {
+            Self::MissingDependency { .. } => Some("missing_dependency_failure"),
+            Self::NoSecretsProvider { .. } => Some("secrets_provider_not_found"),
+            _ => None,
+        }
     }
 
     pub(crate) fn stored(what: &'static str, job: JobId) -> impl FnOnce(serde_json::Error) -> Self {

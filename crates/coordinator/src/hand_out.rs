@@ -13,12 +13,14 @@ use crate::claim::reason_only;
 use crate::coordinator::{Boxed, Coordinator, iso, now};
 use crate::error::Error;
 use crate::given::Given;
+use crate::id_tokens::Owner;
 use crate::live::Live;
 use crate::notice::Notice;
 use crate::payload;
 use crate::predefined::HandOut;
 use crate::project_variables::VariableScope;
 use crate::reports::{coverage, dotenv};
+use crate::secrets;
 use crate::settings::{DEFAULT_TIMEOUT, ProjectSettings};
 
 /// A job token that opens nothing: in a local run there is no server to use it on.
@@ -67,10 +69,11 @@ impl Coordinator {
                         token: LOCAL_TOKEN,
                     };
                     match self.payload(pipeline, job, &receiver).await {
-                        Err(error @ Error::MissingDependency { .. }) => {
-                            self.lacks_dependency(pipeline, job, &error).await?;
-                        }
-                        payload => return payload.map(Some),
+                        Ok(payload) => return Ok(Some(payload)),
+                        Err(error) => match error.of_job() {
+                            Some(reason) => self.fails(pipeline, job, reason, &error).await?,
+                            None => return Err(error),
+                        },
                     }
                 }
                 // Somebody else was quicker; what is kept here is up to date now.
@@ -80,14 +83,14 @@ impl Coordinator {
         }
     }
 
-    /// Lets a job fail that was handed out and builds on what is not there.
-    pub(crate) async fn lacks_dependency(
+    /// Lets a job fail that was handed out and lacks what it needs, and says so in its log.
+    pub(crate) async fn fails(
         &self,
         pipeline: PipelineId,
         job: JobId,
+        reason: &'static str,
         why: &Error,
     ) -> Result<(), Error> {
-        let reason = "missing_dependency_failure";
         let text = format!("{why}\n");
         self.store
             .logs()
@@ -187,6 +190,7 @@ impl Coordinator {
             runner: receiver.name,
             runner_tags: &runner_tags,
             repository_url: &repository_url,
+            id_tokens: &[],
         };
         let of = |row: &JobRow, kind: &str| -> Option<&ArtifactRow> {
             let fresh = |file: &&ArtifactRow| file.expires_at.is_none_or(|at| at > started_at);
@@ -219,7 +223,24 @@ impl Coordinator {
             None => Vec::new(),
         };
         let given = given.variables;
-        let variables = payload::variables(&spec, &shared, variables, outer, given, &hand_out);
+        let (dotenv, given) = (variables, given.as_slice());
+        let with = |hand_out: &HandOut<'_>| {
+            payload::variables(&spec, &shared, &dotenv, &outer, given, hand_out)
+        };
+        let mut variables = with(&hand_out);
+        let owner = project.as_ref().filter(|_| !spec.id_tokens.is_empty());
+        if let Some(project) = owner {
+            let owner = Owner {
+                pipeline: &row,
+                project,
+            };
+            let tokens = self.id_tokens(&spec, &shared, &owner, &hand_out, &variables);
+            let tokens = tokens.await?;
+            variables = with(&HandOut {
+                id_tokens: &tokens,
+                ..hand_out.clone()
+            });
+        }
         let mut dependencies = dependencies;
         for (row, archive) in self.cross_needed(&row, &spec, &variables).await? {
             dependencies.push(dependency(&row, &archive));
@@ -228,6 +249,9 @@ impl Coordinator {
         if let (Some(project), Some(settings)) = (&project, &settings) {
             let waited = own.queued_at.map_or(0, |since| started_at - since);
             payload::in_project(&mut payload, &row, project, settings, waited);
+            payload.secrets = secrets::of_job(&spec, &payload.variables)?;
+        } else {
+            payload::in_local_run(&mut payload, &spec);
         }
         Ok(payload)
     }

@@ -1,11 +1,14 @@
 //! What a server has besides a store: repositories, and an address that jobs see.
 
+use std::sync::Arc;
+
 use shipway_git::hosting::{BareRepository, Repositories};
 use shipway_git::{Facts, ProjectPath};
 use shipway_store::ProjectRow;
 
 use crate::elsewhere::Offers;
 use crate::error::Error;
+use crate::id_tokens::Signer;
 
 /// The server around a [`Coordinator`](crate::Coordinator).
 #[derive(Debug, Clone)]
@@ -16,6 +19,8 @@ pub struct Hosting {
     pub address: ServerAddress,
     /// What `include` may name besides projects.
     pub offers: Offers,
+    /// Who signs the ID tokens of jobs.
+    pub signer: Arc<dyn Signer>,
 }
 
 impl Hosting {

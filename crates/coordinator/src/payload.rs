@@ -10,6 +10,7 @@ use shipway_protocol::{
 use shipway_store::{PipelineRow, ProjectRow};
 
 use crate::predefined::{self, HandOut};
+use crate::run_steps;
 use crate::settings::ProjectSettings;
 
 /// What all jobs of a pipeline share, as it is kept with the pipeline.
@@ -59,18 +60,18 @@ impl Shared {
 pub(crate) fn variables(
     job: &Job,
     shared: &Shared,
-    dotenv: Vec<(String, String)>,
-    outer: Vec<Variable>,
-    given: Vec<Variable>,
+    dotenv: &[(String, String)],
+    outer: &[Variable],
+    given: &[Variable],
     hand_out: &HandOut<'_>,
 ) -> Vec<protocol::Variable> {
     let mut all = of_file(job, shared, hand_out);
     for (key, value) in dotenv {
         all.push(Variable::new(key, value));
     }
-    all.extend(outer);
+    all.extend(outer.iter().cloned());
     all.extend(shared.outer.iter().cloned());
-    all.extend(given);
+    all.extend(given.iter().cloned());
     let expanded = all.expand_all_or_keep(Undefined::Keep, FileReferences::Keep);
     let expanded = expanded.winners().map(|variable| protocol::Variable {
         key: variable.key.clone(),
@@ -81,6 +82,17 @@ pub(crate) fn variables(
         raw: variable.raw,
     });
     expanded.collect()
+}
+
+/// A job's variables, for what else names them.
+pub(crate) fn known(variables: &[protocol::Variable]) -> Collection {
+    let mut all = Collection::default();
+    all.extend(variables.iter().map(|variable| Variable {
+        raw: true,
+        file: variable.file,
+        ..Variable::new(&variable.key, &variable.value)
+    }));
+    all
 }
 
 /// Predefined variables and those of the file.
@@ -159,7 +171,24 @@ pub(crate) fn payload(
                 .collect(),
             token_mask_prefixes: Vec::new(),
         },
+        secrets: protocol::Secrets::new(),
         inputs: Vec::new(),
+    }
+}
+
+/// What a run without a server makes of keywords that need one: a release is told, and not made;
+/// a variable of the name of a secret or an ID token stands for it.
+pub(crate) fn in_local_run(payload: &mut JobPayload, job: &Job) {
+    if let Some(release) = &job.release {
+        let steps = payload.steps.iter_mut();
+        for step in steps.filter(|step| step.name == "release") {
+            step.script = crate::release_step::told(release);
+        }
+    }
+    for variable in &mut payload.variables {
+        let secret = job.secrets.get(&variable.key);
+        variable.file |= secret.is_some_and(|secret| secret.file);
+        variable.masked |= secret.is_some() || job.id_tokens.contains_key(&variable.key);
     }
 }
 
@@ -254,7 +283,7 @@ fn git_info(shared: &Shared, protected: bool) -> protocol::GitInfo {
 
 fn steps(job: &Job, timeout: u64) -> Vec<Step> {
     let timeout = i64::try_from(timeout).unwrap_or(i64::MAX);
-    let mut steps = vec![Step {
+    let script = || Step {
         name: "script".to_owned(),
         script: job
             .before_script
@@ -265,7 +294,11 @@ fn steps(job: &Job, timeout: u64) -> Vec<Step> {
         timeout,
         when: When::OnSuccess,
         allow_failure: false,
-    }];
+    };
+    let mut steps = match &job.run {
+        Some(run) => run_steps::steps(run, timeout),
+        None => vec![script()],
+    };
     if let Some(release) = &job.release {
         steps.push(Step {
             name: "release".to_owned(),
@@ -451,6 +484,7 @@ mod tests {
             runner: "here",
             runner_tags: &[],
             repository_url: "",
+            id_tokens: &[],
         }
     }
 
@@ -483,7 +517,7 @@ mod tests {
         };
         let dotenv = vec![("D".to_owned(), "dotenv".to_owned())];
         let project = vec![Variable::new("C", "project"), Variable::new("F", "of $B")];
-        let all = variables(&job, &shared, dotenv, project, Vec::new(), &hand_out());
+        let all = variables(&job, &shared, &dotenv, &project, &[], &hand_out());
         let value = |key: &str| {
             let mut found = all.iter().filter(|variable| variable.key == key);
             let variable = found.next().unwrap();

@@ -247,6 +247,8 @@ pub(crate) struct HandOut<'a> {
     pub(crate) runner_tags: &'a [String],
     /// Where the job clones the project, with its token in it; empty in a local run.
     pub(crate) repository_url: &'a str,
+    /// The job's ID tokens, each in its variable.
+    pub(crate) id_tokens: &'a [Variable],
 }
 
 /// The predefined variables of one job.
@@ -307,5 +309,6 @@ pub(crate) fn of_job(job: &Job, hand_out: &HandOut<'_>) -> Collection {
             ..Variable::new("CI_REPOSITORY_URL", hand_out.repository_url)
         });
     }
+    variables.extend(hand_out.id_tokens.iter().cloned());
     variables
 }

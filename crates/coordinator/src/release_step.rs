@@ -18,6 +18,22 @@ pub(crate) fn script(release: &Release) -> Vec<String> {
     )]
 }
 
+/// The lines of the step where there is no server: what it would be asked for.
+pub(crate) fn told(release: &Release) -> Vec<String> {
+    let line = |text: String| format!("echo {}", quoted(&text));
+    let mut lines = vec![line(format!(
+        "A server would release {} as the tag {} of {} now; a local run makes no release.",
+        name(release),
+        release.tag_name,
+        target(release),
+    ))];
+    lines.push(line(format!("  description: {}", release.description)));
+    for link in &release.links {
+        lines.push(line(format!("  link {}: {}", link.name, link.url)));
+    }
+    lines
+}
+
 /// A text for the shell, which expands what it has: GitLab's behaviour.
 fn quoted(text: &str) -> String {
     let mut quoted = text.replace('"', "\\\"");

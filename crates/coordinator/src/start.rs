@@ -7,7 +7,7 @@ use shipway_config::variables::Variable;
 use shipway_config::{InputValues, Limits, LoadContext, SourceError};
 use shipway_git::Facts;
 use shipway_git::hosting::{BareRepository, skips_ci};
-use shipway_pipeline::{Context, PipelineId, Plan, PlanError, Source, Status};
+use shipway_pipeline::{Context, Host, PipelineId, Plan, PlanError, Source, Status};
 use shipway_store::{JobRow, PipelineRow, ProjectRow, RefKind, UserRow};
 use tokio::runtime::Handle;
 
@@ -160,7 +160,7 @@ impl Coordinator {
             let inputs = request.inputs.clone();
             let planning = tokio::task::spawn_blocking(move || {
                 let text = read(&commit, path, &context, inputs)?;
-                plan(&commit, &text, &context)
+                plan(&commit, &text, &context, Host::Server)
             });
             planning
                 .await
@@ -385,6 +385,7 @@ pub(crate) fn plan(
     files: &dyn PipelineFiles,
     text: &Text,
     context: &Context,
+    host: Host,
 ) -> Result<Planned, Unplanned> {
     let limits = Limits::default();
     let Text { path, text, load } = text;
@@ -402,7 +403,7 @@ pub(crate) fn plan(
         return Err(Unplanned::Wrong(errors));
     };
     let mut plan = shipway_pipeline::create(&config, context, files).map_err(refusal)?;
-    let unsupported = plan.unsupported(shipway_pipeline::Host::Server);
+    let unsupported = plan.unsupported(host, context);
     if !unsupported.is_empty() {
         let told = unsupported.iter().map(ToString::to_string);
         return Err(Unplanned::Wrong(told.collect()));

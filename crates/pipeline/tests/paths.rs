@@ -313,12 +313,6 @@ x:
 #[test]
 fn keywords_that_cannot_be_carried_out_are_named() {
     for (keys, expected) in [
-        (
-            "script: m, release: {tag_name: v1, description: d}",
-            "release",
-        ),
-        ("script: m, secrets: {A: {vault: a/b}}", "secrets"),
-        ("script: m, id_tokens: {T: {aud: a}}", "id_tokens"),
         ("script: m, identity: google_cloud", "identity"),
         ("script: m, dast_configuration: {}", "dast_configuration"),
         (
@@ -327,11 +321,10 @@ fn keywords_that_cannot_be_carried_out_are_named() {
         ),
         ("needs: {pipeline: g/p}", "needs:pipeline"),
         ("trigger: g/p", "trigger:project"),
-        ("run: [{name: a, script: b}]", "run"),
     ] {
         let config = config(&format!("x: {{{keys}}}"));
         let plan = create(&config, &Context::default(), &NoFiles).unwrap();
-        let found = plan.unsupported(Host::Local);
+        let found = plan.unsupported(Host::Local, &Context::default());
         assert_eq!(found.len(), 1, "{keys}");
         assert_eq!(
             found[0].to_string(),
@@ -344,8 +337,77 @@ y: {trigger: {include: a.yml}}
 z: {script: m, needs: [{pipeline: $P, job: a}]}",
     );
     let plan = create(&fine, &Context::default(), &NoFiles).unwrap();
-    assert_eq!(plan.unsupported(Host::Local), []);
+    assert_eq!(plan.unsupported(Host::Local, &Context::default()), []);
+    let releases = config("x: {script: m, release: {tag_name: v1, description: d}}");
+    let plan = create(&releases, &Context::default(), &NoFiles).unwrap();
+    assert_eq!(plan.unsupported(Host::Local, &Context::default()), []);
+    for (step, expected) in [
+        ("script: b", None),
+        ("script: b, env: {A: b}", None),
+        (
+            "script: 'b ${{ env.A }}'",
+            Some("uses an expression in the step `a`"),
+        ),
+        (
+            "script: b, env: {A: '${{ job.B }}'}",
+            Some("uses an expression"),
+        ),
+        ("step: ./here", Some("uses `step` in the step `a` of `run`")),
+        ("action: a/b", Some("uses `action` in the step `a`")),
+    ] {
+        let config = config(&format!("x: {{run: [{{name: a, {step}}}]}}"));
+        let plan = create(&config, &Context::default(), &NoFiles).unwrap();
+        let found = plan.unsupported(Host::Server, &Context::default());
+        let found = found.first().map(ToString::to_string);
+        match expected {
+            None => assert_eq!(found, None, "{step}"),
+            Some(text) => assert!(found.clone().unwrap().contains(text), "{found:?}"),
+        }
+    }
     let elsewhere = config("x: {trigger: g/p}\ny: {needs: {pipeline: g/p}}");
     let plan = create(&elsewhere, &Context::default(), &NoFiles).unwrap();
-    assert_eq!(plan.unsupported(Host::Server), []);
+    assert_eq!(plan.unsupported(Host::Server, &Context::default()), []);
+}
+
+#[test]
+fn secrets_come_from_a_vault_or_from_outside() {
+    let config = config(
+        "x:
+  script: m
+  id_tokens: {T: {aud: a}}
+  secrets: {A: {vault: a/b}, B: {azure_key_vault: {name: b}}}",
+    );
+    let told = |host: Host, given: &[&str]| -> Vec<String> {
+        let mut context = Context::default();
+        let given = given.iter().map(|name| Variable::new(*name, "v"));
+        context.outer.extend(given);
+        let plan = create(&config, &context, &NoFiles).unwrap();
+        let faults = plan.unsupported(host, &context);
+        faults.iter().map(ToString::to_string).collect()
+    };
+    let local = told(Host::Local, &[]);
+    for (fault, (beginning, end)) in local.iter().zip([
+        (
+            "job `x` takes the secret `A` from `vault`",
+            "`--var A=VALUE`",
+        ),
+        (
+            "job `x` takes the secret `B` from `azure",
+            "`--var B=VALUE`",
+        ),
+        ("job `x` takes the ID token `T`", "`--var T=TOKEN`"),
+    ]) {
+        assert!(
+            fault.starts_with(beginning) && fault.contains(end),
+            "{fault}"
+        );
+    }
+    assert_eq!(local.len(), 3);
+    assert_eq!(told(Host::Local, &["A", "B", "T"]), [""; 0]);
+    let server = told(Host::Server, &["B"]);
+    assert!(
+        server[0].contains("`B` from `azure_key_vault`"),
+        "{server:?}"
+    );
+    assert_eq!(server.len(), 1);
 }

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::secrets::Secrets;
+
 /// Everything a runner needs to execute one job.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -39,6 +41,9 @@ pub struct JobPayload {
     pub dependencies: Vec<Dependency>,
     /// What the coordinator understands.
     pub features: Features,
+    /// Values that the runner gets from a service outside.
+    #[serde(skip_serializing_if = "Secrets::is_empty")]
+    pub secrets: Secrets,
     /// Inputs of the job, which are not supported: always empty.
     pub inputs: Vec<Value>,
 }
@@ -67,7 +72,7 @@ impl std::error::Error for DecodeError {
 impl JobPayload {
     /// Reads the body of a 201. Unknown keys are ignored; an absent key and `null` are the
     /// default; a value of another type makes the whole job unusable, and so do a missing id
-    /// or token and the use of `run`, `secrets` or `inputs`.
+    /// or token and the use of `run` or `inputs`.
     pub fn decode(body: &[u8]) -> Result<Self, DecodeError> {
         let unusable = |job, cause| DecodeError { job, cause };
         let mut value: Value =
@@ -97,7 +102,7 @@ impl JobPayload {
 
 /// Keys that change what a job does; one that was ignored would make a job end well that did
 /// something else than it should.
-const UNSUPPORTED: [&str; 3] = ["run", "secrets", "inputs"];
+const UNSUPPORTED: [&str; 2] = ["run", "inputs"];
 
 fn is_used(value: Option<&Value>) -> bool {
     match value {

@@ -7,6 +7,7 @@
 mod headers;
 mod job;
 mod runner;
+mod secrets;
 mod state;
 
 pub use headers::{
@@ -22,4 +23,5 @@ pub use runner::{
     ErrorMessage, JobRequest, RegisterRequest, RunnerCredentials, RunnerDetails, RunnerFeatures,
     TagList, UnregisterRequest, VerifyRequest,
 };
+pub use secrets::{Secret, Secrets, VaultAuth, VaultEngine, VaultSecret, VaultServer};
 pub use state::{FailureReason, JobState, JobUpdate, JobUpdateRequest, TraceAck, TraceOutput};

@@ -31,6 +31,14 @@ const LONGEST_LOOK: Duration = Duration::from_secs(24 * 3600);
 /// Between two looks whether a workspace is free.
 const WORKSPACE_LOOK: Duration = Duration::from_millis(100);
 
+/// What the log of a job must not show.
+fn masker(variables: &Variables, payload: &JobPayload) -> Masker {
+    let mut masked = variables.masked_values();
+    let address = Address::parse(&payload.git_info.repo_url);
+    masked.extend(address.secret().map(str::to_owned));
+    Masker::new(&masked, &payload.features.token_mask_prefixes)
+}
+
 /// How a job ended.
 pub(crate) struct Ended {
     pub(crate) outcome: JobOutcome,
@@ -123,10 +131,7 @@ impl<'a> Job<'a> {
         if is_on(&variables.get("FF_TIMESTAMPS")) {
             trace.stamp();
         }
-        let mut masked = variables.masked_values();
-        let address = Address::parse(&payload.git_info.repo_url);
-        masked.extend(address.secret().map(str::to_owned));
-        let masker = Masker::new(&masked, &payload.features.token_mask_prefixes);
+        let masker = masker(&variables, payload);
         Self {
             config,
             slots: Arc::clone(slots),
@@ -156,7 +161,9 @@ impl<'a> Job<'a> {
         self.log
             .line(&format!("  on {}", self.config.description))
             .await;
+        let resolved = self.resolve_secrets().await;
         let result = match &self.directory {
+            _ if resolved.is_err() => resolved,
             Err(error) => self
                 .check_time(Request::Cancel)
                 .and_then(|()| Err(Failure::system(error))),
@@ -194,6 +201,11 @@ impl<'a> Job<'a> {
             }
         };
         Ended { outcome, releasing }
+    }
+
+    /// Keeps from the log what is secret among the variables by now.
+    pub(crate) fn mask_variables(&mut self) {
+        self.log.mask_with(masker(&self.variables, self.payload));
     }
 
     async fn run_with<E: Executor>(&mut self, mut executor: E) -> Result<(), Failure> {

@@ -4,8 +4,8 @@
 //! sources, caches and artifacts in, script, `after_script`, caches and artifacts out,
 //! clean-up. It knows nothing of pipelines, storage or HTTP.
 //!
-//! Reading order: `runner` starts a job, `job` is its life, and `sources`, `transfer`, `cache`,
-//! `artifacts` and `stage` are the parts of it; `executor` runs its commands. `predefined`,
+//! Reading order: `runner` starts a job, `job` is its life, and `secrets`, `sources`,
+//! `transfer`, `cache`, `artifacts` and `stage` are the parts of it; `executor` runs its commands. `predefined`,
 //! `variables`, `script`, `timeouts`, `failure`, `glob` and `duration` are plain decisions.
 //! `files`, `archive` and `directory` touch what a job left on disk and do not trust it.
 //! `disk` keeps what all that leaves behind within a budget.
@@ -38,6 +38,7 @@ mod predefined;
 pub mod remote;
 mod runner;
 mod script;
+mod secrets;
 mod source;
 mod sources;
 mod stage;

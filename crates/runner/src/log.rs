@@ -24,6 +24,11 @@ impl Log {
         }
     }
 
+    /// Lets only through from here on what this masker does.
+    pub(crate) fn mask_with(&mut self, masker: Masker) {
+        self.masker = masker;
+    }
+
     /// The stream for what the job's processes print.
     pub(crate) fn output(&self) -> Output {
         Output {

@@ -34,13 +34,16 @@ impl Variables {
             file_directory: file_directory.to_owned(),
             ..Self::default()
         };
-        for variable in groups.into_iter().flatten() {
-            variables
-                .last
-                .insert(variable.key.clone(), variables.ordered.len());
-            variables.ordered.push(variable);
-        }
+        variables.extend(groups.into_iter().flatten());
         variables
+    }
+
+    /// Adds stronger ones.
+    pub(crate) fn extend(&mut self, variables: impl IntoIterator<Item = Variable>) {
+        for variable in variables {
+            self.last.insert(variable.key.clone(), self.ordered.len());
+            self.ordered.push(variable);
+        }
     }
 
     /// The variable as references see it: not expanded, a file variable as its path.

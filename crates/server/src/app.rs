@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::identity::password::Passwords;
 use crate::limiter::Limiter;
+use crate::oidc::IdTokenKey;
 use crate::operations::Metrics;
 use crate::settings::Settings;
 
@@ -28,6 +29,7 @@ struct Parts {
     dispatch: Arc<Dispatch>,
     repositories: Repositories,
     passwords: Passwords,
+    id_tokens: Arc<IdTokenKey>,
     limiter: Limiter,
     metrics: Metrics,
     closing: CancellationToken,
@@ -90,10 +92,12 @@ impl App {
         };
         let store = Store::open_url(&settings.database, data, options).await?;
         let repositories = Repositories::open(&data.join("repositories"))?;
+        let id_tokens = Arc::new(IdTokenKey::new(store.clone()));
         let hosting = Hosting {
             repositories: repositories.clone(),
             address: settings.external_url.address().clone(),
             offers: Offers::new(settings.templates.clone(), Some(fetch)),
+            signer: Arc::<IdTokenKey>::clone(&id_tokens),
         };
         let coordinator = Arc::new(Coordinator::for_server(store.clone(), hosting));
         let dispatch = Dispatch::start(Arc::clone(&coordinator)).await;
@@ -103,6 +107,7 @@ impl App {
             store,
             repositories,
             passwords: Passwords::default(),
+            id_tokens,
             limiter: Limiter::default(),
             metrics: Metrics::default(),
             closing: CancellationToken::new(),
@@ -137,6 +142,11 @@ impl App {
 
     pub(crate) fn passwords(&self) -> &Passwords {
         &self.0.passwords
+    }
+
+    /// What ID tokens are signed with.
+    pub(crate) fn id_tokens(&self) -> &IdTokenKey {
+        &self.0.id_tokens
     }
 
     /// What may not be tried too often.

@@ -23,7 +23,7 @@ use tower_http::trace::TraceLayer;
 use crate::app::App;
 use crate::error::{ApiError, normalize};
 use crate::identity::{csrf, token};
-use crate::{git, operations, pages, project_address, proxies, rest, runner_api};
+use crate::{git, oidc, operations, pages, project_address, proxies, rest, runner_api};
 
 /// People and programs get an answer within this time. Runners poll longer, and packs and
 /// artifacts take as long as they take.
@@ -51,6 +51,7 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), git_first));
     Router::new()
         .merge(operations::routes().layer(in_time))
+        .merge(oidc::routes().layer(in_time))
         .merge(api(rest::routes(in_time)))
         .merge(api(runner_api::routes()))
         .route("/api/{*rest}", any(|| async { ApiError::no_route() }))

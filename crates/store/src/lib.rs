@@ -59,6 +59,7 @@ mod schedules;
 mod schema;
 mod sealed_rows;
 mod secrets;
+mod signing_keys;
 mod sql;
 mod store;
 mod transaction;
@@ -113,6 +114,7 @@ pub use rows::{
 pub use runners::{NewRunner, RunnerManagerRow, RunnerRow};
 pub use schedules::{NewSchedule, ScheduleRow};
 pub use secrets::{KeyFileError, SecretError, SecretKeys};
+pub use signing_keys::SigningKeyRow;
 pub use store::{Durability, Options, Store};
 pub use transaction::Transaction;
 pub use triggers::{NewTrigger, TriggerRow};

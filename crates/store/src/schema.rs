@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/7_downstream.sql"),
     include_str!("schema/8_releases.sql"),
     include_str!("schema/9_statuses.sql"),
+    include_str!("schema/10_signing_keys.sql"),
 ];
 
 /// The schema version that this program writes.

@@ -6,6 +6,7 @@ use crate::pipeline_variables::PipelineVariablesRow;
 use crate::registration_tokens::RegistrationTokenRow;
 use crate::schedules::ScheduleRow;
 use crate::secrets::{HEAD_BYTES, PLAIN, Record, SEALED, SecretKeys};
+use crate::signing_keys::SigningKeyRow;
 use crate::sql::query;
 use crate::store::Store;
 use crate::variables::{NewVariable, VariableRow};
@@ -115,6 +116,16 @@ impl Secret for JobVariablesRow {
     }
 }
 
+impl Secret for SigningKeyRow {
+    fn with_secret<T>(&mut self, work: impl FnOnce(&mut Vec<u8>, &Record<'_>) -> T) -> T {
+        let record = Record {
+            table: "signing_keys",
+            identity: &[&self.name],
+        };
+        work(&mut self.private_key, &record)
+    }
+}
+
 /// The different beginnings of secrets that begin with `$1`.
 const HEADS: &str = "SELECT DISTINCT substr(value, 1, CAST($2 AS INTEGER)) FROM variables \
         WHERE substr(value, 1, 1) = $1 \
@@ -125,7 +136,9 @@ const HEADS: &str = "SELECT DISTINCT substr(value, 1, CAST($2 AS INTEGER)) FROM 
     UNION SELECT DISTINCT substr(variables, 1, CAST($2 AS INTEGER)) FROM job_variables \
         WHERE substr(variables, 1, 1) = $1 \
     UNION SELECT DISTINCT substr(token, 1, CAST($2 AS INTEGER)) FROM registration_tokens \
-        WHERE substr(token, 1, 1) = $1";
+        WHERE substr(token, 1, 1) = $1 \
+    UNION SELECT DISTINCT substr(private_key, 1, CAST($2 AS INTEGER)) FROM signing_keys \
+        WHERE substr(private_key, 1, 1) = $1";
 
 const VARIABLES: &str = "SELECT * FROM variables WHERE substr(value, 1, CAST($2 AS INTEGER)) <> $1";
 
@@ -140,6 +153,9 @@ const OF_JOBS: &str =
 
 const TOKENS: &str =
     "SELECT * FROM registration_tokens WHERE substr(token, 1, CAST($2 AS INTEGER)) <> $1";
+
+const SIGNING: &str =
+    "SELECT * FROM signing_keys WHERE substr(private_key, 1, CAST($2 AS INTEGER)) <> $1";
 
 impl Store {
     /// Refuses a database with secrets of other keys than ours, and seals what was kept as it
@@ -186,8 +202,10 @@ impl Store {
         let of_pipelines: Vec<PipelineVariablesRow> = transaction.all(others(OF_PIPELINES)).await?;
         let of_jobs: Vec<JobVariablesRow> = transaction.all(others(OF_JOBS)).await?;
         let tokens: Vec<RegistrationTokenRow> = transaction.all(others(TOKENS)).await?;
+        let signing: Vec<SigningKeyRow> = transaction.all(others(SIGNING)).await?;
         let for_pipelines = of_pipelines.len() + of_jobs.len();
-        let count = variables.len() + schedules.len() + for_pipelines + tokens.len();
+        let for_server = tokens.len() + signing.len();
+        let count = variables.len() + schedules.len() + for_pipelines + for_server;
         for row in variables {
             let row = row.opened(self.keys())?;
             transaction.update_variable(&row).await?;
@@ -207,6 +225,10 @@ impl Store {
         for row in tokens {
             let row = row.opened(self.keys())?;
             transaction.set_registration_token(&row).await?;
+        }
+        for row in signing {
+            let row = row.opened(self.keys())?;
+            transaction.update_signing_key(&row).await?;
         }
         transaction.commit().await?;
         Ok(count)

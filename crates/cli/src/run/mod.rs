@@ -104,7 +104,7 @@ fn prepare(args: &RunArgs, project: &Project, builds: &Path) -> Result<Prepared,
         checked,
     } = planned;
     let mut plan = select(args, plan)?;
-    pipeline::refuse_unsupported(&plan, &checked)?;
+    pipeline::refuse_unsupported(&plan, &context, &checked)?;
     let files = pipeline::files(Tree::Directory(snapshot.path()), project, &facts, &occasion);
     shipway_coordinator::resolve_cache_keys(&mut plan, &files).map_err(|cause| {
         Fault::usage_text(format!("cannot read a file of `cache:key`: {cause}"))

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use shipway_config::variables::{Collection, FileReferences, Undefined, Variable};
 use shipway_config::{Forward, InputValues, LoadContext};
-use shipway_pipeline::{Context, PipelineId, RefKind, Source};
+use shipway_pipeline::{Context, Host, PipelineId, RefKind, Source};
 use shipway_store::ProjectId;
 
 use super::{Bridge, CREATION_FAILED, Refused};
@@ -59,7 +59,11 @@ impl Coordinator {
         };
         let planning = {
             let context = context.clone();
-            tokio::task::spawn_blocking(move || plan(&*files, &text, &context))
+            let host = match row.project_id {
+                Some(_) => Host::Server,
+                None => Host::Local,
+            };
+            tokio::task::spawn_blocking(move || plan(&*files, &text, &context, host))
         };
         let planned = planning
             .await

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use shipway_coordinator::{
-    Coordinator, Hosting, Offers, PipelineRequest, ProjectSettings, ServerAddress, Started,
+    Coordinator, Hosting, Offers, PipelineRequest, ProjectSettings, ServerAddress, Signer, Signing,
+    Started,
 };
 use shipway_git::hosting::Repositories;
 use shipway_pipeline::{Source, Status};
@@ -17,6 +18,16 @@ use shipway_store::{
 use shipway_testing::repository::Repository;
 use shipway_testing::rows::{self, dev_and_app};
 use tempfile::TempDir;
+
+/// Claims as they are, in place of a signed token.
+#[derive(Debug)]
+struct Unsigned;
+
+impl Signer for Unsigned {
+    fn sign<'a>(&'a self, claims: &'a serde_json::Value) -> Signing<'a> {
+        Box::pin(async move { Ok(claims.to_string()) })
+    }
+}
 
 /// A project on a server of its own.
 pub(crate) struct Site {
@@ -46,6 +57,7 @@ impl Site {
             repositories,
             address,
             offers,
+            signer: Arc::new(Unsigned),
         };
         Self {
             coordinator: Arc::new(Coordinator::for_server(store, hosting)),
@@ -67,6 +79,7 @@ impl Site {
             repositories: Repositories::open(&top.join("repositories")).unwrap(),
             address: ServerAddress::parse("https://ci.example.org").unwrap(),
             offers: Offers::default(),
+            signer: Arc::new(Unsigned),
         };
         let store = Store::open(&top.join("state")).await.unwrap();
         Coordinator::for_server(store, hosting)

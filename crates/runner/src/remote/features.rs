@@ -35,6 +35,7 @@ pub fn details(config: &RunnerConfig) -> RunnerDetails {
             raw_variables: true,
             artifacts_exclude: true,
             multi_build_steps: true,
+            vault_secrets: true,
             return_exit_code: true,
             trace_reset: true,
             trace_checksum: true,

@@ -20,6 +20,7 @@ mod system_id;
 mod tests;
 mod token;
 mod transfer;
+pub(crate) mod vault;
 
 pub use build::{BuildError, Surroundings};
 pub use client::{Client, Offer};

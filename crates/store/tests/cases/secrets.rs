@@ -9,8 +9,8 @@ use crate::support::{job, opened, pipeline, store};
 use shipway_pipeline::PipelineId;
 use shipway_store::{
     Level, NewPipeline, NewSchedule, NewVariable, Options, ProjectId, RegistrationTokenRow,
-    ScheduleId, SecretError, SecretKeys, Store, StoreError, UserId, VariableId, VariableType,
-    Visibility,
+    ScheduleId, SecretError, SecretKeys, SigningKeyRow, Store, StoreError, UserId, VariableId,
+    VariableType, Visibility,
 };
 use tempfile::TempDir;
 
@@ -76,6 +76,18 @@ async fn fill(store: &Store) -> Filled {
         created_at: 1,
     };
     transaction.set_registration_token(&token).await.unwrap();
+    let key = SigningKeyRow {
+        name: "id_tokens".to_owned(),
+        private_key: SECRET.to_vec(),
+        created_at: 1,
+    };
+    transaction.insert_signing_key(&key).await.unwrap();
+    // The first of its name stays.
+    let later = SigningKeyRow {
+        private_key: b"later".to_vec(),
+        ..key
+    };
+    transaction.insert_signing_key(&later).await.unwrap();
     let variable = transaction.insert_variable(&variable("KEY")).await.unwrap();
     assert_eq!(variable.value, SECRET);
     let schedule = schedule(project, owner);
@@ -114,6 +126,9 @@ async fn check(store: &Store, (variable, schedule, pipeline): Filled) {
     let by_digest = store.registration_token_by_digest(&[1; 32]).await.unwrap();
     assert_eq!(token.unwrap().token, SECRET);
     assert_eq!(by_digest.unwrap().token, SECRET);
+    let key = store.signing_key("id_tokens").await.unwrap().unwrap();
+    assert_eq!(key.private_key, SECRET);
+    assert_eq!(store.signing_key("none").await.unwrap(), None);
     let of_pipeline = store.pipeline_variables(pipeline).await.unwrap();
     assert_eq!(of_pipeline, SECRET);
     let of_none = store.pipeline_variables(PipelineId(999)).await.unwrap();
@@ -129,7 +144,8 @@ async fn stored(directory: &TempDir) -> Vec<Vec<u8>> {
     const SECRETS: &str = "SELECT value FROM variables UNION ALL \
         SELECT variables FROM schedules UNION ALL SELECT token FROM registration_tokens \
         UNION ALL SELECT variables FROM pipeline_variables \
-        UNION ALL SELECT variables FROM job_variables";
+        UNION ALL SELECT variables FROM job_variables \
+        UNION ALL SELECT private_key FROM signing_keys";
     #[cfg(feature = "postgres")]
     if let Ok(url) = std::fs::read_to_string(directory.path().join("url")) {
         let pool = sqlx::PgPool::connect(&url).await.unwrap();
@@ -157,7 +173,7 @@ async fn with_a_key_no_secret_is_in_the_database() {
     let filled = fill(&store).await;
     check(&store, filled).await;
     let (variable, schedule, _) = filled;
-    assert_eq!(are_plain(&directory).await, [false; 5]);
+    assert_eq!(are_plain(&directory).await, [false; 6]);
     // Nor after a change, which may be of what tells the variable apart.
     let mut row = store.variable(variable).await.unwrap().unwrap();
     row.key = "OTHER".to_owned();
@@ -167,7 +183,7 @@ async fn with_a_key_no_secret_is_in_the_database() {
     transaction.update_schedule(&due).await.unwrap();
     transaction.commit().await.unwrap();
     assert_eq!(store.variable(variable).await.unwrap(), Some(row));
-    assert_eq!(are_plain(&directory).await, [false; 5]);
+    assert_eq!(are_plain(&directory).await, [false; 6]);
 }
 
 #[tokio::test]
@@ -192,17 +208,17 @@ async fn keys_are_changed_one_after_the_other() {
     let (directory, plain) = store().await;
     let filled = fill(&plain).await;
     check(&plain, filled).await;
-    assert_eq!(are_plain(&directory).await, [true; 5]);
+    assert_eq!(are_plain(&directory).await, [true; 6]);
     // A first key seals what is there.
     let first = open(&directory, &[1]).await.unwrap();
     check(&first, filled).await;
-    assert_eq!(are_plain(&directory).await, [false; 5]);
+    assert_eq!(are_plain(&directory).await, [false; 6]);
     let sealed = stored(&directory).await;
     // The old one reads as long as there are secrets of it.
     let both = open(&directory, &[1, 2]).await.unwrap();
     check(&both, filled).await;
     assert_eq!(stored(&directory).await, sealed);
-    assert_eq!(both.reseal().await.unwrap(), 5);
+    assert_eq!(both.reseal().await.unwrap(), 6);
     assert_eq!(both.reseal().await.unwrap(), 0);
     let second = open(&directory, &[2]).await.unwrap();
     check(&second, filled).await;

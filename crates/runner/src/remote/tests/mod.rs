@@ -5,6 +5,7 @@ mod calls;
 mod coordinator;
 mod independent;
 mod jobs;
+mod vault;
 
 use std::path::Path;
 use std::sync::Arc;

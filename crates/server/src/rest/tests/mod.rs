@@ -6,6 +6,7 @@ mod access;
 mod answers;
 mod fields;
 mod hostile;
+mod id_tokens;
 mod inputs;
 mod lint;
 mod packages;
