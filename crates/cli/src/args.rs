@@ -193,6 +193,11 @@ pub(crate) struct IncludeArgs {
     /// Let `include:remote` reach this machine and private networks; proxies are used too.
     #[arg(long)]
     pub(crate) private_includes: bool,
+
+    /// Leave out files of others that cannot be had, and the jobs that build on them; each is a
+    /// warning.
+    #[arg(long)]
+    pub(crate) partial: bool,
 }
 
 /// Run the pipeline of this work tree on this machine.

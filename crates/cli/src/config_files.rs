@@ -230,6 +230,10 @@ impl Source for ProjectFiles {
         }
     }
 
+    fn leaves_out_missing(&self) -> bool {
+        self.includes.as_ref().is_some_and(|one| one.is_partial)
+    }
+
     fn out_of_time(&self) -> Option<Duration> {
         self.includes.as_ref()?.out_of_time()
     }

@@ -52,6 +52,23 @@ fn list(sandbox: &Sandbox, options: &[&str]) -> Done {
 }
 
 #[test]
+fn what_cannot_be_had_is_left_out_when_told_so() {
+    let sandbox = Sandbox::new(&[(
+        ".gitlab-ci.yml",
+        "include:\n- project: group/lib\n  file: ci/a.yml\n\
+         own: {script: echo own}\ntheirs: {extends: .theirs, script: echo theirs}\n",
+    )]);
+    list(&sandbox, &[]).exits(2);
+    let done = list(&sandbox, &["--partial"]);
+    assert_eq!(jobs(&done), ["own"]);
+    assert!(
+        done.err.contains("job `theirs` is left out"),
+        "{}",
+        done.err
+    );
+}
+
+#[test]
 fn another_project_is_read_from_its_checkout() {
     let checkout = ["--project", "group/lib=../lib"];
     for (include, expected) in [

@@ -6,7 +6,7 @@ use crate::yaml::Map;
 use crate::{
     Diagnostic, ExpandOptions, Expanded, Files, Input, Job, Limits, LoadContext, PrefilledVariable,
     Source, Span, Variables, Workflow, checks, doubts, expand, extends, keywords, origin, parallel,
-    references, size,
+    partial, references, size,
 };
 use indexmap::IndexMap;
 use std::sync::Arc;
@@ -136,15 +136,21 @@ pub fn load_within(
 
 /// From the merged tree to checked data.
 fn finish(loader: Loader<'_>, tree: Option<Map>, limits: &Limits) -> Loaded {
-    let mut loaded = Loaded {
+    let loaded = Loaded {
         files: loader.files,
         config: None,
         diagnostics: loader.diagnostics,
         inputs: loader.inputs,
     };
-    let Some(mut root) = tree else {
-        return loaded;
-    };
+    match tree {
+        Some(root) if loader.is_partial => partial::judge_rest(root, limits, loaded),
+        Some(root) => judge(root, limits, loaded),
+        None => loaded,
+    }
+}
+
+/// Follows references and `extends`, and reads and checks every key.
+pub(crate) fn judge(mut root: Map, limits: &Limits, mut loaded: Loaded) -> Loaded {
     let unused = doubts::hidden_jobs(&root, &loaded.files);
     for step in [references::resolve, extends::resolve] {
         if loaded.errors().next().is_some() {

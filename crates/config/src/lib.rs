@@ -47,6 +47,7 @@ mod keywords;
 mod model;
 mod origin;
 mod parallel;
+mod partial;
 mod size;
 
 // What the words mean, for people.

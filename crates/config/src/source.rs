@@ -85,6 +85,12 @@ pub trait Source {
         Err(SourceError::Unsupported("reading templates"))
     }
 
+    /// Whether files of others that cannot be had are left out with a warning, and with them the
+    /// jobs that build on them. They are faults otherwise, as on GitLab.
+    fn leaves_out_missing(&self) -> bool {
+        false
+    }
+
     /// The time that reading all files may take, where it is over.
     fn out_of_time(&self) -> Option<Duration> {
         None

@@ -32,6 +32,8 @@ pub(crate) struct Includes {
     templates: Option<PathBuf>,
     remote: Remote,
     started: OnceLock<Instant>,
+    /// What cannot be had is left out.
+    pub(crate) is_partial: bool,
 }
 
 impl Includes {
@@ -68,6 +70,7 @@ impl Includes {
             templates,
             remote: Remote::new(args, state_dir),
             started: OnceLock::new(),
+            is_partial: args.partial,
         })
     }
 

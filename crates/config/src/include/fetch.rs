@@ -6,7 +6,8 @@ use super::entry::Entry;
 use super::scope::{Scope, inside_project};
 use super::{Loader, integrity, wildcard};
 use crate::{
-    Diagnostic, OtherProject, OtherProjectError, ProjectRequest, RemoteError, SourceError, Span,
+    Diagnostic, OtherProject, OtherProjectError, ProjectRequest, RemoteError, Severity,
+    SourceError, Span,
 };
 use serde_json::json;
 use std::rc::Rc;
@@ -25,12 +26,28 @@ pub(super) struct Fetched<'l> {
 }
 
 impl<'l> Loader<'l> {
-    /// The files of an entry; `None` where any cannot be had.
+    /// The files of an entry; `None` where any cannot be had. Those of others may be left out:
+    /// their faults are warnings then.
     pub(super) fn fetch(
         &mut self,
         entry: &Entry<'_>,
         scope: &Rc<Scope<'l>>,
     ) -> Option<Vec<Fetched<'l>>> {
+        let before = self.diagnostics.len();
+        let found = self.fetch_all(entry, scope);
+        let is_of_others = entry.kind != "local";
+        if found.is_some() || !is_of_others || self.stopped || !self.source.leaves_out_missing() {
+            return found;
+        }
+        self.is_partial = true;
+        for fault in &mut self.diagnostics[before..] {
+            fault.severity = Severity::Warning;
+            fault.label = Some("is left out".to_owned());
+        }
+        Some(Vec::new())
+    }
+
+    fn fetch_all(&mut self, entry: &Entry<'_>, scope: &Rc<Scope<'l>>) -> Option<Vec<Fetched<'l>>> {
         match entry.kind {
             "local" if !scope.has_project() => {
                 let shown = scope.shown(&entry.target);

@@ -36,6 +36,8 @@ pub(crate) struct Loader<'l> {
     included_bytes: usize,
     /// A limit was hit: what follows would only repeat it.
     stopped: bool,
+    /// Files of others were left out.
+    pub(crate) is_partial: bool,
 }
 
 /// How a file is called in messages and what it is given.
@@ -66,6 +68,7 @@ impl<'l> Loader<'l> {
             included: 0,
             included_bytes: 0,
             stopped: false,
+            is_partial: false,
         }
     }
 

@@ -5,9 +5,10 @@ use super::place::Place;
 use super::values::value;
 use crate::yaml::{self, Map, Node, get};
 
-const KEYS: [&str; 6] = ["name", "step", "script", "action", "env", "inputs"];
+/// `func` is the newer name of `step`.
+const KEYS: [&str; 7] = ["name", "step", "func", "script", "action", "env", "inputs"];
 /// One of these makes a step.
-const KINDS: [&str; 3] = ["step", "script", "action"];
+const KINDS: [&str; 4] = ["step", "func", "script", "action"];
 const GIT: [&str; 5] = ["url", "rev", "dir", "file", "commit"];
 const OCI: [&str; 7] = [
     "registry",
@@ -76,10 +77,12 @@ impl Check<'_> {
                 self.fault(node, &reason);
             }
         }
-        if let Some(entry) = get(map, "step")
-            && entry.node.as_text().is_none()
-        {
-            self.reference(&entry.node, &format!("{path}/step"));
+        for key in ["step", "func"] {
+            if let Some(entry) = get(map, key)
+                && entry.node.as_text().is_none()
+            {
+                self.reference(&entry.node, &format!("{path}/{key}"));
+            }
         }
         if let Some(entry) = get(map, "env") {
             let path = format!("{path}/env");

@@ -302,10 +302,20 @@ fn syntax_error(error: &libyaml_safer::Error, place: &Place<'_>) -> Diagnostic {
     }
 }
 
+/// Marks that git leaves in a file where two sides changed the same lines.
+const CONFLICT: [&str; 3] = ["<<<<<<< ", "=======\n", ">>>>>>> "];
+
 fn syntax_hint(problem: &str, text: &str, span: Span) -> Option<&'static str> {
     let line_start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+    let line = text[line_start..].lines().next().unwrap_or_default();
     let indentation = &text[line_start..];
     let indentation = &indentation[..indentation.len() - indentation.trim_start().len()];
+    if text
+        .split_inclusive('\n')
+        .any(|line| CONFLICT.iter().any(|mark| line.starts_with(mark)))
+    {
+        return Some("git has left a conflict in the file; choose a side and remove the marks");
+    }
     if indentation.contains('\t') || text[span.start..].starts_with('\t') {
         return Some("YAML does not allow tabs for indentation; use spaces");
     }
@@ -320,10 +330,29 @@ fn syntax_hint(problem: &str, text: &str, span: Span) -> Option<&'static str> {
     if problem.contains("found character that cannot start any token") {
         return Some("put a value that starts with this character in quotes");
     }
+    if problem.contains("unknown escape character") {
+        return Some(
+            "in double quotes a backslash is written `\\\\`; single quotes keep it as it is",
+        );
+    }
+    if problem.contains("could not find expected ':'") {
+        return Some(
+            "a line is neither `key: value` nor an item behind `- `; check blanks and indentation",
+        );
+    }
+    let item = line.trim_start().trim_start_matches("- ").trim_start();
+    if item.starts_with(['[', '{', '&', '*']) && line.trim_start().starts_with('-') {
+        return Some("a command that starts with `[`, `{`, `&` or `*` stands in quotes");
+    }
     if problem.contains("did not find expected") {
         if text[line_start..span.start].contains('"') {
             return Some(
                 "a quote inside of double quotes is written `\\\"`; or take single quotes outside",
+            );
+        }
+        if problem.contains("',' or '}'") || problem.contains("',' or ']'") {
+            return Some(
+                "inside of `{…}` and `[…]` a value with brackets or commas stands in quotes",
             );
         }
         return Some("check the indentation and the quotes of this line and the one before");

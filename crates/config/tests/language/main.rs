@@ -17,6 +17,7 @@ mod matrix;
 mod needs;
 mod origin;
 mod pages;
+mod partial;
 mod paths;
 mod references;
 mod release;

@@ -153,6 +153,31 @@ fn typical_mistakes_have_a_cure() {
             None,
             "often a copied U+00A0",
         ),
+        (
+            "a:\n  script:\n    - [ -f x ] && m\n",
+            None,
+            "a command that starts with `[`",
+        ),
+        (
+            "a: {script: echo {a,b}}\n",
+            None,
+            "a value with brackets or commas",
+        ),
+        (
+            "a:\n  script:\n    - \"C:\\path\"\n",
+            None,
+            "single quotes keep it as it is",
+        ),
+        (
+            "stages:\n- build\n-test\na: {script: m}\n",
+            None,
+            "nor an item behind `- `",
+        ),
+        (
+            "<<<<<<< HEAD\na: {script: m}\n=======\nb: {script: m}\n>>>>>>> b\n",
+            None,
+            "git has left a conflict",
+        ),
     ] {
         let loaded = load_text(yaml);
         let first = &loaded.diagnostics[0];

@@ -7,6 +7,7 @@ fn steps() {
     let yaml = |run: &str| format!("x: {{run: {run}}}");
     for run in [
         "[{name: a, step: ./steps/one}]",
+        "[{name: a, func: registry.example/group/echo:1, inputs: {b: c}}]",
         "[{name: a, script: echo, env: {A: b}}]",
         "[{name: a, step: {git: {url: h/s, rev: v1, dir: d}}, inputs: {a: {b: [c]}}}]",
         "[{name: a, step: {oci: {registry: r, repository: b, tag: '1', file: f}}}]",
@@ -28,7 +29,7 @@ fn steps() {
         ),
         (
             "[{name: a, step: b, script: c}]",
-            "jobs:x run value at `/0` has more than one of step, script, action",
+            "jobs:x run value at `/0` has more than one of step, func, script, action",
         ),
         (
             "[{name: a, script: b, odd: 1}]",
