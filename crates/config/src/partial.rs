@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use crate::config::judge;
+use crate::keywords::GLOBALS;
 use crate::yaml::Map;
 use crate::{Diagnostic, Limits, Loaded, Severity};
 
@@ -32,7 +33,11 @@ pub(crate) fn judge_rest(mut root: Map, limits: &Limits, loaded: Loaded) -> Load
                 && told.insert(job.clone())
             {
                 fault.severity = Severity::Warning;
-                fault.message = format!("job `{job}` is left out: {}", fault.message);
+                let kind = match GLOBALS.contains(&job.as_str()) {
+                    true => "",
+                    false => "job ",
+                };
+                fault.message = format!("{kind}`{job}` is left out: {}", fault.message);
                 left_out.push(fault);
             }
         }

@@ -20,11 +20,11 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/7_downstream.sql"),
     include_str!("schema/8_releases.sql"),
     include_str!("schema/9_statuses.sql"),
-    include_str!("schema/10_job_users.sql"),
-    include_str!("schema/11_auto_stop.sql"),
-    include_str!("schema/12_test_failures.sql"),
-    include_str!("schema/13_merge_requests.sql"),
-    include_str!("schema/14_signing_keys.sql"),
+    include_str!("schema/10_signing_keys.sql"),
+    include_str!("schema/11_job_users.sql"),
+    include_str!("schema/12_auto_stop.sql"),
+    include_str!("schema/13_test_failures.sql"),
+    include_str!("schema/14_merge_requests.sql"),
 ];
 
 /// The schema version that this program writes.

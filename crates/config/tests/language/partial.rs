@@ -40,6 +40,12 @@ fn the_rest_is_read() {
                 "job `c` is left out: c job: undefined need: a",
             ],
         ),
+        // Their values in a keyword of the top level.
+        (
+            "variables: {A: !reference [.theirs, A]}\na: {script: x}",
+            &["a"],
+            &["`variables` is left out: !reference [\".theirs\", \"A\"] could not be found"],
+        ),
         // A change to a job of theirs.
         (
             "theirs: {variables: {A: b}}\na: {script: x, parallel: 2, needs: [theirs]}\nb: {script: x}",

@@ -84,8 +84,8 @@ impl Plan {
 fn beyond_scripts(run: &Value) -> Option<String> {
     run.as_array()?.iter().find_map(|step| {
         let name = step["name"].as_str().unwrap_or_default();
-        let kind = ["step", "action"].into_iter();
-        let kind = kind.filter(|kind| !step[*kind].is_null()).next();
+        let mut kinds = ["step", "action"].into_iter();
+        let kind = kinds.find(|kind| !step[*kind].is_null());
         if let Some(kind) = kind {
             return Some(format!(
                 "uses `{kind}` in the step `{name}` of `run`, which is not supported; only `script` is"

@@ -47,8 +47,16 @@ pub(crate) async fn check_older_pipelines(store: &Store) {
     assert_eq!(none, b"");
 }
 
-/// Statuses as the eighth schema had them: with numbers that jobs have too.
+/// Statuses as the eighth schema had them: with numbers that jobs have too, and without what
+/// later ones made.
 pub(crate) const OLDER_STATUSES: &str = "
+    DROP TABLE merge_request_pipelines;
+    DROP TABLE merge_requests;
+    DROP TABLE test_failures;
+    DROP INDEX environments_due;
+    ALTER TABLE environments DROP COLUMN auto_stop_at;
+    DROP TABLE job_users;
+    DROP TABLE signing_keys;
     INSERT INTO commit_statuses (id, project_id, pipeline_id, sha, ref_name, name, status, created_at)
     VALUES (1, 1, 1, 'abc', 'main', 'x', 'success', 1), (2, 1, 1, 'abc', 'main', 'y', 'failed', 1);
 ";
