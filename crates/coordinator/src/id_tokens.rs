@@ -46,9 +46,11 @@ impl Coordinator {
         let Some(hosting) = &self.hosting else {
             return Ok(Vec::new());
         };
-        let user = match owner.pipeline.user_id {
-            Some(id) => self.store.user(id).await?,
-            None => None,
+        // As GitLab: who played or retried the job, else whose pipeline it is.
+        let user = match (hand_out.user, owner.pipeline.user_id) {
+            (Some(player), _) => Some(player.clone()),
+            (None, Some(id)) => self.store.user(id).await?,
+            (None, None) => None,
         };
         let level = match &user {
             Some(user) => self.store.access_level(user.id, owner.project.id).await?,

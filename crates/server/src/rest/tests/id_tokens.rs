@@ -6,6 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rsa::PublicKeyComponents;
 use ring::signature::RSA_PKCS1_2048_8192_SHA256;
 use serde_json::{Value, json};
+use shipway_pipeline::Status;
 use shipway_store::Visibility;
 use shipway_testing::rows;
 
@@ -153,6 +154,27 @@ async fn a_job_proves_who_it_is() {
     let other = checked(several, &keys);
     assert_eq!(other["aud"], json!(["https://a", "https://b"]));
     assert_ne!(other["jti"], claims["jti"]);
+}
+
+#[tokio::test]
+async fn a_job_that_somebody_played_is_that_persons() {
+    let site = Site::new().await;
+    let project = site.project("project", Visibility::Private).await;
+    site.commit(&project).await;
+    let manual = format!("{CONFIGURATION}  when: manual\nbefore: {{stage: .pre, script: [x]}}\n");
+    site.write(&project, ".gitlab-ci.yml", &manual);
+    let pipeline = site.pipeline(&project).await;
+    site.finish(&pipeline, "before", Status::Success).await;
+    let job = site.job(&pipeline, "deploy").await;
+    let play = format!("/projects/{}/jobs/{job}/play", project.id);
+    let reply = site.post("maintainer", &play, json!({})).await;
+    assert_eq!(reply.status.as_u16(), 200, "{}", reply.text());
+    let payload = payload(&site, json!({})).await;
+    let keys = site.visit("stranger", "/oauth/discovery/keys").await.json();
+    let token = variable(&payload, "PLAIN")["value"].as_str().unwrap();
+    let claims = checked(token, &keys);
+    assert_eq!(claims["user_login"], "maintainer");
+    assert_eq!(claims["user_access_level"], "maintainer");
 }
 
 #[tokio::test]
