@@ -45,6 +45,16 @@ async fn every_page_for_a_photographer() {
             "pipeline-failed",
             shop(format!("/-/pipelines/{}", world.passed.0 + 1)),
         ),
+        (
+            "pipeline-tests",
+            shop(format!("/-/pipelines/{}/test_report", world.passed)),
+        ),
+        (
+            "pipeline-coverage",
+            shop(format!("/-/pipelines/{}/coverage", world.passed)),
+        ),
+        ("coverage-history", shop("/-/graphs/main/charts".to_owned())),
+        ("merge-requests", shop("/-/merge_requests".to_owned())),
         ("job-failed", job(world.failed_job)),
         ("job-running", job(world.running_job)),
         ("job-artifacts", job(world.artifacts_job)),
@@ -81,7 +91,7 @@ async fn every_page_for_a_photographer() {
         ),
         ("not-found", "/nothing/here".to_owned()),
     ];
-    let list = serde_json::json!({ "url": site.url, "password": PASSWORD, "pages": pages });
+    let list = serde_json::json!({ "url": site.url, "password": PASSWORD, "pages": pages.as_slice() });
     let file = std::path::Path::new(&directory).join("pages.json");
     let new = file.with_extension("new");
     std::fs::write(&new, list.to_string()).unwrap();
