@@ -91,7 +91,8 @@ async fn every_page_for_a_photographer() {
         ),
         ("not-found", "/nothing/here".to_owned()),
     ];
-    let list = serde_json::json!({ "url": site.url, "password": PASSWORD, "pages": pages.as_slice() });
+    let list =
+        serde_json::json!({ "url": site.url, "password": PASSWORD, "pages": pages.as_slice() });
     let file = std::path::Path::new(&directory).join("pages.json");
     let new = file.with_extension("new");
     std::fs::write(&new, list.to_string()).unwrap();
