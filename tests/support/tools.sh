@@ -6,7 +6,7 @@ tools=$ROOT/target/tools
 export PATH=$PATH:$tools/bin
 
 install_tools() {
-  install_tool s3s-fs 0.14.1 binary "the S3 that artifacts are stored on"
+  install_tool s3s-fs 0.14.1 binary "the S3 that artifacts and caches are stored on"
 }
 
 # install_tool NAME VERSION FEATURES PURPOSE

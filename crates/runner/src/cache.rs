@@ -23,10 +23,14 @@ use crate::transfer::Transfer;
 
 /// The name of every archive.
 pub(crate) const ARCHIVE: &str = "cache.zip";
+/// The name of the file beside an archive that says which object of a bucket it is.
+pub(crate) const VERSION: &str = "cache.version";
 /// How the comment of every archive begins.
 pub(crate) const COMMENT: &str = "shipway-cache-1 ";
+/// Its permissions.
+pub(crate) const ARCHIVE_MODE: u32 = 0o640;
 /// Ending of archives that are being written.
-const UNFINISHED: &str = ".part";
+pub(crate) const UNFINISHED: &str = ".part";
 /// An unfinished archive this old belongs to a process that died.
 const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 3600);
 
@@ -93,6 +97,10 @@ impl Job<'_> {
     /// Whether there was such an archive and all of it was unpacked.
     async fn extract_cache(&mut self, key: &str) -> Result<bool, Failure> {
         let path = self.cache_directory(key)?.join(ARCHIVE);
+        #[cfg(feature = "s3")]
+        if !self.fetch_shared(key, &path).await? {
+            return Ok(false);
+        }
         if !path.exists() {
             self.log
                 .line(&format!("No cache for {key} on this machine"))
@@ -117,6 +125,11 @@ impl Job<'_> {
 
     /// Stage `archive_cache` or `archive_cache_on_failure`.
     pub(crate) async fn save_caches(&mut self, success: bool) -> Result<(), Failure> {
+        // It may be back since the caches were restored.
+        #[cfg(feature = "s3")]
+        {
+            self.bucket_is_away = false;
+        }
         let payload = self.payload;
         let specs = payload
             .cache
@@ -169,12 +182,19 @@ impl Job<'_> {
             return Ok(());
         }
         let directory = self.cache_directory(&key)?;
+        #[cfg(feature = "s3")]
+        let archive = directory.join(ARCHIVE);
         let level = compression_level(&self.variables.get("CACHE_COMPRESSION_LEVEL"), 1);
         let saved = self
             .file_work(Request::Abort, move |stop| {
                 save(&root, &selection.paths, &directory, level, stop)
             })
             .await?;
+        #[cfg(feature = "s3")]
+        if let Ok(saved) = &saved {
+            self.send_shared(&key, &archive, *saved == Saved::Written)
+                .await?;
+        }
         match saved {
             Ok(Saved::Written) => self.log.line("Created cache").await,
             Ok(Saved::Unchanged) => {
@@ -314,8 +334,10 @@ fn save(
         .map_err(failed)?;
     archive::write_zip(root, paths, file.as_file(), level, &state, stop)?;
     file.as_file()
-        .set_permissions(std::fs::Permissions::from_mode(0o640))
+        .set_permissions(std::fs::Permissions::from_mode(ARCHIVE_MODE))
         .map_err(failed)?;
+    // It is no object of a bucket any more, and must not look like one.
+    let _ = std::fs::remove_file(directory.join(VERSION));
     file.persist(&archive)
         .map_err(|error| failed(error.error))?;
     Ok(Saved::Written)

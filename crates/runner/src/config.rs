@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::docker_settings::DockerSettings;
 use crate::failure_shell::FailureShell;
+use crate::shared_cache::SharedCache;
 
 /// Which executor runs a job.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -94,6 +95,9 @@ pub struct RunnerConfig {
     pub builds_dir: PathBuf,
     /// Caches, one directory per project and key; absolute.
     pub cache_dir: PathBuf,
+    /// The bucket whose caches several runners share; `None` keeps them on this machine. Heeded
+    /// only with the feature `s3`.
+    pub shared_cache: Option<SharedCache>,
     /// Whether a project's directory stays in its slot for the project's next job, so that
     /// `GIT_STRATEGY: fetch` has something to build on. Without it every job starts empty.
     pub keep_builds: bool,
@@ -154,6 +158,7 @@ impl RunnerConfig {
             description: "this machine".to_owned(),
             builds_dir,
             cache_dir,
+            shared_cache: None,
             keep_builds: false,
             custom_build_dir: true,
             feature_flags: BTreeMap::new(),

@@ -58,6 +58,9 @@ pub(crate) struct Job<'a> {
     pub(crate) kind: Kind,
     /// The directory is a workspace that jobs share.
     pub(crate) sticky: Option<Sticky>,
+    /// The bucket of caches did not answer in this stage.
+    #[cfg(feature = "s3")]
+    pub(crate) bucket_is_away: bool,
     pub(crate) directory: Result<JobDirectory, DirectoryError>,
     pub(crate) paths: JobPaths,
     pub(crate) variables: Variables,
@@ -142,6 +145,8 @@ impl<'a> Job<'a> {
             control,
             kind,
             sticky,
+            #[cfg(feature = "s3")]
+            bucket_is_away: false,
             directory,
             paths,
             variables,

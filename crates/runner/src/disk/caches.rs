@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use super::measure::{self, Places};
 use super::plan::{Item, Kind, State};
 use crate::archive::read_comment;
-use crate::cache::{ARCHIVE, COMMENT};
+use crate::cache::{ARCHIVE, COMMENT, VERSION};
 
 /// Deeper than any key below any project.
 const DEEPEST: usize = 80;
@@ -61,6 +61,7 @@ pub(super) fn remove(caches: &Path, item: &Item) -> std::io::Result<bool> {
         return Ok(false);
     }
     std::fs::remove_file(archive)?;
+    let _ = std::fs::remove_file(archive.with_file_name(VERSION));
     let above = archive.ancestors().skip(1);
     for above in above.take_while(|above| *above != caches) {
         if std::fs::remove_dir(above).is_err() {

@@ -238,6 +238,10 @@ impl RunnerSettings {
             config.pull_policies.push(PullPolicy::Always);
         }
         config.allowed_pull_policies = self.policies(&docker.allowed_pull_policies.list())?;
+        if let Some(cache) = &self.cache {
+            let settings = cache.settings(&safe_name(short_token(&token)));
+            config.shared_cache = settings.map_err(|fault| self.fault(fault))?;
+        }
         config.docker = docker.settings().map_err(|fault| self.fault(fault))?;
         Ok(config)
     }

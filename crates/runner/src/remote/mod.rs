@@ -6,6 +6,7 @@
 //! `features` are what a runner is called.
 
 mod build;
+mod cache_table;
 mod client;
 mod docker_table;
 mod features;
@@ -23,6 +24,7 @@ mod transfer;
 pub(crate) mod vault;
 
 pub use build::{BuildError, Surroundings};
+pub use cache_table::CacheTable;
 pub use client::{Client, Offer};
 pub use docker_table::DockerTable;
 pub use features::details;

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
+use super::cache_table::CacheTable;
 use super::docker_table::DockerTable;
 
 /// The time of a token that never ends.
@@ -150,6 +151,8 @@ pub struct RunnerSettings {
     pub post_build_script: Option<String>,
     /// `[runners.docker]`.
     pub docker: Option<DockerTable>,
+    /// `[runners.cache]`.
+    pub cache: Option<CacheTable>,
     /// `[runners.custom_build_dir]`.
     pub custom_build_dir: Option<CustomBuildDir>,
     /// `[runners.feature_flags]`: `FF_X = true`.
@@ -204,6 +207,8 @@ impl Settings {
                 .docker
                 .iter()
                 .flat_map(|docker| docker.unknown_keys());
+            let cache = runner.cache.iter().flat_map(CacheTable::unknown_keys);
+            keys.extend(cache.map(|key| format!("runners.cache.{key}")));
             keys.extend(docker.map(|key| format!("runners.docker.{key}")));
         }
         keys.sort();
@@ -398,6 +403,7 @@ check_interval = 0
   environment = ["A=b"] # kept
   [runners.cache]
     MaxUploadedArchiveSize = 0
+    Odd = 1
   [runners.docker]
     image = "alpine:3"
     volumes = ["/cache"]
@@ -432,7 +438,7 @@ check_interval = 0
         assert_eq!(
             settings.unknown_keys(),
             [
-                "runners.cache",
+                "runners.cache.Odd",
                 "runners.docker.volume_keep",
                 "session_server"
             ]

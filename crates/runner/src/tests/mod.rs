@@ -8,6 +8,8 @@ mod faults;
 mod git;
 mod git_server;
 mod services;
+#[cfg(feature = "s3")]
+mod shared_cache;
 mod shell;
 mod sources;
 mod sticky;
