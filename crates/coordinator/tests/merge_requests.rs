@@ -4,9 +4,9 @@
 
 mod support;
 
-use shipway_coordinator::{MergeOutcome, Started};
+use shipway_coordinator::{MergeOutcome, Started, TestCase};
 use shipway_git::hosting::{Push, RefUpdate};
-use shipway_pipeline::{Source, Status};
+use shipway_pipeline::{JobId, Source, Status};
 use shipway_store::{MergeRequestRow, MergeRequestState, NewMergeRequest, PipelineRow};
 use support::{Site, pipeline};
 
@@ -263,13 +263,7 @@ async fn environments_of_a_merge_request_stop_with_it() {
         .take_job(made[0].id, "runner")
         .await
         .unwrap();
-    let update = shipway_protocol::JobUpdate {
-        state: shipway_protocol::JobState::Success,
-        failure_reason: None,
-        exit_code: None,
-    };
-    let job = shipway_pipeline::JobId(payload.unwrap().id);
-    site.coordinator.update_job(job, &update).await.unwrap();
+    site.succeed(JobId(payload.unwrap().id)).await;
     let state = async || {
         let found = site.store().environment_by_name(site.project.id, "review");
         found.await.unwrap().unwrap().state
@@ -326,4 +320,149 @@ async fn a_person_asks_for_a_pipeline_of_a_merge_request() {
     request.source = Source::Web;
     let none = site.coordinator.start_pipeline(&request).await.unwrap();
     assert!(matches!(none, Started::None(_)));
+}
+
+const WITH_CHILD: &str = "child: {trigger: {include: below.yml}, \
+    rules: [{if: $CI_MERGE_REQUEST_IID}]}\n";
+
+const BELOW: &str = "
+by-source: {script: x, rules: [{if: '$CI_PIPELINE_SOURCE == \"merge_request_event\"'}]}
+changed: {script: x, rules: [{if: $CI_MERGE_REQUEST_IID, changes: [a.txt]}]}
+unchanged: {script: x, rules: [{if: $CI_MERGE_REQUEST_IID, changes: [m.txt]}]}
+";
+
+#[tokio::test]
+async fn child_pipelines_know_the_merge_request() {
+    let site = Site::new().await;
+    let files = [
+        (".gitlab-ci.yml", WITH_CHILD),
+        ("below.yml", BELOW),
+        ("m.txt", "m"),
+    ];
+    let base = site.commit("First", &files);
+    site.commit("Second", &[("a.txt", "a")]);
+    let head = site.commit("Third", &[("c.txt", "c")]);
+    site.branch("feature", &head).await;
+    site.branch("main", &base).await;
+    let row = site.open("feature", &head).await;
+    site.coordinator.settle().await.unwrap();
+    let made = site.pipelines(&row).await;
+    let below = site.store().downstream_of(made[0].id).await.unwrap();
+    let child = site.store().pipeline(below[0].pipeline_id).await.unwrap();
+    let child = child.unwrap();
+    assert_eq!(child.ref_name, "refs/merge-requests/1/head");
+    let jobs = site.store().jobs(child.id).await.unwrap();
+    let names: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
+    // Its source is the parent; its changes are those of the merge request.
+    assert_eq!(names, ["changed"]);
+    let payload = site.coordinator.take_job(child.id, "runner").await.unwrap();
+    let payload = payload.expect("a pending job");
+    let value = |key: &str| {
+        let found = payload.variables.iter().rfind(|one| one.key == key);
+        found.map_or("(none)", |one| one.value.as_str())
+    };
+    for (key, expected) in [
+        ("CI_PIPELINE_SOURCE", "parent_pipeline"),
+        ("CI_MERGE_REQUEST_IID", "1"),
+        ("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "main"),
+        ("CI_MERGE_REQUEST_DIFF_BASE_SHA", &base),
+        ("CI_COMMIT_BRANCH", "(none)"),
+    ] {
+        assert_eq!(value(key), expected, "{key}");
+    }
+    assert_eq!(payload.git_info.ref_name, "refs/merge-requests/1/head");
+    // It is not one of the merge request's own.
+    assert_eq!(site.pipelines(&row).await.len(), 1);
+}
+
+/// A report of these tests; a `!` marks one that fails.
+fn report(tests: &[&str]) -> String {
+    let case = |test: &&str| match test.strip_prefix('!') {
+        Some(name) => format!("<testcase classname='c' name='{name}'><failure/></testcase>"),
+        None => format!("<testcase classname='c' name='{test}'/>"),
+    };
+    let cases: String = tests.iter().map(case).collect();
+    format!("<testsuite>{cases}</testsuite>")
+}
+
+#[tokio::test]
+async fn tests_are_compared_with_those_of_the_target() {
+    let site = Site::new().await;
+    let files = [
+        (
+            ".gitlab-ci.yml",
+            "workflow: {rules: [{when: always}]}\nunit: {script: x}\n\
+             child: {trigger: {include: below.yml}}\n",
+        ),
+        (
+            "below.yml",
+            "workflow: {rules: [{when: always}]}\nbrowser: {script: x}\n",
+        ),
+    ];
+    let base = site.commit("First", &files);
+    let run = async |row: &PipelineRow, unit: &[&str], browser: &[&str]| {
+        let job = site.leave(row, "junit", &report(unit)).await;
+        site.succeed(job).await;
+        let below = site.store().downstream_of(row.id).await.unwrap();
+        let child = site.store().pipeline(below[0].pipeline_id).await.unwrap();
+        let child = child.unwrap();
+        let job = site.leave(&child, "junit", &report(browser)).await;
+        site.succeed(job).await;
+    };
+    let started = site.coordinator.start_pipeline(&site.request(&base)).await;
+    let before = pipeline(started.unwrap());
+    run(&before, &["good", "!old", "!mended"], &["page"]).await;
+    let head = site.commit("Second", &[("a.txt", "a")]);
+    site.branch("feature", &head).await;
+    site.branch("main", &base).await;
+    let row = site.open("feature", &head).await;
+    let compared = site.coordinator.compare_tests(&site.project, &row);
+    assert_eq!(compared.await.unwrap(), None, "no report is there yet");
+    let after = site.pipelines(&row).await.remove(0);
+    run(&after, &["!good", "!old", "mended"], &["!page", "more"]).await;
+    let compared = site.coordinator.compare_tests(&site.project, &row);
+    let compared = compared.await.unwrap().expect("both have tests");
+    assert_eq!(compared.head.id, after.id);
+    assert_eq!(compared.base.map(|base| base.id), Some(before.id));
+    assert_eq!(compared.notes, [""; 0]);
+    let names = |cases: &[TestCase]| {
+        let names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+        names.join(" ")
+    };
+    let found: Vec<_> = (compared.suites.iter())
+        .map(|suite| {
+            let lists = [&suite.new, &suite.existing, &suite.resolved];
+            let lists = lists.map(|list| names(list));
+            (suite.name.as_str(), suite.total, lists.join(", "))
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("child / browser", 2, "page, , ".to_owned()),
+            ("unit", 3, "good, old, mended".to_owned()),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_pipeline_of_the_branch_speaks_for_its_merge_request() {
+    let site = Site::new().await;
+    let branches = "unit: {script: x, rules: [{if: $CI_COMMIT_BRANCH}]}\n";
+    let base = site.commit("First", &[(".gitlab-ci.yml", branches)]);
+    let head = site.commit("Second", &[("a.txt", "a")]);
+    site.branch("feature", &head).await;
+    site.branch("main", &base).await;
+    let made = site.pushed("feature", &base, &head).await;
+    let row = site.open("feature", &head).await;
+    assert_eq!(site.pipelines(&row).await, []);
+    let found = site.coordinator.head_pipeline(&row).await.unwrap();
+    assert_eq!(found.map(|one| one.id), Some(made[0].id));
+    // Without one of the target every failure is new.
+    let job = site.leave(&made[0], "junit", &report(&["!bad"])).await;
+    site.succeed(job).await;
+    let compared = site.coordinator.compare_tests(&site.project, &row);
+    let compared = compared.await.unwrap().expect("there are tests");
+    assert_eq!(compared.base, None);
+    assert_eq!(compared.suites[0].new.len(), 1);
 }

@@ -4,33 +4,8 @@
 
 mod support;
 
-use std::io::Write;
-
 use shipway_pipeline::JobId;
-use shipway_protocol::ArtifactSpec;
-use shipway_store::PipelineRow;
 use support::{Site, pipeline};
-
-/// Runs the next job of the pipeline, which leaves this report.
-async fn leave(site: &Site, row: &PipelineRow, kind: &str, text: &str) -> JobId {
-    let payload = site.coordinator.take_job(row.id, "runner").await.unwrap();
-    let job = JobId(payload.expect("a pending job").id);
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("report.gz");
-    let packed = std::fs::File::create(&file).unwrap();
-    let mut packed = flate2::write::GzEncoder::new(packed, flate2::Compression::fast());
-    packed.write_all(text.as_bytes()).unwrap();
-    packed.finish().unwrap();
-    let spec = ArtifactSpec {
-        artifact_type: kind.to_owned(),
-        ..ArtifactSpec::default()
-    };
-    let stored = site
-        .coordinator
-        .store_artifact(job, &spec, "report.gz", &file);
-    stored.await.unwrap();
-    job
-}
 
 #[tokio::test]
 async fn failures_of_the_default_branch_are_counted() {
@@ -43,7 +18,7 @@ async fn failures_of_the_default_branch_are_counted() {
         let mut request = site.request(&sha);
         request.reference = format!("refs/heads/{branch}");
         let row = pipeline(site.coordinator.start_pipeline(&request).await.unwrap());
-        leave(&site, &row, "junit", report).await
+        site.leave(&row, "junit", report).await
     };
     let counts = async |job: JobId, name: &str| {
         let cases = site
@@ -93,15 +68,13 @@ async fn lines_are_those_of_the_commits_files() {
              <lines><line number='1' hits='{hits}'/></lines></class></coverage>"
         )
     };
-    leave(
-        &site,
+    site.leave(
         &row,
         "cobertura",
         &report("/builds/group/app/src", "app/calc.py", 2),
     )
     .await;
-    leave(
-        &site,
+    site.leave(
         &row,
         "cobertura",
         &report("/tmp/7/app/src/app", "calc.py", 3),

@@ -133,12 +133,15 @@ impl Coordinator {
         let project = project.ok_or(Error::NoPipeline(row.id.0))?;
         let hosting = self.hosting.as_ref().ok_or(Error::NoRepositories)?;
         let repository = hosting.repository(&project).await?;
-        let before = bridge.shared.predefined("CI_COMMIT_BEFORE_SHA");
-        let has_before = before.bytes().any(|byte| byte != b'0');
+        // A merge request is compared with its target, in its children too.
+        let keys = ["CI_MERGE_REQUEST_DIFF_BASE_SHA", "CI_COMMIT_BEFORE_SHA"];
+        let values = keys.map(|key| bridge.shared.predefined(key));
+        let known = |value: &&str| value.bytes().any(|byte| byte != b'0');
+        let before = values.into_iter().find(known).map(str::to_owned);
         let files = CommitFiles {
             repository: repository.clone(),
             commit: row.sha.clone().unwrap_or_default(),
-            before: has_before.then(|| before.to_owned()),
+            before,
             handle: tokio::runtime::Handle::current(),
             elsewhere: Elsewhere::new(&self.store, hosting, row.user_id),
         };

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each file of tests uses a part")]
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use shipway_coordinator::{
     Signer, Signing, Started,
 };
 use shipway_git::hosting::Repositories;
-use shipway_pipeline::{Source, Status};
+use shipway_pipeline::{JobId, Source, Status};
 use shipway_store::{
     JobRow, MemberRow, MemberSource, NewProject, PipelineRow, ProjectRow, RunnerRow, Store,
     UserRow, Visibility,
@@ -199,6 +200,37 @@ impl Site {
             .coordinator
             .store_artifact(job, &spec, "archive.zip", &file);
         stored.await.unwrap();
+    }
+
+    /// Runs the next job of the pipeline, which leaves this report.
+    pub(crate) async fn leave(&self, row: &PipelineRow, kind: &str, text: &str) -> JobId {
+        let payload = self.coordinator.take_job(row.id, "runner").await.unwrap();
+        let job = JobId(payload.expect("a pending job").id);
+        let file = self.directory.path().join("report.gz");
+        let packed = std::fs::File::create(&file).unwrap();
+        let mut packed = flate2::write::GzEncoder::new(packed, flate2::Compression::fast());
+        packed.write_all(text.as_bytes()).unwrap();
+        packed.finish().unwrap();
+        let spec = shipway_protocol::ArtifactSpec {
+            artifact_type: kind.to_owned(),
+            ..shipway_protocol::ArtifactSpec::default()
+        };
+        let stored = self
+            .coordinator
+            .store_artifact(job, &spec, "report.gz", &file);
+        stored.await.unwrap();
+        job
+    }
+
+    /// Ends a job well, and lets follow what follows.
+    pub(crate) async fn succeed(&self, job: JobId) {
+        let update = shipway_protocol::JobUpdate {
+            state: shipway_protocol::JobState::Success,
+            failure_reason: None,
+            exit_code: None,
+        };
+        self.coordinator.update_job(job, &update).await.unwrap();
+        self.coordinator.settle().await.unwrap();
     }
 
     /// Gives the user a role in the project.

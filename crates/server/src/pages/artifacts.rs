@@ -232,6 +232,17 @@ async fn archive_of(visit: &ProjectVisit, id: i64) -> Result<(JobRow, ArtifactRo
     Ok((job, kept))
 }
 
+/// The names of the files in an archive.
+pub(super) async fn names_of(
+    visit: &ProjectVisit,
+    archive: &ArtifactRow,
+) -> Result<Vec<String>, ApiError> {
+    let file = open(visit, archive).await?;
+    let listed = tokio::task::spawn_blocking(move || names(file)).await;
+    let listed = listed.map_err(|error| ApiError::internal(&error))??;
+    Ok(listed.into_iter().map(|(name, _)| name).collect())
+}
+
 async fn open(visit: &ProjectVisit, archive: &ArtifactRow) -> Result<Archive, ApiError> {
     let file = Archive::open(visit.app.store(), &archive.path).await;
     file.map_err(unreadable)

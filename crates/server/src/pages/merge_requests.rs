@@ -9,9 +9,10 @@ use shipway_store::{MergeRequestFilter, MergeRequestRow, MergeRequestState, Page
 use super::fields::Fields;
 use super::html::Html;
 use super::pipelines::{PipelineItem, items};
-use super::shell::{Place, Shell};
+use super::shell::{Link, Place, Shell};
+use super::test_changes::{self, TestChanges};
 use super::visit::{ProjectVisit, crumb};
-use super::{page, refs, refused, when};
+use super::{exposed_artifacts, page, refs, refused, status, when};
 use crate::clock;
 use crate::error::ApiError;
 use crate::permission::Action;
@@ -73,6 +74,9 @@ struct OnePage {
     author: Option<String>,
     sha: String,
     description: String,
+    exposed: Vec<Link>,
+    coverage: Option<String>,
+    tests: Option<TestChanges>,
     pipelines: Vec<PipelineItem>,
     may_merge: bool,
     may_change: bool,
@@ -196,6 +200,17 @@ pub(super) async fn show(visit: ProjectVisit, Path(iid): Path<i64>) -> Result<Re
         }
         false => Vec::new(),
     };
+    let coordinator = visit.app.coordinator();
+    let head = match visit.allows(Action::ReadPipelines) {
+        true => coordinator.head_pipeline(&found).await?,
+        false => None,
+    };
+    let mut of_head = Vec::new();
+    if let Some(head) = &head {
+        of_head.push(head.id);
+        let children = coordinator.children(head.id, "").await?;
+        of_head.extend(children.iter().map(|child| child.pipeline));
+    }
     let is_open = found.state == MergeRequestState::Opened;
     let may_change = visit.allows(Action::Push);
     let may_merge = match visit.identity.user() {
@@ -219,6 +234,9 @@ pub(super) async fn show(visit: ProjectVisit, Path(iid): Path<i64>) -> Result<Re
         author,
         sha: found.sha.chars().take(8).collect(),
         description: found.description.clone(),
+        exposed: exposed_artifacts::links(&visit, &of_head).await?,
+        coverage: head.and_then(|one| one.coverage).map(status::percent),
+        tests: test_changes::of(&visit, &found).await?,
         pipelines: items(&visit, pipelines).await?,
         may_merge,
         may_change: may_change && found.state != MergeRequestState::Merged,

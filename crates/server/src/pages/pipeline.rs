@@ -10,11 +10,11 @@ use shipway_store::{JobRow, PipelineRow, StageRow};
 use super::fields::Fields;
 use super::html::{Html, sentence};
 use super::pipelines::{duration, ref_icon, ref_url, short_sha, title};
-use super::shell::{Place, Shell};
+use super::shell::{Link, Place, Shell};
 use super::tags::tags;
 use super::visit::{ProjectVisit, crumb};
 use super::waiting::{self, Waits};
-use super::{events, page, status, when};
+use super::{events, exposed_artifacts, page, status, when};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::permission::Action;
@@ -45,6 +45,7 @@ struct PipelinePage {
     faults: Vec<String>,
     troubles: Vec<Trouble>,
     related: Vec<Neighbour>,
+    exposed: Vec<Link>,
     stages: Vec<Column>,
     empty: &'static str,
     may_retry: bool,
@@ -182,6 +183,7 @@ pub(super) async fn show(visit: ProjectVisit, Path(id): Path<i64>) -> Result<Res
             .collect(),
         troubles: board.troubles,
         related: above.chain(below).collect(),
+        exposed: exposed_artifacts::links(&visit, &[row.id]).await?,
         stages: board.columns,
         empty: match row.status {
             Status::Skipped => "Its commit or its push asked for that, with [skip ci] or ci.skip.",

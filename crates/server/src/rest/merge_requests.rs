@@ -130,9 +130,8 @@ async fn entity(
 }
 
 async fn whole(call: &ProjectCall, row: &MergeRequestRow) -> Result<MergeRequest, ApiError> {
-    let newest = call.store().pipelines_of_merge_request(row.id, 1).await?;
-    let newest = newest.first();
-    let pipeline = newest.map(|one| PipelineBasic::new(&call.app, &call.project, one));
+    let newest = call.app.coordinator().head_pipeline(row).await?;
+    let pipeline = newest.map(|one| PipelineBasic::new(&call.app, &call.project, &one));
     Ok(MergeRequest {
         head_pipeline: Some(pipeline),
         ..entity(call, &mut Users::default(), row).await?

@@ -9,6 +9,7 @@ mod forms;
 mod hostile;
 mod html;
 mod live;
+mod merge_requests;
 mod screenshots;
 mod seen;
 #[expect(dead_code, reason = "shared with the tests of the other faces")]

@@ -1,5 +1,6 @@
 //! Serves the world of these tests for somebody to look at.
 
+use crate::merge_requests::review;
 use crate::site::{PASSWORD, Site};
 use crate::world::{SHOP, world};
 
@@ -55,6 +56,7 @@ async fn every_page_for_a_photographer() {
         ),
         ("coverage-history", shop("/-/graphs/main/charts".to_owned())),
         ("merge-requests", shop("/-/merge_requests".to_owned())),
+        ("merge-request", review(&site).await),
         ("job-failed", job(world.failed_job)),
         ("job-running", job(world.running_job)),
         ("job-artifacts", job(world.artifacts_job)),
