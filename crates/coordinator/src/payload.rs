@@ -226,11 +226,9 @@ pub(crate) fn in_project(
         let branch = |spec: &String| !spec.starts_with("+refs/heads/") || spec.contains('*');
         git.refspecs.retain(branch);
     }
-    if !settings.ci_separated_caches {
-        for cache in &mut payload.cache {
-            let keys = std::iter::once(&mut cache.key).chain(&mut cache.fallback_keys);
-            keys.for_each(without_suffix);
-        }
+    for cache in &mut payload.cache {
+        let keys = std::iter::once(&mut cache.key).chain(&mut cache.fallback_keys);
+        keys.for_each(|key| *key = cache_key(key, settings));
     }
 }
 
@@ -255,13 +253,21 @@ fn refspecs(pipeline: i64, kind: protocol::RefType, name: &str, depth: u32) -> V
     refspecs
 }
 
-fn without_suffix(key: &mut String) {
-    for suffix in ["-non_protected", "-protected"] {
-        if let Some(plain) = key.strip_suffix(suffix) {
-            *key = plain.to_owned();
-            return;
-        }
+/// A cache's key, which ends with the kind of its ref, as the project's settings want it
+/// (runner protocol, E.1): how often caches were cleared comes before that end, which goes
+/// where protected refs and others share.
+fn cache_key(key: &str, settings: &ProjectSettings) -> String {
+    let of_ref = |end: &&str| key.ends_with(end);
+    let end = ["-non_protected", "-protected"].into_iter().find(of_ref);
+    let end = end.unwrap_or_default();
+    let mut text = key[..key.len() - end.len()].to_owned();
+    if settings.jobs_cache_index > 0 {
+        text.push_str(&format!("-{}", settings.jobs_cache_index));
     }
+    if settings.ci_separated_caches {
+        text.push_str(end);
+    }
+    text
 }
 
 /// Microseconds as seconds, to the millisecond.
@@ -602,11 +608,22 @@ mod tests {
     }
 
     #[test]
-    fn caches_may_be_shared_by_protected_refs_and_others() {
-        for (key, plain) in [("a-protected", "a"), ("a-non_protected", "a"), ("a", "a")] {
-            let mut text = key.to_owned();
-            without_suffix(&mut text);
-            assert_eq!(text, plain);
+    fn keys_of_caches_follow_the_settings() {
+        for (key, separated, index, expected) in [
+            ("a-protected", true, 0, "a-protected"),
+            ("a-protected", false, 0, "a"),
+            ("a-non_protected", false, 0, "a"),
+            ("a", false, 0, "a"),
+            ("a-protected", true, 1, "a-1-protected"),
+            ("a-non_protected", true, 12, "a-12-non_protected"),
+            ("a-non_protected", false, 2, "a-2"),
+        ] {
+            let settings = ProjectSettings {
+                ci_separated_caches: separated,
+                jobs_cache_index: index,
+                ..ProjectSettings::default()
+            };
+            assert_eq!(cache_key(key, &settings), expected);
         }
     }
 }

@@ -34,6 +34,8 @@ pub struct ProjectSettings {
     pub build_git_strategy: String,
     /// Caches of protected and other refs are kept apart.
     pub ci_separated_caches: bool,
+    /// How often the caches were cleared: part of every key, so that older ones are not found.
+    pub jobs_cache_index: u64,
     /// Who may give a pipeline variables of its own.
     pub ci_pipeline_variables_minimum_override_role: OverrideRole,
     /// A job does not deploy to an environment that a newer job has deployed to.
@@ -103,6 +105,7 @@ impl Default for ProjectSettings {
             ci_default_git_depth: 20,
             build_git_strategy: "fetch".to_owned(),
             ci_separated_caches: true,
+            jobs_cache_index: 0,
             ci_pipeline_variables_minimum_override_role: OverrideRole::Developer,
             ci_forward_deployment_enabled: true,
             ci_forward_deployment_rollback_allowed: true,

@@ -4,6 +4,7 @@ mod archives;
 mod conformance;
 mod disk;
 mod docker;
+mod docker_in_docker;
 mod faults;
 mod git;
 mod git_server;

@@ -182,6 +182,10 @@ pub(crate) fn project_routes() -> Router<App> {
             "/-/settings/ci_cd",
             get(settings::show).post(settings::update),
         )
+        .route(
+            "/-/settings/ci_cd/reset_cache",
+            post(settings::clear_caches),
+        )
         .merge(on_all_levels("/-"))
         .merge(lists())
 }

@@ -156,6 +156,19 @@ pub(super) async fn update(visit: ProjectVisit, fields: Fields) -> Result<Respon
     }
 }
 
+/// `POST /-/settings/ci_cd/reset_cache`: jobs find none of the caches there are now.
+pub(super) async fn clear_caches(visit: ProjectVisit) -> Result<Response, ApiError> {
+    visit.require(Action::ManageSettings)?;
+    let mut transaction = visit.app.store().begin().await?;
+    let mut row = transaction.project(visit.project.id).await?;
+    let mut settings = ProjectSettings::of(&row);
+    settings.jobs_cache_index += 1;
+    row.settings = settings.to_json();
+    transaction.update_project(&row).await?;
+    transaction.commit().await?;
+    Ok(visit.to("/-/pipelines", "caches"))
+}
+
 /// The word for what was done, or the form with what is wrong.
 type Outcome = Result<Result<&'static str, Box<(Form, String)>>, ApiError>;
 

@@ -177,10 +177,14 @@ async fn group_viewer(
 }
 
 /// What just happened, by the word in the address that a change leads to.
-const DONE: [(&str, &str); 34] = [
+const DONE: [(&str, &str); 35] = [
     ("project", "The project is made."),
     ("project-deleted", "The project is deleted."),
     ("settings", "The settings are saved."),
+    (
+        "caches",
+        "The caches of runners are cleared: the next jobs begin without.",
+    ),
     ("protected", "The branches and tags are protected."),
     ("unprotected", "The protection is gone."),
     ("pipeline-deleted", "The pipeline is deleted."),

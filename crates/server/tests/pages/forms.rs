@@ -176,6 +176,19 @@ async fn setting_up() {
     assert!(!settings.public_jobs, "its box was not checked");
     let seen = ann.see(&page).await;
     assert!(seen.contains("name=\"public_jobs\" value=\"1\">"), "{seen}");
+    let list = format!("/{SHOP}/-/pipelines");
+    let clear = format!("{page}/reset_cache");
+    for index in 1..3 {
+        let done = ann.submit(&list, &clear, &[]).await;
+        assert_eq!(done.location, format!("{list}?done=caches"));
+        let row = store.project(project).await.unwrap().unwrap();
+        let settings = shipway_coordinator::ProjectSettings::of(&row);
+        assert_eq!(settings.jobs_cache_index, index);
+        assert_eq!(settings.build_timeout, 7200, "the others stay");
+    }
+    let dev = Browser::sign_in(&site, "dev").await;
+    assert!(!dev.see(&list).await.contains("reset_cache"));
+    assert_eq!(dev.submit(&list, &clear, &[]).await.status, 403);
     let fields = [("section", "pipelines"), ("build_timeout", "soon")];
     assert_eq!(ann.submit(&page, &page, &fields).await.status, 422);
     let fields = [
