@@ -11,6 +11,7 @@ curl             curl                   the guide about the server
 python3-venv     python:venv,ensurepip  the examples' virtual environments
 docker.io        dockerd                the Docker engine of the container tests
 docker-cli       docker                 its client, where docker.io leaves it out
+docker-compose   docker-compose         starts the compose file of deploy/
 iptables         iptables               the engine's networks
 docker-registry  docker-registry        the registry that images are pulled from
 mmdebstrap       mmdebstrap             makes the image with Python
