@@ -128,6 +128,8 @@ pub struct RunnerConfig {
     pub shell_environment: Vec<(OsString, OsString)>,
     /// The engine, as in `DOCKER_HOST`; `None` is the local socket.
     pub docker_host: Option<String>,
+    /// The directory of `ca.pem`, `cert.pem` and `key.pem` for an engine that wants TLS.
+    pub docker_cert_path: Option<PathBuf>,
     /// Docker's client configuration with registry logins, usually `~/.docker/config.json`.
     pub docker_config: Option<PathBuf>,
     /// The image of Docker jobs that name none.
@@ -172,6 +174,7 @@ impl RunnerConfig {
             docker: DockerSettings::default(),
             shell_environment: Vec::new(),
             docker_host: None,
+            docker_cert_path: None,
             docker_config: None,
             default_image: None,
             pull_policies: vec![PullPolicy::IfNotPresent],

@@ -1,6 +1,8 @@
 //! What the containers of jobs get beside what the job asks for.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The part of a runner's configuration that is about containers; the keys of
@@ -125,6 +127,15 @@ pub struct Allowed {
     pub users: Vec<String>,
     /// Services of one job; -1 and none are as many as there are.
     pub services_limit: Option<i64>,
+}
+
+/// Where the environment says that the certificates for the engine are: `DOCKER_CERT_PATH`, or
+/// Docker's own directory, where `DOCKER_TLS_VERIFY` or `DOCKER_TLS` asks for TLS.
+pub fn docker_certificates(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let given = |name: &str| variable(name).filter(|value| !value.is_empty());
+    given("DOCKER_TLS_VERIFY").or_else(|| given("DOCKER_TLS"))?;
+    let own = || Some(PathBuf::from(given("HOME")?).join(".docker"));
+    given("DOCKER_CERT_PATH").map(PathBuf::from).or_else(own)
 }
 
 /// Reads `SOFT[:HARD]`; one number is both.

@@ -237,7 +237,11 @@ impl<'a> Job<'a> {
             }
         }
         if let Err(error) = executor.reclaim().await {
-            self.log.warning(&with_causes(&error)).await;
+            if error.loses_files() && result.is_ok() {
+                result = Err(executor_failure(error));
+            } else {
+                self.log.warning(&with_causes(&error)).await;
+            }
         }
         // Cancelled before its script, the job has nothing to hand over.
         let canceled_early = !prepared && result == Err(Failure::Canceled);
@@ -298,6 +302,7 @@ impl<'a> Job<'a> {
         self.check_time(Request::Cancel)?;
         self.download_artifacts().await?;
         self.check_time(Request::Cancel)?;
+        executor.files_are_settled();
         if executor.runs_as_other_user() {
             let directory = self.directory()?;
             let (project, temporary) = (directory.project.clone(), directory.temporary.clone());

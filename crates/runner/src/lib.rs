@@ -59,7 +59,9 @@ pub use config::{
     ExecutorChoice, ExtractLimits, PullPolicy, RunnerConfig, RunnerScripts, user_environment,
 };
 pub use control::{Canceller, Control, Request, control};
-pub use docker_settings::{Allowed, ContainerOptions, DockerSettings, Resources};
+pub use docker_settings::{
+    Allowed, ContainerOptions, DockerSettings, Resources, docker_certificates,
+};
 pub use executor::docker_answers;
 pub use failure::JobOutcome;
 pub use failure_shell::FailureShell;

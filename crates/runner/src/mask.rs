@@ -101,6 +101,9 @@ impl Masker {
     }
 }
 
+/// Bytes of one stream after which the searcher is replaced by the fastest one.
+const LONG_STREAM: usize = 1024 * 1024;
+
 /// A set of byte strings searched for in a stream, the longest at the leftmost place first.
 #[derive(Debug, Clone)]
 struct Needles {
@@ -108,10 +111,12 @@ struct Needles {
     searcher: Option<AhoCorasick>,
     ignore_case: bool,
     longest: usize,
+    /// Which bytes begin a needle.
+    first: Box<[bool; 256]>,
 }
 
 /// How a searcher is made. The fastest one takes longer to build than a short job to run, so
-/// it is for needles that are the same in every job.
+/// it is for needles that are the same in every job, and for long streams.
 #[derive(Clone, Copy)]
 enum Searcher {
     Fast,
@@ -149,7 +154,16 @@ impl Needles {
             .build(&needles)
             .ok()
             .filter(|_| !needles.is_empty());
+        let mut first = Box::new([false; 256]);
+        for byte in needles.iter().filter_map(|needle| needle.first()) {
+            first[usize::from(*byte)] = true;
+            if ignore_case {
+                first[usize::from(byte.to_ascii_lowercase())] = true;
+                first[usize::from(byte.to_ascii_uppercase())] = true;
+            }
+        }
         Self {
+            first,
             searcher,
             ignore_case,
             longest: needles.iter().map(Vec::len).max().unwrap_or(0),
@@ -178,9 +192,10 @@ impl Needles {
         (from..bytes.len())
             .filter(|start| {
                 let tail = &bytes[*start..];
-                self.needles.iter().any(|needle| {
-                    needle.len() > tail.len() && self.equal_start(needle, tail, tail.len())
-                })
+                self.first[usize::from(tail[0])]
+                    && self.needles.iter().any(|needle| {
+                        needle.len() > tail.len() && self.equal_start(needle, tail, tail.len())
+                    })
             })
             .collect()
     }
@@ -199,6 +214,8 @@ impl Needles {
 struct Phrases {
     needles: Needles,
     held: Vec<u8>,
+    /// Bytes of the stream until it is worth it to build the fastest searcher.
+    until_fast: usize,
 }
 
 impl Phrases {
@@ -213,6 +230,7 @@ impl Phrases {
         Self {
             needles: Needles::new(needles, false, Searcher::QuickToBuild),
             held: Vec::new(),
+            until_fast: LONG_STREAM,
         }
     }
 
@@ -220,6 +238,13 @@ impl Phrases {
         if self.needles.needles.is_empty() {
             output.extend_from_slice(bytes);
             return;
+        }
+        if self.until_fast > 0 {
+            self.until_fast = self.until_fast.saturating_sub(bytes.len());
+            if self.until_fast == 0 {
+                let needles = std::mem::take(&mut self.needles.needles);
+                self.needles = Needles::new(needles, false, Searcher::Fast);
+            }
         }
         self.held.extend_from_slice(bytes);
         let open = self.needles.open_ends(&self.held);
@@ -417,6 +442,22 @@ mod tests {
             mask(masker(&["secret"]), &[b"\xff\x00secret\xfe"]),
             b"\xff\x00[MASKED]\xfe"
         );
+    }
+
+    #[test]
+    fn a_long_stream_is_masked_to_its_end() {
+        let mut masker = masker(&["secret", "se"]);
+        let (piece, mut length) = (b"a secret and a sea ".repeat(1000), 0);
+        while length < 3 * LONG_STREAM {
+            let mut output = Vec::new();
+            for part in piece.chunks(7) {
+                masker.push(part, &mut output);
+            }
+            length += piece.len();
+            masker.finish(&mut output);
+            let expected = "a [MASKED] and a [MASKED]a ".repeat(1000);
+            assert_eq!(String::from_utf8_lossy(&output), expected);
+        }
     }
 
     #[test]

@@ -82,7 +82,9 @@ impl Runner {
             swept.processes += executor::end_abandoned_processes(&slot);
             if self.config.executor != ExecutorChoice::Shell {
                 let host = self.config.docker_host.as_deref();
-                swept.containers += executor::remove_abandoned_containers(host, &slot).await;
+                let certificates = self.config.docker_cert_path.as_deref();
+                let removed = executor::remove_abandoned_containers(host, certificates, &slot);
+                swept.containers += removed.await;
             }
             let keep = self.config.keep_builds;
             let removed =

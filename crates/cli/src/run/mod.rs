@@ -277,6 +277,7 @@ fn runner_config(args: &RunArgs, project: &Project, builds: &Path) -> RunnerConf
     config.docker_host = std::env::var("DOCKER_HOST")
         .ok()
         .filter(|host| !host.is_empty());
+    config.docker_cert_path = shipway_runner::docker_certificates(|name| std::env::var_os(name));
     config.docker_config = docker_config();
     config
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use shipway_runner::docker_answers;
+use shipway_runner::{docker_answers, docker_certificates};
 use shipway_runner::remote::{DockerTable, RunnerSettings, Settings, Shutdown, Surroundings};
 use shipway_server::EmbeddedRunner;
 use tokio::sync::watch;
@@ -20,7 +20,8 @@ const DEFAULT_IMAGE: &str = "python:3.13-slim";
 /// The executor that is wanted and possible; none for no runner.
 pub(crate) async fn choose_executor(wanted: EmbeddedRunner) -> Result<Option<&'static str>, Fault> {
     let host = std::env::var("DOCKER_HOST").ok();
-    let answers = docker_answers(host.as_deref()).await;
+    let certificates = docker_certificates(|name| std::env::var_os(name));
+    let answers = docker_answers(host.as_deref(), certificates.as_deref()).await;
     match wanted {
         EmbeddedRunner::None => Ok(None),
         EmbeddedRunner::Shell => Ok(Some("shell")),

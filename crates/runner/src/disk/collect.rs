@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use bollard::Docker;
+
 use super::ledger::Ledger;
 use super::measure::Places;
 use super::plan::{Budget, Item, Kind, Place, Plan, choose};
 use super::{builds, caches, engine};
 use crate::config::{ExecutorChoice, RunnerConfig};
-use crate::executor::connect;
+use crate::executor::{DockerError, connect, slot_prefix};
 use crate::failure::with_causes;
 use crate::stage::blocking;
 
@@ -24,7 +26,14 @@ pub struct Collector {
 #[derive(Debug, Clone)]
 struct Engine {
     host: Option<String>,
+    certificates: Option<PathBuf>,
     ledger: Ledger,
+}
+
+impl Engine {
+    async fn connect(&self) -> Result<Docker, DockerError> {
+        connect(self.host.as_deref(), self.certificates.as_deref()).await
+    }
 }
 
 /// What a round found, and did where it was no rehearsal.
@@ -95,6 +104,7 @@ impl Collector {
             {
                 collector.engines.push(Engine {
                     host: host.clone(),
+                    certificates: runner.docker_cert_path.clone(),
                     ledger: Ledger::new(ledger, host.as_deref()),
                 });
             }
@@ -158,8 +168,12 @@ impl Collector {
         }
         let mut unreachable = Vec::new();
         for (index, known) in self.engines.iter().enumerate() {
-            let listed = match connect(known.host.as_deref()).await {
-                Ok(engine) => engine::list(&engine, &known.ledger, &self.builds, &mut places).await,
+            let listed = match known.connect().await {
+                Ok(engine) => {
+                    let prefix = slot_prefix(known.host.as_deref());
+                    let ours = (&self.builds[..], prefix.as_str());
+                    engine::list(&engine, &known.ledger, ours, &mut places).await
+                }
                 Err(error) => Err(with_causes(&error)),
             };
             match listed {
@@ -192,7 +206,7 @@ impl Collector {
             }
             Home::Engine(index) => {
                 let known = &self.engines[index];
-                let engine = connect(known.host.as_deref()).await;
+                let engine = known.connect().await;
                 let engine = engine.map_err(|error| with_causes(&error))?;
                 engine::remove(&engine, &known.ledger, item).await
             }

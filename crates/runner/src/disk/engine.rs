@@ -19,14 +19,14 @@ use crate::executor::{SLOT_LABEL, engine_words as words, remove_container, remov
 const JUST_USED: u64 = 600;
 
 /// All that runners with these builds directories left on an engine, and the images that its
-/// book names.
+/// book names. `prefix` comes before a slot's directory in its label.
 ///
 /// # Errors
 /// The engine's words.
 pub(super) async fn list(
     engine: &Docker,
     ledger: &Ledger,
-    builds: &[PathBuf],
+    (builds, prefix): (&[PathBuf], &str),
     places: &mut Places,
 ) -> Result<Vec<Item>, String> {
     let root = engine.info().await.map_err(words)?.docker_root_dir;
@@ -38,7 +38,7 @@ pub(super) async fn list(
         .collect();
     let mut items = images(engine, ledger, &running).await?;
     let leftover = |kind: Kind, name: Option<String>, labels: Option<HashMap<String, String>>| {
-        let slot = PathBuf::from(labels?.remove(SLOT_LABEL)?);
+        let slot = PathBuf::from(labels?.remove(SLOT_LABEL)?.strip_prefix(prefix)?);
         let is_ours = builds.iter().any(|builds| slot.parent() == Some(builds));
         (is_ours && builds::is_free(&slot)).then_some(Item {
             kind,

@@ -19,10 +19,11 @@ use crate::failure_shell::FailureShell;
 use crate::log::{Log, Output};
 
 pub(crate) use docker::DockerExecutor;
+pub(crate) use docker::address::slot_prefix;
 pub use docker::engine::docker_answers;
 pub(crate) use docker::engine::remove as remove_container;
 pub(crate) use docker::engine::remove_abandoned as remove_abandoned_containers;
-pub(crate) use docker::engine::{SLOT_LABEL, connect};
+pub(crate) use docker::engine::{DockerError, SLOT_LABEL, connect};
 pub(crate) use docker::images::words as engine_words;
 pub(crate) use docker::network::remove as remove_network;
 pub(crate) use processes::end_abandoned as end_abandoned_processes;
@@ -113,7 +114,11 @@ pub(crate) trait Executor: Send {
         false
     }
 
-    /// Makes files of another user's the runner's own, so that it can pack and remove them.
+    /// The project directory is as the job's scripts shall find it.
+    fn files_are_settled(&mut self) {}
+
+    /// Makes files of another user's the runner's own, so that it can pack and remove them, and
+    /// those of another machine this one's.
     fn reclaim(&mut self) -> impl Future<Output = Result<(), ExecutorError>> + Send {
         async { Ok(()) }
     }
@@ -140,5 +145,10 @@ impl ExecutorError {
             Self::Shell(_) => FailureReason::RunnerSystemFailure,
             Self::Docker(error) => error.failure_reason(),
         }
+    }
+
+    /// Whether what the job made did not come to this machine: nothing can be saved of it.
+    pub(crate) fn loses_files(&self) -> bool {
+        matches!(self, Self::Docker(docker::engine::DockerError::Copy { .. }))
     }
 }

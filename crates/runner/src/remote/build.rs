@@ -14,6 +14,7 @@ use super::settings::{ConfigError, RunnerSettings, Settings};
 use super::token::short_token;
 use crate::config::{ExecutorChoice, PullPolicy, RunnerConfig, RunnerScripts, user_environment};
 use crate::disk::{Budget, Collector, parse_bytes};
+use crate::docker_settings::docker_certificates;
 use crate::duration::{self, GoDuration};
 use crate::runner::Runner;
 use crate::variables;
@@ -229,6 +230,9 @@ impl RunnerSettings {
         config.shell_environment = user_environment(surroundings.environment.iter().cloned());
         let engine = surroundings.variable("DOCKER_HOST").map(str::to_owned);
         config.docker_host = docker.host.clone().or(engine);
+        let variable = |name: &str| surroundings.variable(name).map(OsString::from);
+        config.docker_cert_path =
+            (docker.tls_cert_path.clone()).or_else(|| docker_certificates(variable));
         config.docker_config = surroundings
             .variable("HOME")
             .map(|home| Path::new(home).join(".docker/config.json"));

@@ -1,6 +1,7 @@
 //! `[runners.docker]` of `config.toml`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -15,6 +16,8 @@ use crate::docker_settings::{Allowed, ContainerOptions, DockerSettings, Resource
 pub struct DockerTable {
     /// The engine; else `DOCKER_HOST`.
     pub host: Option<String>,
+    /// The certificates for an engine that wants TLS.
+    pub tls_cert_path: Option<PathBuf>,
     /// The image of jobs that name none.
     pub image: Option<String>,
     /// Tried in order.

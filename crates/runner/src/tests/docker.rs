@@ -57,6 +57,11 @@ pub(super) async fn import(image: &str, changes: &[&str]) -> Result<(), String> 
         .negotiate_version()
         .await
         .map_err(|_| "no Docker engine".to_owned())?;
+    import_on(engine, image, changes).await
+}
+
+/// The same on another engine.
+pub(super) async fn import_on(engine: Docker, image: &str, changes: &[&str]) -> Result<(), String> {
     let busybox = BUSYBOX
         .iter()
         .find_map(|path| std::fs::read(path).ok())

@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::process::Command;
 
+use bollard::models::HostConfig;
 use shipway_protocol::{Image, Service};
 
 use super::Bench;
 use super::docker::{containers, engine};
 
-const IMAGE: &str = "shipway-test/dind:1";
+/// An image of an engine.
+pub(super) const NAME: &str = "shipway-test/dind:1";
 
 /// What an engine in a container needs of everything that `privileged` gives.
 const CAPABILITIES: [&str; 2] = ["SYS_ADMIN", "NET_ADMIN"];
@@ -31,11 +33,11 @@ async fn bench(name: &'static str, variables: &[(&str, &str)]) -> Option<Bench> 
         return None;
     }
     bench.payload.image = Some(Image {
-        name: IMAGE.into(),
+        name: NAME.into(),
         ..Image::default()
     });
     bench.payload.services = vec![Service {
-        name: IMAGE.into(),
+        name: NAME.into(),
         alias: Some("docker".into()),
         ..Service::default()
     }];
@@ -44,24 +46,35 @@ async fn bench(name: &'static str, variables: &[(&str, &str)]) -> Option<Bench> 
     }
     let settings = &mut bench.config.docker;
     settings.volumes = vec!["/certs/client".into()];
-    if has_all_capabilities() {
-        settings.services_privileged = Some(true);
-    } else {
-        // An engine that lacks one itself cannot give all of them.
-        settings.options.cap_add = CAPABILITIES.map(str::to_owned).to_vec();
-        let unconfined = ["seccomp=unconfined", "apparmor=unconfined"];
-        settings.options.security_opt = unconfined.map(str::to_owned).to_vec();
-        (settings.volumes).push("/sys/fs/cgroup:/sys/fs/cgroup:rw".into());
-    }
+    let mut granted = HostConfig::default();
+    grant(&mut granted);
+    settings.services_privileged = granted.privileged;
+    settings.options.cap_add = granted.cap_add.unwrap_or_default();
+    settings.options.security_opt = granted.security_opt.unwrap_or_default();
+    settings.volumes.extend(granted.binds.unwrap_or_default());
     Some(bench)
 }
 
-async fn make_image() -> Result<(), String> {
-    if engine()?.inspect_image(IMAGE).await.is_ok() {
+/// Lets a container run an engine.
+pub(super) fn grant(host: &mut HostConfig) {
+    if has_all_capabilities() {
+        host.privileged = Some(true);
+        return;
+    }
+    // An engine that lacks one itself cannot give all of them.
+    host.cap_add = Some(CAPABILITIES.map(str::to_owned).to_vec());
+    let unconfined = ["seccomp=unconfined", "apparmor=unconfined"];
+    host.security_opt = Some(unconfined.map(str::to_owned).to_vec());
+    let binds = host.binds.get_or_insert_default();
+    binds.push("/sys/fs/cgroup:/sys/fs/cgroup:rw".into());
+}
+
+pub(super) async fn make_image() -> Result<(), String> {
+    if engine()?.inspect_image(NAME).await.is_ok() {
         return Ok(());
     }
     let make = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/support/dind-image.sh");
-    let made = tokio::task::spawn_blocking(move || Command::new(make).arg(IMAGE).output());
+    let made = tokio::task::spawn_blocking(move || Command::new(make).arg(NAME).output());
     let made = made.await.unwrap();
     let made = made.map_err(|error| format!("the image cannot be made: {error}"))?;
     let said = String::from_utf8_lossy(&made.stderr);

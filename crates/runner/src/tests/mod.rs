@@ -5,6 +5,8 @@ mod conformance;
 mod disk;
 mod docker;
 mod docker_in_docker;
+#[cfg(feature = "remote")]
+mod docker_remote;
 mod faults;
 mod git;
 mod git_server;

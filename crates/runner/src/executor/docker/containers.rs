@@ -1,7 +1,7 @@
 //! What all containers of a job have in common: labels, mounts, network, rights.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bollard::Docker;
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType};
@@ -9,7 +9,7 @@ use bollard::query_parameters::CreateContainerOptionsBuilder;
 use shipway_protocol::JobPayload;
 
 use super::engine::{DockerError, SLOT_LABEL, remove_volume};
-use super::host_config::host_config;
+use super::host_config::{host_config, volume};
 use super::images::words;
 use super::network::JobNetwork;
 use super::random_word;
@@ -24,8 +24,9 @@ const LABEL_PREFIX: &str = "com.gitlab.gitlab-runner";
 pub(super) struct Containers<'a> {
     settings: &'a DockerSettings,
     payload: &'a JobPayload,
-    slot: PathBuf,
-    mounts: Vec<Mount>,
+    /// The label of all that is made, by which a later runner finds what this one left.
+    slot: String,
+    files: Files,
     /// How the names of the job's volumes begin.
     volumes: String,
     /// The job's container has a first process that reaps those whose parents are gone.
@@ -34,6 +35,32 @@ pub(super) struct Containers<'a> {
     pub(super) network: JobNetwork,
     /// `NAME:ADDRESS` beside those of the configuration.
     pub(super) hosts: Vec<String>,
+}
+
+/// How containers come to the job's files.
+pub(super) enum Files {
+    /// They are directories of the engine's machine.
+    Mounted(Vec<Mount>),
+    /// They are in volumes that everything is copied to.
+    Copied(JobPaths),
+}
+
+impl Files {
+    /// This machine's directories. `git_objects` is mounted read-only.
+    pub(super) fn mounted(
+        paths: &JobPaths,
+        directory: &JobDirectory,
+        git_objects: Option<&Path>,
+    ) -> Self {
+        let mut mounts = vec![
+            mount(&directory.project, &paths.project, false),
+            mount(&directory.temporary, &paths.temporary, false),
+        ];
+        if let Some(objects) = git_objects {
+            mounts.push(mount(objects, &objects.to_string_lossy(), true));
+        }
+        Self::Mounted(mounts)
+    }
 }
 
 /// One container to be made.
@@ -51,27 +78,19 @@ pub(super) struct NewContainer<'a> {
 }
 
 impl<'a> Containers<'a> {
-    /// For a job in this directory. `git_objects` is mounted read-only.
+    /// For a job with these files in the slot of this label.
     pub(super) fn new(
         settings: &'a DockerSettings,
         payload: &'a JobPayload,
-        paths: &JobPaths,
-        directory: &JobDirectory,
-        git_objects: Option<&Path>,
+        slot: String,
+        files: Files,
         init: bool,
     ) -> Self {
-        let mut mounts = vec![
-            mount(&directory.project, &paths.project, false),
-            mount(&directory.temporary, &paths.temporary, false),
-        ];
-        if let Some(objects) = git_objects {
-            mounts.push(mount(objects, &objects.to_string_lossy(), true));
-        }
         Self {
             settings,
             payload,
-            slot: directory.slot.clone(),
-            mounts,
+            slot,
+            files,
             volumes: format!("shipway-{}-{}", payload.id, random_word()),
             init,
             network: JobNetwork::Default,
@@ -79,8 +98,8 @@ impl<'a> Containers<'a> {
         }
     }
 
-    /// The slot's directory, by which a later runner finds what this one left.
-    pub(super) fn slot(&self) -> &Path {
+    /// The label of everything that is made.
+    pub(super) fn slot(&self) -> &str {
         &self.slot
     }
 
@@ -88,7 +107,7 @@ impl<'a> Containers<'a> {
     pub(super) fn labels(&self, kind: &str) -> HashMap<String, String> {
         let info = &self.payload.job_info;
         HashMap::from([
-            (SLOT_LABEL.to_owned(), self.slot.display().to_string()),
+            (SLOT_LABEL.to_owned(), self.slot.clone()),
             label("managed", "true"),
             label("type", kind),
             label("job.id", &self.payload.id.to_string()),
@@ -105,7 +124,29 @@ impl<'a> Containers<'a> {
             let name = format!("{}-{index}", self.volumes);
             remove_volume(engine, &name).await?;
         }
+        if let Files::Copied(paths) = &self.files {
+            for (name, _) in self.file_volumes(paths) {
+                remove_volume(engine, &name).await?;
+            }
+        }
         Ok(())
+    }
+
+    /// The volumes of files that are copied, by name and place.
+    fn file_volumes<'p>(&self, paths: &'p JobPaths) -> [(String, &'p str); 2] {
+        [
+            (format!("{}-project", self.volumes), &paths.project),
+            (format!("{}-temporary", self.volumes), &paths.temporary),
+        ]
+    }
+
+    fn mounts(&self, labels: &HashMap<String, String>) -> Vec<Mount> {
+        match &self.files {
+            Files::Mounted(mounts) => mounts.clone(),
+            Files::Copied(paths) => (self.file_volumes(paths).into_iter())
+                .map(|(name, place)| volume(name, place.to_owned(), labels))
+                .collect(),
+        }
     }
 
     /// Makes a container; returns its id.
@@ -129,7 +170,7 @@ impl<'a> Containers<'a> {
             ..host_config(
                 self.settings,
                 is_service,
-                self.mounts.clone(),
+                self.mounts(&of_volumes),
                 &self.hosts,
                 (&self.volumes, &of_volumes),
             )

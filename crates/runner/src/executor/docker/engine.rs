@@ -14,13 +14,11 @@ use bollard::query_parameters::{
 use futures_util::StreamExt;
 use shipway_protocol::FailureReason;
 
+use super::address;
 use super::images::{ImageError, words};
 
-const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 /// The oldest engine this works with: 20.10.
 const OLDEST_API: (usize, usize) = (1, 41);
-/// Seconds for the engine to begin its answer to a call.
-const ENGINE_TIMEOUT: u64 = 120;
 /// Names the slot a container belongs to, so that a later runner can remove it.
 pub(crate) const SLOT_LABEL: &str = "shipway.slot";
 
@@ -33,12 +31,26 @@ pub(crate) enum DockerError {
          let your user talk to it (group `docker`), or run the job without a container (`--executor shell`)"
     )]
     NoEngine { address: String, reason: String },
-    /// The engine is on another machine.
+    /// The address is none.
     #[error(
-        "the Docker engine at {address} is not on this machine; only `unix://` addresses are \
-         supported, because the job's files are mounted into its container. Unset DOCKER_HOST"
+        "the Docker engine's address {address} is not understood; write unix:///PATH or \
+         tcp://HOST:PORT (DOCKER_HOST, or `host` of `[runners.docker]`)"
     )]
-    Remote { address: String },
+    Address { address: String },
+    /// It wants TLS.
+    #[error(
+        "this program was built without TLS, which the Docker engine at {address} wants: build it \
+         with `--features remote`"
+    )]
+    #[cfg(not(feature = "remote"))]
+    NoTls { address: String },
+    /// Files did not come to a remote engine, or not back.
+    #[error("cannot {doing} {path} in the job's container: {reason}")]
+    Copy {
+        doing: &'static str,
+        path: String,
+        reason: String,
+    },
     /// The engine is too old.
     #[error(
         "the Docker engine speaks API {found}, at least 1.41 (Docker 20.10) is needed; upgrade it"
@@ -121,8 +133,11 @@ impl DockerError {
     /// The failure reason the job gets.
     pub(crate) fn failure_reason(&self) -> FailureReason {
         match self {
-            Self::Remote { .. } | Self::TooOld { .. } => FailureReason::RunnerUnsupported,
-            Self::NoImage
+            Self::TooOld { .. } => FailureReason::RunnerUnsupported,
+            #[cfg(not(feature = "remote"))]
+            Self::NoTls { .. } => FailureReason::RunnerUnsupported,
+            Self::Address { .. }
+            | Self::NoImage
             | Self::NoServiceImage { .. }
             | Self::NotAllowed { .. }
             | Self::TooManyServices { .. } => FailureReason::RunnerConfigurationError,
@@ -133,20 +148,14 @@ impl DockerError {
 }
 
 /// Reaches the engine and settles on a version of its API.
-pub(crate) async fn connect(address: Option<&str>) -> Result<Docker, DockerError> {
-    let address = address
-        .filter(|address| !address.is_empty())
-        .map_or_else(|| format!("unix://{DEFAULT_SOCKET}"), str::to_owned);
-    let Some(socket) = address.strip_prefix("unix://") else {
-        return Err(DockerError::Remote { address });
-    };
-    let unreachable = |error: EngineError| DockerError::NoEngine {
-        address: address.clone(),
-        reason: words(error),
-    };
-    let engine = Docker::connect_with_unix(socket, ENGINE_TIMEOUT, bollard::API_DEFAULT_VERSION)
-        .map_err(unreachable)?;
-    let engine = engine.negotiate_version().await.map_err(unreachable)?;
+pub(crate) async fn connect(
+    address: Option<&str>,
+    certificates: Option<&Path>,
+) -> Result<Docker, DockerError> {
+    let engine = address::client(address, certificates)?;
+    let address = address::effective(address);
+    let engine = engine.negotiate_version().await;
+    let engine = engine.map_err(|error| address::unreachable(address, error))?;
     let version = engine.client_version();
     if (version.major_version, version.minor_version) < OLDEST_API {
         return Err(DockerError::TooOld {
@@ -157,8 +166,8 @@ pub(crate) async fn connect(address: Option<&str>) -> Result<Docker, DockerError
 }
 
 /// Whether an engine that this runner can use answers there, or at the usual socket.
-pub async fn docker_answers(address: Option<&str>) -> bool {
-    match connect(address).await {
+pub async fn docker_answers(address: Option<&str>, certificates: Option<&Path>) -> bool {
+    match connect(address, certificates).await {
         Ok(engine) => engine.ping().await.is_ok(),
         Err(_) => false,
     }
@@ -249,16 +258,20 @@ pub(super) async fn remove_volume(engine: &Docker, name: &str) -> Result<(), Doc
 
 /// Removes the containers and networks that runners which died left in this slot; returns how
 /// many containers.
-pub(crate) async fn remove_abandoned(docker_host: Option<&str>, slot: &Path) -> usize {
-    match connect(docker_host).await {
-        Ok(engine) => remove_from(&engine, slot).await,
+pub(crate) async fn remove_abandoned(
+    docker_host: Option<&str>,
+    certificates: Option<&Path>,
+    slot: &Path,
+) -> usize {
+    match connect(docker_host, certificates).await {
+        Ok(engine) => remove_from(&engine, &address::slot_label(docker_host, slot)).await,
         Err(_) => 0,
     }
 }
 
-/// Removes all containers and networks of a slot; returns how many containers.
-pub(super) async fn remove_from(engine: &Docker, slot: &Path) -> usize {
-    let label = format!("{SLOT_LABEL}={}", slot.display());
+/// Removes all containers and networks with this label of a slot; returns how many containers.
+pub(super) async fn remove_from(engine: &Docker, slot: &str) -> usize {
+    let label = format!("{SLOT_LABEL}={slot}");
     let filters = HashMap::from([("label", vec![label.as_str()])]);
     let options = ListContainersOptionsBuilder::default()
         .all(true)
@@ -301,9 +314,9 @@ mod tests {
     async fn an_engine_that_cannot_be_used_is_named() {
         for (address, reason, text) in [
             (
-                "tcp://h:2375",
-                FailureReason::RunnerUnsupported,
-                "is not on this machine",
+                "tcp://127.0.0.1:1",
+                FailureReason::RunnerSystemFailure,
+                "no Docker engine answers at tcp://127.0.0.1:1",
             ),
             (
                 "unix:///nowhere/docker.sock",
@@ -311,7 +324,7 @@ mod tests {
                 "no Docker engine answers at unix:///nowhere/docker.sock",
             ),
         ] {
-            let error = connect(Some(address)).await.unwrap_err();
+            let error = connect(Some(address), None).await.unwrap_err();
             assert_eq!(error.failure_reason(), reason);
             assert!(error.to_string().contains(text), "{error}");
         }

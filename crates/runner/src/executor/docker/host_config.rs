@@ -23,15 +23,9 @@ pub(super) fn host_config(
         .cloned()
         .partition(|volume| volume.contains(':'));
     let volumes = volumes.into_iter().enumerate();
-    mounts.extend(volumes.map(|(index, target)| Mount {
-        source: Some(format!("{volume_names}-{index}")),
-        target: Some(target),
-        typ: Some(MountType::VOLUME),
-        volume_options: Some(MountVolumeOptions {
-            labels: Some(labels.clone()),
-            ..MountVolumeOptions::default()
-        }),
-        ..Mount::default()
+    mounts.extend(volumes.map(|(index, target)| {
+        let name = format!("{volume_names}-{index}");
+        volume(name, target, labels)
     }));
     let hosts = settings.extra_hosts.iter().chain(hosts);
     let options = &settings.options;
@@ -73,6 +67,20 @@ pub(super) fn host_config(
         oom_kill_disable: Some(options.oom_kill_disable).filter(|disable| *disable),
         oom_score_adj: options.oom_score_adjust,
         ..limited(resources)
+    }
+}
+
+/// A volume at a place in a container; made with these labels where there is none yet.
+pub(super) fn volume(name: String, target: String, labels: &HashMap<String, String>) -> Mount {
+    Mount {
+        source: Some(name),
+        target: Some(target),
+        typ: Some(MountType::VOLUME),
+        volume_options: Some(MountVolumeOptions {
+            labels: Some(labels.clone()),
+            ..MountVolumeOptions::default()
+        }),
+        ..Mount::default()
     }
 }
 

@@ -2,9 +2,12 @@
 //!
 //! One container per job: each stage starts it again with a script on its standard input,
 //! so what a stage installs in the container is there in the next. After a stage that was
-//! stopped the container is replaced. The job's directories are mounted from the host.
+//! stopped the container is replaced. The job's directories are mounted from the host, or, where
+//! the engine is on another machine, copied there and back.
 
+pub(super) mod address;
 mod containers;
+mod copies;
 mod credentials;
 pub(super) mod engine;
 mod host_config;
@@ -16,7 +19,7 @@ mod run;
 mod services;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bollard::Docker;
@@ -32,7 +35,9 @@ use crate::log::{Log, Output};
 use crate::predefined::is_on;
 use crate::script::quote;
 use crate::variables::{Variables, is_shell_name};
-use containers::{Containers, NewContainer};
+use address::{is_remote, slot_label};
+use containers::{Containers, Files, NewContainer};
+use copies::{Pair, give, take};
 use engine::{DockerError, connect, remove, remove_from, wait_for_exit};
 use images::words;
 use network::JobNetwork;
@@ -60,6 +65,8 @@ pub(crate) struct DockerExecutor<'a> {
     /// All of `prepare` was done: nothing was begun that nobody knows of.
     is_prepared: bool,
     container: Option<Container>,
+    /// What `copies` have to bring; nothing where the engine sees this machine's directories.
+    copied: Option<Copied>,
     /// A container ran since files were last reclaimed.
     has_run: bool,
 }
@@ -74,6 +81,20 @@ struct Image {
     user: Option<String>,
     /// Whether the container's user is neither root nor unknown.
     other_user: bool,
+}
+
+/// What a remote engine gets.
+struct Copied {
+    project: Pair,
+    temporary: Pair,
+    /// Of the snapshot of a local run.
+    objects: Option<Pair>,
+    /// Where archives are unpacked.
+    scratch: PathBuf,
+    /// Nobody here writes to the project any more.
+    is_settled: bool,
+    /// The project is there as it is here.
+    is_given: bool,
 }
 
 /// A container that exists.
@@ -94,6 +115,15 @@ impl<'a> DockerExecutor<'a> {
         git_objects: Option<&Path>,
     ) -> Self {
         let settings = &config.docker;
+        let host = config.docker_host.as_deref();
+        let copied = is_remote(host).then(|| Copied {
+            project: pair(&directory.project, &paths.project),
+            temporary: pair(&directory.temporary, &paths.temporary),
+            objects: git_objects.map(|objects| pair(objects, &objects.to_string_lossy())),
+            scratch: directory.slot.clone(),
+            is_settled: false,
+            is_given: false,
+        });
         Self {
             config,
             payload,
@@ -102,9 +132,11 @@ impl<'a> DockerExecutor<'a> {
             containers: Containers::new(
                 settings,
                 payload,
-                paths,
-                directory,
-                git_objects,
+                slot_label(host, &directory.slot),
+                match copied {
+                    None => Files::mounted(paths, directory, git_objects),
+                    Some(_) => Files::Copied(paths.clone()),
+                },
                 is_on(&variables.get("FF_USE_INIT_WITH_DOCKER_EXECUTOR")),
             ),
             engine: None,
@@ -112,6 +144,7 @@ impl<'a> DockerExecutor<'a> {
             image: Image::default(),
             is_prepared: false,
             container: None,
+            copied,
             has_run: false,
         }
     }
@@ -273,7 +306,13 @@ impl<'a> DockerExecutor<'a> {
     /// may do that, and only in there this runner is root.
     async fn reclaim_files(&mut self) -> Result<(), DockerError> {
         let (user, group) = (nix::unistd::geteuid(), nix::unistd::getegid());
-        if user.is_root() || !std::mem::take(&mut self.has_run) {
+        if !std::mem::take(&mut self.has_run) {
+            return Ok(());
+        }
+        if self.copied.is_some() {
+            return self.take_project().await;
+        }
+        if user.is_root() {
             return Ok(());
         }
         let command = format!(
@@ -306,11 +345,71 @@ impl<'a> DockerExecutor<'a> {
     }
 }
 
+impl DockerExecutor<'_> {
+    /// Brings to a new or old container what changed here.
+    async fn give_files(&mut self, id: &str, is_new: bool) -> Result<(), DockerError> {
+        let engine = self.engine()?.clone();
+        let Some(copied) = &mut self.copied else {
+            return Ok(());
+        };
+        let mut pairs = vec![copied.temporary.clone()];
+        if !copied.is_given {
+            pairs.push(copied.project.clone());
+            copied.is_given = copied.is_settled;
+        }
+        if is_new {
+            pairs.extend(copied.objects.clone());
+        }
+        give(&engine, id, &pairs).await
+    }
+
+    /// Brings back what a stage left for the next: the file behind `GITLAB_ENV`.
+    async fn take_temporary(&self, id: &str) -> Result<(), DockerError> {
+        let Some(copied) = &self.copied else {
+            return Ok(());
+        };
+        let limit = self.config.extract_limits.bytes;
+        let (pair, scratch) = (&copied.temporary, &copied.scratch);
+        take(self.engine()?, id, pair, scratch, limit).await
+    }
+
+    /// Brings back what the job made, where anything here needs it.
+    async fn take_project(&mut self) -> Result<(), DockerError> {
+        let Some(copied) = &self.copied else {
+            return Ok(());
+        };
+        let payload = self.payload;
+        let is_sticky = !self.variables.get("SHIPWAY_STICKY").is_empty();
+        if payload.artifacts.is_empty() && payload.cache.is_empty() && !is_sticky {
+            return Ok(());
+        }
+        let engine = self.engine()?.clone();
+        let (id, own) = match &self.container {
+            Some(container) => (container.id.clone(), false),
+            // The files are in a volume; any container shows them.
+            None => {
+                let body = ContainerCreateBody::default();
+                (self.create_from_image(body, "copy").await?, true)
+            }
+        };
+        let limit = self.config.extract_limits.bytes;
+        let taken = take(&engine, &id, &copied.project, &copied.scratch, limit).await;
+        if own {
+            remove(&engine, &id).await?;
+        }
+        taken
+    }
+}
+
 impl Executor for DockerExecutor<'_> {
     const NAME: &'static str = "docker";
 
     async fn prepare(&mut self, log: &mut Log) -> Result<(), ExecutorError> {
-        let engine = connect(self.config.docker_host.as_deref()).await?;
+        let engine = connect(
+            self.config.docker_host.as_deref(),
+            self.config.docker_cert_path.as_deref(),
+        )
+        .await?;
         self.engine = Some(engine.clone());
         self.get_ready(&engine, log).await?;
         self.is_prepared = true;
@@ -331,9 +430,20 @@ impl Executor for DockerExecutor<'_> {
         control: &mut Control,
     ) -> Result<StageEnd, ExecutorError> {
         let environment = with_safe_directory(request.environment, &self.paths.project);
+        let is_new = self.container.is_none();
         let container = match self.container.take() {
             Some(container) => container,
             None => self.create(&environment).await?,
+        };
+        let id = container.id.clone();
+        // So that it is removed also where its files do not come to it.
+        self.container = Some(container);
+        self.give_files(&id, is_new).await?;
+        let Some(container) = self.container.take() else {
+            return Err(DockerError::Lost {
+                reason: "its container is gone".to_owned(),
+            }
+            .into());
         };
         self.has_run = true;
         let script = exports(&container.environment, &environment) + request.script;
@@ -341,6 +451,9 @@ impl Executor for DockerExecutor<'_> {
             .run_once(&container, &script, &request, output, control)
             .await;
         self.container = Some(container);
+        if matches!(end, Ok(StageEnd::Exited(_))) {
+            self.take_temporary(&id).await?;
+        }
         if !matches!(end, Ok(StageEnd::Exited(_))) {
             let removed = self.remove_container().await;
             // An engine that is lost is told so, and not that it removes nothing any more.
@@ -359,6 +472,13 @@ impl Executor for DockerExecutor<'_> {
         self.image.other_user
     }
 
+    fn files_are_settled(&mut self) {
+        if let Some(copied) = &mut self.copied {
+            copied.is_settled = true;
+            copied.is_given = false;
+        }
+    }
+
     async fn reclaim(&mut self) -> Result<(), ExecutorError> {
         Ok(self.reclaim_files().await?)
     }
@@ -375,6 +495,13 @@ impl Executor for DockerExecutor<'_> {
             }
             .into()),
         }
+    }
+}
+
+fn pair(here: &Path, there: &str) -> Pair {
+    Pair {
+        here: here.to_owned(),
+        there: there.to_owned(),
     }
 }
 
