@@ -42,7 +42,10 @@ struct HistoryPage {
 struct Job {
     name: String,
     newest: String,
+    /// The corners of the curve.
     points: String,
+    /// A path with a dot for each day: a curve of one day has no line.
+    dots: String,
 }
 
 /// `GET /-/graphs/{ref}/charts`.
@@ -201,11 +204,15 @@ fn job(name: &str, history: &History, first: Date, last: Date) -> Job {
     let points = values.clone().map(|(day, value)| {
         let x = days(day) / whole * SIZE.0;
         let y = (1.0 - value / 100.0) * SIZE.1;
-        format!("{x:.1},{y:.1}")
+        (format!("{x:.1}"), format!("{y:.1}"))
     });
+    let (points, dots): (Vec<_>, Vec<_>) = points
+        .map(|(x, y)| (format!("{x},{y}"), format!("M{x} {y}h0")))
+        .unzip();
     Job {
         name: name.to_owned(),
-        points: points.collect::<Vec<_>>().join(" "),
+        points: points.join(" "),
+        dots: dots.concat(),
         newest: values
             .next_back()
             .map(|(_, value)| status::percent(value))
@@ -238,6 +245,16 @@ mod tests {
             2026-01-02,unit,91.5\n\
             2026-01-01,unit,70\n";
         assert_eq!(as_csv(&by_day(&jobs)), expected);
+    }
+
+    #[test]
+    fn a_single_day_is_a_dot() {
+        let history = by_day(&[job_at("unit", "2026-01-02T10:00:00Z", 75.0)]);
+        let day = |text: &str| text.parse::<Date>().unwrap();
+        let drawn = job("unit", &history, day("2026-01-01"), day("2026-01-03"));
+        assert_eq!(drawn.points, "300.0,20.0");
+        assert_eq!(drawn.dots, "M300.0 20.0h0");
+        assert_eq!(drawn.newest, "75.00%");
     }
 
     #[test]
