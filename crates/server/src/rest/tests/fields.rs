@@ -11,7 +11,7 @@ use crate::clock::now;
 
 /// What a route that writes is told, all of it, with values that it takes. A new route gets a
 /// row here, or one in [`tells_nothing`].
-fn told(route: &str) -> Option<Value> {
+pub(super) fn told(route: &str) -> Option<Value> {
     let variable = || {
         json!({ "key": "K", "value": "v", "variable_type": "env_var", "protected": true,
             "masked": false, "raw": false, "environment_scope": "*", "description": "d" })
@@ -138,7 +138,7 @@ fn tells_nothing(route: &str) -> bool {
         || acts.iter().any(|act| route.ends_with(&format!("/{act}")))
 }
 
-fn with(mut fields: Value, name: &str, value: Value) -> Value {
+pub(super) fn with(mut fields: Value, name: &str, value: Value) -> Value {
     fields[name] = value;
     fields
 }
@@ -150,14 +150,14 @@ fn without(mut fields: Value, names: &[&str]) -> Value {
 }
 
 /// A server where each part of an address has something to name.
-struct World {
-    site: Site,
+pub(super) struct World {
+    pub(super) site: Site,
     /// The parts of addresses in braces, in the order in which they are looked for.
     parts: Vec<(&'static str, String)>,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let site = Site::new().await;
         let project = site.project("project", Visibility::Private).await;
         let pipeline = site.pipeline(&project).await;
@@ -229,10 +229,15 @@ impl World {
         Self { site, parts }
     }
 
-    fn address(&self, path: &str) -> String {
-        let address = (self.parts.iter()).fold(path.to_owned(), |address, (part, value)| {
+    /// The address with what has a name here put in.
+    pub(super) fn known(&self, path: &str) -> String {
+        (self.parts.iter()).fold(path.to_owned(), |address, (part, value)| {
             address.replace(part, value)
-        });
+        })
+    }
+
+    pub(super) fn address(&self, path: &str) -> String {
+        let address = self.known(path);
         assert!(!address.contains('{'), "{address}: name an id in World");
         address
     }

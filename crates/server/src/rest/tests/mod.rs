@@ -12,6 +12,7 @@ mod limits;
 mod lint;
 mod merge_requests;
 mod packages;
+mod queries;
 mod releases;
 mod repository;
 mod resources;
