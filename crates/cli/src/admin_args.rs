@@ -14,6 +14,7 @@ use clap::{Args, Subcommand};
   shipway admin user password root
   shipway admin token create ann --name laptop --scopes read_api,write_repository
   shipway admin user block ann
+  shipway admin signing-key rotate
   shipway admin backup /backups/2026-01-31
   shipway admin check --deep")]
 pub(crate) struct AdminArgs {
@@ -60,6 +61,9 @@ pub(crate) enum AdminCommand {
     /// Personal access tokens.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// The keys that jobs' ID tokens are signed with.
+    #[command(subcommand)]
+    SigningKey(SigningKeyCommand),
     /// Copy everything that the server keeps, while it runs, into a new directory.
     ///
     /// The key that secrets are encrypted with is not in the copy: keep it apart.
@@ -78,6 +82,17 @@ pub(crate) enum AdminCommand {
         #[arg(long)]
         deep: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SigningKeyCommand {
+    /// List the keys that are published for checking tokens: first the one that signs.
+    List,
+    /// Let a new key sign from now on.
+    ///
+    /// Running servers need no restart. The key before stays published for 32 days, until every
+    /// token that it signed has run out.
+    Rotate,
 }
 
 #[derive(Debug, Subcommand)]

@@ -45,6 +45,35 @@ impl Drop for Server {
 }
 
 #[test]
+fn a_new_key_signs_beside_a_running_server() {
+    let sandbox = Sandbox::empty();
+    let (_server, _) = Server::start(&sandbox);
+    let listed = |verb: &str| {
+        let done = sandbox.shipway(&["admin", "--data", "data", "signing-key", verb]);
+        done.exits(0);
+        let lines = done.out.lines().skip(1).map(str::to_owned);
+        lines.collect::<Vec<String>>()
+    };
+    let first = listed("list");
+    assert_eq!(first.len(), 1, "{first:?}");
+    assert!(first[0].ends_with("signs"), "{first:?}");
+    let both = listed("rotate");
+    let key = |line: &str| line.split_whitespace().next().unwrap().to_owned();
+    assert_eq!(both.len(), 2, "{both:?}");
+    assert!(both[0].ends_with("signs") && key(&both[0]) != key(&first[0]));
+    assert!(both[1].contains("published until 20"), "{both:?}");
+    assert_eq!(key(&both[1]), key(&first[0]));
+    // Whoever looks often sees nothing else, such as of tasks that the end cuts short.
+    for _ in 0..5 {
+        let again = sandbox.shipway(&["admin", "--data", "data", "signing-key", "list"]);
+        assert_eq!(
+            (again.exits(0).err.as_str(), listed("list")),
+            ("", both.clone())
+        );
+    }
+}
+
+#[test]
 fn accounts_and_tokens_beside_a_running_server() {
     let sandbox = Sandbox::empty();
     let (_server, url) = Server::start(&sandbox);

@@ -21,7 +21,7 @@ mod latest_job;
 mod limiter;
 mod limits;
 pub mod log_html;
-mod oidc;
+pub mod oidc;
 pub mod operations;
 mod pages;
 pub mod permission;

@@ -66,6 +66,15 @@ impl Engine {
         })
     }
 
+    /// Whether closing has begun.
+    pub(crate) fn is_closed(&self) -> bool {
+        match self {
+            Self::Sqlite { readers, .. } => readers.is_closed(),
+            #[cfg(feature = "postgres")]
+            Self::Postgres { pool, .. } => pool.is_closed(),
+        }
+    }
+
     pub(crate) fn close(&self) -> Boxed<'_, ()> {
         Box::pin(async {
             match self {

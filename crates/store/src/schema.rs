@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/12_auto_stop.sql"),
     include_str!("schema/13_test_failures.sql"),
     include_str!("schema/14_merge_requests.sql"),
+    include_str!("schema/15_retired_keys.sql"),
 ];
 
 /// The schema version that this program writes.

@@ -266,6 +266,11 @@ impl Store {
     pub async fn close(&self) {
         self.engine.close().await;
     }
+
+    /// Whether [`Store::close`] was called: nothing is answered any more.
+    pub fn is_closed(&self) -> bool {
+        self.engine.is_closed()
+    }
 }
 
 /// The engine of a URL, and what messages call its database.

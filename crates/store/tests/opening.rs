@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use shipway_pipeline::{PipelineId, Status};
 use shipway_store::{Durability, JobUpdate, Options, SecretKeys, Store, StoreError};
 use support::older::{
-    OLDER_PIPELINES, OLDER_STATUSES, beside_older_statuses, check_older_pipelines,
-    check_older_statuses,
+    OLDER_KEYS, OLDER_PIPELINES, OLDER_STATUSES, beside_older_statuses, check_older_keys,
+    check_older_pipelines, check_older_statuses, with_a_key,
 };
 use support::{job, store, stored};
 
@@ -289,6 +289,17 @@ async fn older_statuses_get_numbers_that_no_job_has() {
     meddle(&store, "PRAGMA user_version = 8").await;
     let store = Store::open(store.directory()).await.unwrap();
     check_older_statuses(&store, project).await;
+}
+
+#[tokio::test]
+async fn an_older_key_still_signs() {
+    let (_directory, store) = store().await;
+    with_a_key(&store).await;
+    store.close().await;
+    meddle(&store, OLDER_KEYS).await;
+    meddle(&store, "PRAGMA user_version = 14").await;
+    let store = Store::open(store.directory()).await.unwrap();
+    check_older_keys(&store).await;
 }
 
 #[tokio::test]

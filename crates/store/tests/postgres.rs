@@ -33,8 +33,8 @@ use shipway_store::{
 };
 use shipway_testing::postgres;
 use support::older::{
-    OLDER_PIPELINES, OLDER_STATUSES, beside_older_statuses, check_older_pipelines,
-    check_older_statuses,
+    OLDER_KEYS, OLDER_PIPELINES, OLDER_STATUSES, beside_older_statuses, check_older_keys,
+    check_older_pipelines, check_older_statuses, with_a_key,
 };
 use support::{job, pipeline, stored};
 
@@ -260,6 +260,23 @@ async fn older_statuses_get_numbers_that_no_job_has() {
     }
     let store = open(&url, directory.path()).await.unwrap();
     check_older_statuses(&store, project).await;
+}
+
+#[tokio::test]
+async fn an_older_key_still_signs() {
+    let Some(url) = postgres::database().await else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&url, directory.path()).await.unwrap();
+    with_a_key(&store).await;
+    store.close().await;
+    let pool = sqlx::PgPool::connect(&url).await.unwrap();
+    for statement in [OLDER_KEYS, "UPDATE schema_version SET version = 14"] {
+        sqlx::raw_sql(statement).execute(&pool).await.unwrap();
+    }
+    let store = open(&url, directory.path()).await.unwrap();
+    check_older_keys(&store).await;
 }
 
 #[tokio::test]

@@ -30,6 +30,9 @@ pub(super) async fn reconcile(dispatch: std::sync::Weak<Dispatch>) {
             return;
         };
         if let Err(error) = dispatch.coordinator.end_overdue_jobs(now()).await {
+            if dispatch.coordinator.store().is_closed() {
+                return;
+            }
             tracing::warn!(%error, "jobs.overdue.failed");
         }
     }

@@ -13,6 +13,25 @@ use serde_json::{Value, json};
 use crate::app::App;
 use crate::error::ApiError;
 pub(crate) use key::IdTokenKey;
+pub use key::{KeyError, KeyInfo};
+
+/// The keys that ID tokens are or were signed with and that are published: first the one that
+/// signs.
+///
+/// # Errors
+/// [`KeyError`].
+pub async fn signing_keys(app: &App) -> Result<Vec<KeyInfo>, KeyError> {
+    app.id_tokens().list().await
+}
+
+/// Lets a new key sign ID tokens from now on, in all servers of the database. The one before
+/// is published until what it signed has run out.
+///
+/// # Errors
+/// [`KeyError`].
+pub async fn rotate_signing_key(app: &App) -> Result<(), KeyError> {
+    app.id_tokens().rotate().await
+}
 
 /// Where the public keys are, below the server's address.
 const KEYS: &str = "/oauth/discovery/keys";

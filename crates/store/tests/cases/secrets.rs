@@ -80,6 +80,7 @@ async fn fill(store: &Store) -> Filled {
         name: "id_tokens".to_owned(),
         private_key: SECRET.to_vec(),
         created_at: 1,
+        retired_at: None,
     };
     transaction.insert_signing_key(&key).await.unwrap();
     // The first of its name stays.
@@ -163,6 +164,48 @@ async fn are_plain(directory: &TempDir) -> Vec<bool> {
     let stored = stored(directory).await;
     let plain = |secret: &Vec<u8>| secret.windows(SECRET.len()).any(|part| part == SECRET);
     stored.iter().map(plain).collect()
+}
+
+#[tokio::test]
+async fn a_key_makes_way_for_another_and_is_kept_for_a_while() {
+    let (_directory, store) = store().await;
+    let key = |name: &str, at: i64| SigningKeyRow {
+        name: name.to_owned(),
+        private_key: format!("{name} {at}").into_bytes(),
+        created_at: at,
+        retired_at: None,
+    };
+    let replace = async |new: SigningKeyRow, before: i64| {
+        let mut transaction = store.begin().await.unwrap();
+        transaction.replace_signing_key(&new, before).await.unwrap();
+        transaction.commit().await.unwrap();
+    };
+    let found = async || {
+        let rows = store.signing_keys("a").await.unwrap();
+        let told = rows.into_iter().map(|row| {
+            let text = String::from_utf8(row.private_key).unwrap();
+            (text, row.created_at, row.retired_at)
+        });
+        told.collect::<Vec<_>>()
+    };
+    // Without one it is the first.
+    replace(key("a", 1), 0).await;
+    replace(key("b", 1), 0).await;
+    assert_eq!(found().await, [("a 1".to_owned(), 1, None)]);
+    replace(key("a", 5), 0).await;
+    replace(key("a", 9), 0).await;
+    let (first, second) = (
+        ("a 1".to_owned(), 1, Some(5)),
+        ("a 5".to_owned(), 5, Some(9)),
+    );
+    assert_eq!(found().await, [("a 9".to_owned(), 9, None), second, first]);
+    let signing = store.signing_key("a").await.unwrap().unwrap();
+    assert_eq!(signing.private_key, b"a 9");
+    // The first was retired at 5, the second at 9.
+    replace(key("a", 20), 8).await;
+    let kept: Vec<i64> = found().await.iter().map(|(_, at, _)| *at).collect();
+    assert_eq!(kept, [20, 9, 5]);
+    assert_eq!(store.signing_keys("b").await.unwrap().len(), 1);
 }
 
 #[tokio::test]

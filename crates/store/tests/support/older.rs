@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
 use shipway_pipeline::PipelineId;
-use shipway_store::{Accessibility, ProjectId, Store, Visibility};
+use shipway_store::{Accessibility, ProjectId, SigningKeyRow, Store, Visibility};
 
 use super::server::{group, project};
 use super::{job, stored_in};
@@ -79,4 +79,27 @@ pub(crate) async fn check_older_statuses(store: &Store, project: ProjectId) {
     assert_eq!(found, [(4, "x"), (5, "y")]);
     let next = stored_in(store, project, "group/app", false, &[job("d")]).await;
     assert_eq!(store.jobs(next).await.unwrap()[0].id.0, 6);
+}
+
+/// Keys as the fourteenth schema had them.
+pub(crate) const OLDER_KEYS: &str = "ALTER TABLE signing_keys DROP COLUMN retired_at;";
+
+pub(crate) async fn with_a_key(store: &Store) {
+    let row = SigningKeyRow {
+        name: "id_tokens".to_owned(),
+        private_key: b"geheim".to_vec(),
+        created_at: 7,
+        retired_at: None,
+    };
+    let mut transaction = store.begin().await.unwrap();
+    transaction.insert_signing_key(&row).await.unwrap();
+    transaction.commit().await.unwrap();
+}
+
+pub(crate) async fn check_older_keys(store: &Store) {
+    let rows = store.signing_keys("id_tokens").await.unwrap();
+    let found: Vec<_> = (rows.iter())
+        .map(|row| (row.private_key.as_slice(), row.created_at, row.retired_at))
+        .collect();
+    assert_eq!(found, [(b"geheim".as_slice(), 7, None)]);
 }

@@ -1,6 +1,7 @@
 //! `shipway admin`: a server's accounts and its data, without its pages.
 
 mod backup;
+mod signing_key;
 mod token;
 mod user;
 
@@ -25,6 +26,7 @@ pub(crate) fn admin(args: &AdminArgs) -> Result<u8, Fault> {
         match &args.command {
             AdminCommand::User(command) => user::run(&app, command).await?,
             AdminCommand::Token(command) => token::run(&app, command).await?,
+            AdminCommand::SigningKey(command) => signing_key::run(&app, command).await?,
             AdminCommand::Backup { to } => backup::backup(&app, to).await?,
             AdminCommand::Check { deep } => code = backup::check(&app, *deep).await?,
             AdminCommand::Restore { .. } => {}

@@ -193,3 +193,41 @@ async fn all_servers_of_a_database_have_one_key() {
     assert_eq!(later.public_keys().await.unwrap(), keys);
     assert_eq!(keys["keys"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn another_key_takes_over_and_older_tokens_are_still_good() {
+    let site = Site::new().await;
+    let project = site.project("project", Visibility::Private).await;
+    site.commit(&project).await;
+    site.write(&project, ".gitlab-ci.yml", CONFIGURATION);
+    let token = async || {
+        site.pipeline(&project).await;
+        let payload = payload(&site, json!({})).await;
+        let token = variable(&payload, "PLAIN")["value"].as_str().unwrap();
+        token.to_owned()
+    };
+    let keys = async || site.visit("stranger", "/-/jwks").await.json();
+    let ids = |keys: &Value| -> Vec<String> {
+        let keys = keys["keys"].as_array().unwrap().iter();
+        keys.map(|key| key["kid"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let before = token().await;
+    let first = ids(&keys().await);
+    // As another process does it, while this one runs.
+    let other = crate::oidc::IdTokenKey::new(site.app.store().clone());
+    other.rotate().await.unwrap();
+    let both = keys().await;
+    assert_eq!(ids(&both).len(), 2);
+    assert_eq!(ids(&both)[1..], first);
+    let after = token().await;
+    checked(&before, &both);
+    checked(&after, &both);
+    let kid = |token: &str| decoded(token.split('.').next().unwrap())["kid"].clone();
+    assert_eq!(kid(&before), json!(ids(&both)[1]));
+    assert_eq!(kid(&after), json!(ids(&both)[0]));
+    let listed = other.list().await.unwrap();
+    assert_eq!(listed[0].published_until, None);
+    let days = (listed[1].published_until.unwrap() - listed[0].created_at) / 86_400_000_000;
+    assert_eq!(days, 32);
+}
