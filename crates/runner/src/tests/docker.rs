@@ -1,6 +1,5 @@
 //! Jobs of the Docker executor, on a real engine with an image made here.
 
-use std::io::Write;
 use std::time::Duration;
 
 use bollard::Docker;
@@ -12,7 +11,7 @@ use shipway_protocol::{
 use tokio::sync::OnceCell;
 
 use super::conformance::suite;
-use super::{Bench, eventually};
+use super::{Bench, eventually, skipped};
 use crate::config::{ExecutorChoice, PullPolicy};
 use crate::control::control;
 use crate::testing::RecordingSource;
@@ -20,22 +19,25 @@ use crate::testing::RecordingSource;
 pub(super) const IMAGE: &str = "shipway-test/busybox:1";
 const BUSYBOX: [&str; 2] = ["/usr/bin/busybox", "/bin/busybox"];
 
-/// A bench for jobs in the test's image. Without an engine the test named is skipped, which
-/// a line on standard error says; the harness does not see that handle.
+/// A bench for jobs in the test's image. Without an engine the test named is skipped.
 pub(super) async fn bench(name: &str, script: &[&str]) -> Option<Bench> {
     static READY: OnceCell<Result<(), String>> = OnceCell::const_new();
     if let Err(reason) = READY.get_or_init(make_image).await {
-        let line = format!("skipped: tests::docker::{name}: {reason}\n");
-        std::io::stderr().write_all(line.as_bytes()).unwrap();
+        skipped(&format!("tests::docker::{name}"), reason);
         return None;
     }
     let mut bench = Bench::new(script);
+    in_image(&mut bench);
+    Some(bench)
+}
+
+/// Makes it a job in the test's image.
+pub(super) fn in_image(bench: &mut Bench) {
     bench.config.executor = ExecutorChoice::Auto;
     bench.payload.image = Some(Image {
         name: IMAGE.into(),
         ..Image::default()
     });
-    Some(bench)
 }
 
 pub(super) fn engine() -> Result<Docker, String> {

@@ -6,8 +6,8 @@ use std::process::Command;
 use bollard::models::HostConfig;
 use shipway_protocol::{Image, Service};
 
-use super::Bench;
 use super::docker::{containers, engine};
+use super::{Bench, skipped};
 
 /// An image of an engine.
 pub(super) const NAME: &str = "shipway-test/dind:1";
@@ -29,7 +29,7 @@ const SCRIPT: [&str; 5] = [
 async fn bench(name: &'static str, variables: &[(&str, &str)]) -> Option<Bench> {
     let mut bench = super::docker::bench(name, &SCRIPT).await?;
     if let Err(reason) = make_image().await {
-        eprintln!("skipped: tests::docker_in_docker::{name}: {reason}");
+        skipped(&format!("tests::docker_in_docker::{name}"), &reason);
         return None;
     }
     bench.payload.image = Some(Image {

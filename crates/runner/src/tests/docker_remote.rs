@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 use super::conformance::suite;
 use super::docker::{IMAGE, containers, engine, import_on};
 use super::docker_in_docker::{NAME as DIND, grant, make_image};
-use super::{Bench, eventually, write};
+use super::{Bench, eventually, skipped, write};
 use crate::executor::{connect, remove_container, slot_prefix};
 use crate::testing::RecordingSource;
 
@@ -164,7 +164,7 @@ async fn an_engine_with_tls() {
         return;
     };
     if let Err(reason) = make_image().await {
-        eprintln!("skipped: tests::docker_remote::an_engine_with_tls: {reason}");
+        skipped("tests::docker_remote::an_engine_with_tls", &reason);
         return;
     }
     let port = {

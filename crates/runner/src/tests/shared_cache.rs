@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use shipway_protocol::CacheSpec;
 use tempfile::TempDir;
 
-use super::{Bench, eventually};
+use super::{Bench, eventually, skipped};
 use crate::shared_cache::SharedCache;
 use crate::testing::RecordingSource;
 
@@ -35,20 +35,9 @@ fn program() -> Option<PathBuf> {
 
 /// A server with the bucket `caches`; without one the test named is skipped.
 async fn server(test: &str) -> Option<Server> {
-    use std::io::Write;
     let Some(program) = program() else {
-        let line = format!("skipped: tests::shared_cache::{test}: s3s-fs is not installed\n");
-        match std::env::var_os("SHIPWAY_TEST_SKIPS") {
-            Some(file) => {
-                let note = line.trim_start_matches("skipped: ");
-                let file = std::fs::File::options()
-                    .create(true)
-                    .append(true)
-                    .open(file);
-                file.unwrap().write_all(note.as_bytes()).unwrap();
-            }
-            None => std::io::stderr().write_all(line.as_bytes()).unwrap(),
-        }
+        let reason = "s3s-fs is not installed";
+        skipped(&format!("tests::shared_cache::{test}"), reason);
         return None;
     };
     let directory = tempfile::tempdir().unwrap();

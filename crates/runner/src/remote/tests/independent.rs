@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use gitlab_runner_mock::{GitlabRunnerMock, MockJobBuilder, MockJobStepName, MockJobStepWhen};
+use gitlab_runner_mock::{
+    GitlabRunnerMock, MockJob, MockJobBuilder, MockJobStepName, MockJobStepWhen,
+};
 
 use super::Bench;
 use crate::tests::eventually;
@@ -92,4 +94,53 @@ async fn a_job_it_cancels_is_stopped() {
     // Were the script not stopped, the manager would wait for it.
     bench.finish().await;
     assert_eq!(job.state(), gitlab_runner_mock::MockJobState::Cancelled);
+}
+
+/// Gives the mock an archive for one of its jobs: it knows the type of an archive from a form's
+/// field alone, and a runner tells it in the address.
+async fn give_archive(mock: &GitlabRunnerMock, job: &MockJob, name: &str, content: &[u8]) {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default();
+    zip.start_file(name, options).unwrap();
+    std::io::Write::write_all(&mut zip, content).unwrap();
+    let zip = zip.finish().unwrap().into_inner();
+    let mut body = Vec::new();
+    for (field, value) in [
+        ("artifact_type\"", &b"archive"[..]),
+        ("artifact_format\"", b"zip"),
+        ("file\"; filename=\"artifacts.zip\"", &zip),
+    ] {
+        let head = format!("--cut\r\nContent-Disposition: form-data; name=\"{field}\r\n\r\n");
+        body.extend([head.as_bytes(), value, b"\r\n"].concat());
+    }
+    body.extend(b"--cut--\r\n");
+    let path = format!("api/v4/jobs/{}/artifacts", job.id());
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let answer = reqwest::Client::new()
+        .post(mock.uri().join(&path).unwrap().as_str())
+        .header("JOB-TOKEN", job.token())
+        .header("Content-Type", "multipart/form-data; boundary=cut")
+        .body(body)
+        .send();
+    assert!(answer.await.unwrap().status().is_success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn artifacts_of_its_earlier_jobs_arrive_also_after_a_failure() {
+    let mock = GitlabRunnerMock::start().await;
+    let earlier = mock.add_dummy_job("build".into());
+    give_archive(&mock, &earlier, "given.txt", b"from-before\n").await;
+    let mut later = builder(&mock, "test", &["cat given.txt"]);
+    later.add_variable("ARTIFACT_DOWNLOAD_ATTEMPTS".into(), "3".into(), true, false);
+    later.dependency(earlier);
+    let later = later.build();
+    mock.set_inject_artifact_download_failures(1);
+    mock.enqueue_job(later.clone());
+    let bench = Bench::start(mock.uri().as_str(), mock.runner_token());
+    eventually("the result", || later.finished()).await;
+    bench.finish().await;
+    let log = String::from_utf8(later.log()).unwrap();
+    let expected = gitlab_runner_mock::MockJobState::Success;
+    assert_eq!(later.state(), expected, "{log}");
+    assert!(log.contains("\nfrom-before\n"), "{log}");
 }
