@@ -38,6 +38,7 @@ mod predefined;
 pub mod remote;
 mod runner;
 mod script;
+mod secret_forms;
 mod secrets;
 mod shared_cache;
 mod source;
