@@ -5,7 +5,7 @@
 //! the end of its input while that could be the beginning of a secret.
 
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 
@@ -107,6 +107,9 @@ impl Masker {
 /// Bytes of one stream after which the searcher is replaced by the fastest one.
 const LONG_STREAM: usize = 1024 * 1024;
 
+/// Bytes of needles for which the fastest searcher takes some megabytes of memory at most.
+const SMALL: usize = 32 * 1024;
+
 /// A set of byte strings searched for in a stream, the longest at the leftmost place first.
 #[derive(Debug, Clone)]
 struct Needles {
@@ -114,8 +117,8 @@ struct Needles {
     searcher: Option<AhoCorasick>,
     ignore_case: bool,
     longest: usize,
-    /// Which bytes begin a needle.
-    first: Box<[bool; 256]>,
+    /// The needles that begin with each byte.
+    by_first: Arc<Vec<Vec<usize>>>,
 }
 
 /// How a searcher is made. The fastest one takes longer to build than a short job to run, so
@@ -151,22 +154,31 @@ impl Needles {
             .match_kind(MatchKind::LeftmostLongest)
             .ascii_case_insensitive(ignore_case)
             .kind(match searcher {
+                Searcher::Fast if needles.iter().map(Vec::len).sum::<usize>() < SMALL => {
+                    Some(AhoCorasickKind::DFA)
+                }
                 Searcher::Fast => None,
                 Searcher::QuickToBuild => Some(AhoCorasickKind::ContiguousNFA),
             })
             .build(&needles)
             .ok()
             .filter(|_| !needles.is_empty());
-        let mut first = Box::new([false; 256]);
-        for byte in needles.iter().filter_map(|needle| needle.first()) {
-            first[usize::from(*byte)] = true;
+        let mut by_first = vec![Vec::new(); 256];
+        for (index, needle) in needles.iter().enumerate() {
+            let Some(first) = needle.first() else {
+                continue;
+            };
+            let mut cases = vec![*first];
             if ignore_case {
-                first[usize::from(byte.to_ascii_lowercase())] = true;
-                first[usize::from(byte.to_ascii_uppercase())] = true;
+                cases = vec![first.to_ascii_lowercase(), first.to_ascii_uppercase()];
+                cases.dedup();
+            }
+            for case in cases {
+                by_first[usize::from(case)].push(index);
             }
         }
         Self {
-            first,
+            by_first: Arc::new(by_first),
             searcher,
             ignore_case,
             longest: needles.iter().map(Vec::len).max().unwrap_or(0),
@@ -195,8 +207,11 @@ impl Needles {
         (from..bytes.len())
             .filter(|start| {
                 let tail = &bytes[*start..];
-                self.first[usize::from(tail[0])]
-                    && self.needles.iter().any(|needle| {
+                let likely = &self.by_first[usize::from(tail[0])];
+                likely
+                    .iter()
+                    .map(|index| &self.needles[*index])
+                    .any(|needle| {
                         needle.len() > tail.len() && self.equal_start(needle, tail, tail.len())
                     })
             })
