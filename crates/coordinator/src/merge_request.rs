@@ -22,6 +22,8 @@ struct Details<'a> {
     base: &'a str,
     /// `CI_OPEN_MERGE_REQUESTS`.
     open: String,
+    /// Its commits become one where nobody wishes otherwise.
+    squash: bool,
 }
 
 /// Turns the context of a branch into that of a made-up merge request from it into the default
@@ -37,6 +39,7 @@ pub(crate) fn make(context: &mut Context, facts: &Facts) {
         description: "",
         base: "",
         open: format!("{}!1", context.project_path),
+        squash: false,
     };
     detach(context, &details);
 }
@@ -48,6 +51,7 @@ pub(crate) fn of(
     row: &MergeRequestRow,
     target_protected: bool,
     base: Option<&str>,
+    squash: bool,
 ) {
     let open = context.predefined.value("CI_OPEN_MERGE_REQUESTS");
     let details = Details {
@@ -60,6 +64,7 @@ pub(crate) fn of(
         description: &row.description,
         base: base.unwrap_or_default(),
         open: open.unwrap_or_default().to_owned(),
+        squash,
     };
     detach(context, &details);
 }
@@ -104,7 +109,7 @@ fn detach(context: &mut Context, details: &Details<'_>) {
     set("EVENT_TYPE", "detached");
     let draft = details.title.starts_with("Draft:").to_string();
     set("DRAFT", &draft);
-    set("SQUASH_ON_MERGE", "false");
+    set("SQUASH_ON_MERGE", &details.squash.to_string());
     // Only pipelines of merge results know these.
     set("SOURCE_BRANCH_SHA", "");
     set("TARGET_BRANCH_SHA", "");

@@ -1,7 +1,7 @@
 //! Merge requests of a server's projects: opened, followed by pushes, merged, and their
 //! pipelines. Both branches are of one project.
 
-use shipway_git::hosting::{Annotation, Merged, Push, RefUpdate};
+use shipway_git::hosting::{Annotation, MergeCommits, MergePlan, Merged, Push, RefUpdate};
 use shipway_pipeline::Source;
 use shipway_store::{
     MergeRequestFilter, MergeRequestRow, MergeRequestState, NewMergeRequest, Page, ProjectRow,
@@ -10,6 +10,7 @@ use shipway_store::{
 
 use crate::coordinator::{Boxed, Coordinator, now};
 use crate::error::Error;
+use crate::settings::{MergeMethod, ProjectSettings};
 use crate::start::{HEADS, PipelineRequest, Started, StartedBy};
 
 /// Open merge requests that a push moves on.
@@ -24,8 +25,21 @@ pub enum MergeOutcome {
     NotOpen,
     /// Both branches changed the same lines.
     Conflict,
+    /// The project merges only what goes on from the target branch.
+    NotLinear,
     /// A branch is gone, or moved meanwhile.
     Moved,
+}
+
+/// How somebody wants to merge; the default leaves it to the project.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MergeWish<'a> {
+    /// The message of the merge commit.
+    pub message: Option<&'a str>,
+    /// Make one commit of all, as far as the project leaves the choice.
+    pub squash: Option<bool>,
+    /// Its message.
+    pub squash_message: Option<&'a str>,
 }
 
 /// The ref that has the newest commit of a merge request.
@@ -115,7 +129,7 @@ impl Coordinator {
             .await?
         {
             if repository.is_ancestor(&row.sha, sha).await? {
-                self.note_merged(&row, None).await?;
+                self.note_merged(&row, &MergeCommits::default()).await?;
                 self.merge_request_ended(project, user, &row).await?;
             }
         }
@@ -157,7 +171,7 @@ impl Coordinator {
     async fn note_merged(
         &self,
         row: &MergeRequestRow,
-        commit: Option<&str>,
+        commits: &MergeCommits,
     ) -> Result<MergeRequestRow, Error> {
         let mut transaction = self.store.begin().await?;
         let mut row = transaction.merge_request(row.id).await?;
@@ -166,16 +180,15 @@ impl Coordinator {
             row.merged_at = Some(now());
             row.updated_at = now();
         }
-        if let Some(commit) = commit {
-            row.merge_commit_sha = Some(commit.to_owned());
-        }
+        row.merge_commit_sha = commits.merge.clone().or(row.merge_commit_sha);
+        row.squash_commit_sha = commits.squash.clone().or(row.squash_commit_sha);
         transaction.update_merge_request(&row).await?;
         transaction.commit().await?;
         Ok(row)
     }
 
-    /// Merges an open merge request with a commit of two parents, and makes the pipelines of the
-    /// target branch as a push does. Whether the user may is asked elsewhere.
+    /// Merges an open merge request as the project merges, and makes the pipelines of the target
+    /// branch as a push does. Whether the user may is asked elsewhere.
     ///
     /// # Errors
     /// When the store or the repository fails.
@@ -184,7 +197,7 @@ impl Coordinator {
         project: &ProjectRow,
         user: &UserRow,
         row: &MergeRequestRow,
-        message: Option<&str>,
+        wish: MergeWish<'_>,
     ) -> Result<MergeOutcome, Error> {
         if row.state != MergeRequestState::Opened {
             return Ok(MergeOutcome::NotOpen);
@@ -199,27 +212,43 @@ impl Coordinator {
             "Merge branch '{source_name}' into '{target_name}'\n\n{}\n\nSee merge request {}!{}\n",
             row.title, project.full_path, row.iid
         );
-        let by = Annotation {
+        let annotation = |user: &UserRow, message: String| Annotation {
             name: user.name.clone(),
             email: user.email.clone(),
             at: now() / 1_000_000,
-            message: message.map_or(default, str::to_owned),
+            message,
         };
-        let commit = match repository
-            .merge(target_name, &target, &row.sha, &by)
-            .await?
-        {
-            Merged::Commit(commit) => commit,
+        let by = annotation(user, wish.message.map_or(default, str::to_owned));
+        let settings = ProjectSettings::of(project);
+        let author = match row.author_id {
+            Some(id) => self.store.user(id).await?,
+            None => None,
+        };
+        let message = wish.squash_message.unwrap_or(&row.title).to_owned();
+        let squash = annotation(author.as_ref().unwrap_or(user), message);
+        let method = settings.merge_method;
+        let plan = MergePlan {
+            branch: target_name,
+            target: &target,
+            source: &row.sha,
+            squash: (settings.squash_option.decides(wish.squash)).then_some(&squash),
+            linear: method != MergeMethod::Merge,
+            commit: (method != MergeMethod::Ff).then_some(&by),
+            by: &by,
+        };
+        let commits = match repository.merge(&plan).await? {
+            Merged::Done(commits) => commits,
             Merged::Conflict => return Ok(MergeOutcome::Conflict),
+            Merged::NotLinear => return Ok(MergeOutcome::NotLinear),
             Merged::Moved => return Ok(MergeOutcome::Moved),
         };
-        let merged = self.note_merged(row, Some(&commit)).await?;
+        let merged = self.note_merged(row, &commits).await?;
         self.merge_request_ended(project, Some(user), row).await?;
         let push = Push {
             updates: vec![RefUpdate {
                 name: reference,
                 old: Some(target),
-                new: Some(commit),
+                new: Some(commits.head),
             }],
             ..Push::default()
         };

@@ -42,6 +42,100 @@ pub struct ProjectSettings {
     pub ci_forward_deployment_enabled: bool,
     /// But one that deployed before may do so again.
     pub ci_forward_deployment_rollback_allowed: bool,
+    /// How merge requests are merged.
+    pub merge_method: MergeMethod,
+    /// Whether their commits become one.
+    pub squash_option: SquashOption,
+}
+
+/// How merge requests are merged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MergeMethod {
+    /// With a commit of two parents.
+    #[default]
+    Merge,
+    /// The same, but only of a branch that goes on from its target.
+    RebaseMerge,
+    /// The target moves on to the branch's commit, which has to go on from it.
+    Ff,
+}
+
+impl MergeMethod {
+    /// Every choice, with its name in the API and for people.
+    pub const ALL: [(&'static str, &'static str, Self); 3] = [
+        ("merge", "With a merge commit", Self::Merge),
+        (
+            "rebase_merge",
+            "With a merge commit, of what goes on from the target",
+            Self::RebaseMerge,
+        ),
+        ("ff", "Fast-forward, without a merge commit", Self::Ff),
+    ];
+
+    /// The choice of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        let found = Self::ALL.iter().find(|(known, ..)| *known == name);
+        found.map(|(.., method)| *method)
+    }
+
+    /// What the API calls it.
+    pub fn name(self) -> &'static str {
+        let found = Self::ALL.iter().find(|(.., method)| *method == self);
+        found.map_or("merge", |(name, ..)| name)
+    }
+}
+
+/// Whether the commits of a merge request become one when it is merged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SquashOption {
+    /// They never do.
+    Never,
+    /// They always do.
+    Always,
+    /// Where nobody wishes otherwise.
+    DefaultOn,
+    /// Where somebody wishes it.
+    #[default]
+    DefaultOff,
+}
+
+impl SquashOption {
+    /// Every choice, with its name in the API and for people.
+    pub const ALL: [(&'static str, &'static str, Self); 4] = [
+        ("never", "Never", Self::Never),
+        ("default_off", "When asked for", Self::DefaultOff),
+        ("default_on", "Unless asked not to", Self::DefaultOn),
+        ("always", "Always", Self::Always),
+    ];
+
+    /// The choice of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        let found = Self::ALL.iter().find(|(known, ..)| *known == name);
+        found.map(|(.., option)| *option)
+    }
+
+    /// What the API calls it.
+    pub fn name(self) -> &'static str {
+        let found = Self::ALL.iter().find(|(.., option)| *option == self);
+        found.map_or("default_off", |(name, ..)| name)
+    }
+
+    /// Whether there is a choice.
+    pub fn is_free(self) -> bool {
+        matches!(self, Self::DefaultOn | Self::DefaultOff)
+    }
+
+    /// What becomes of a wish.
+    pub fn decides(self, wish: Option<bool>) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Always => true,
+            Self::DefaultOn => wish.unwrap_or(true),
+            Self::DefaultOff => wish.unwrap_or(false),
+        }
+    }
 }
 
 /// From which role on members set the variables of pipelines that they start.
@@ -109,6 +203,8 @@ impl Default for ProjectSettings {
             ci_pipeline_variables_minimum_override_role: OverrideRole::Developer,
             ci_forward_deployment_enabled: true,
             ci_forward_deployment_rollback_allowed: true,
+            merge_method: MergeMethod::Merge,
+            squash_option: SquashOption::DefaultOff,
         }
     }
 }
@@ -142,6 +238,29 @@ impl ProjectSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn merging_as_it_is_called() {
+        for (name, _, method) in MergeMethod::ALL {
+            assert_eq!(
+                (MergeMethod::named(name), method.name()),
+                (Some(method), name)
+            );
+            let kept = serde_json::to_string(&method).unwrap();
+            assert_eq!(kept, format!("\"{name}\""));
+        }
+        // Nothing wished, no, yes.
+        for (name, expected) in [
+            ("never", [false, false, false]),
+            ("always", [true, true, true]),
+            ("default_on", [true, false, true]),
+            ("default_off", [false, false, true]),
+        ] {
+            let option = SquashOption::named(name).unwrap();
+            let found = [None, Some(false), Some(true)].map(|wish| option.decides(wish));
+            assert_eq!((option.name(), found), (name, expected));
+        }
+    }
 
     #[test]
     fn roles_that_override() {

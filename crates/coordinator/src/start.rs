@@ -332,7 +332,11 @@ impl Coordinator {
         let rows = self.store.protected_refs(birth.project.id).await?;
         let mut protected = protections(&rows, RefKind::Branch, &row.target_branch);
         let protected = protected.next().is_some();
-        merge_request::of(&mut birth.context, row, protected, base.as_deref());
+        let squash = ProjectSettings::of(&birth.project)
+            .squash_option
+            .decides(None);
+        let context = &mut birth.context;
+        merge_request::of(context, row, protected, base.as_deref(), squash);
         birth.merge_request = Some(row.id);
         birth.merge_request_ref = Some(head_ref(row.iid));
         Ok(base)

@@ -4,7 +4,9 @@
 
 mod support;
 
-use shipway_coordinator::{MergeOutcome, Started, TestCase};
+use shipway_coordinator::{
+    MergeMethod, MergeOutcome, MergeWish, ProjectSettings, SquashOption, Started, TestCase,
+};
 use shipway_git::hosting::{Push, RefUpdate};
 use shipway_pipeline::{JobId, Source, Status};
 use shipway_store::{MergeRequestRow, MergeRequestState, NewMergeRequest, PipelineRow};
@@ -199,7 +201,9 @@ async fn merging_moves_the_target_and_makes_its_pipeline() {
     site.branch("main", &base).await;
     let row = site.open("feature", &head).await;
     let merge = async |row: &MergeRequestRow| {
-        let merged = site.coordinator.merge(&site.project, &site.user, row, None);
+        let merged = site
+            .coordinator
+            .merge(&site.project, &site.user, row, MergeWish::default());
         merged.await.unwrap()
     };
     let MergeOutcome::Merged(merged) = merge(&row).await else {
@@ -271,7 +275,7 @@ async fn environments_of_a_merge_request_stop_with_it() {
     assert_eq!(state().await, shipway_store::EnvironmentState::Available);
     let merged = site
         .coordinator
-        .merge(&site.project, &site.user, &row, None);
+        .merge(&site.project, &site.user, &row, MergeWish::default());
     assert!(matches!(merged.await.unwrap(), MergeOutcome::Merged(_)));
     assert_eq!(state().await, shipway_store::EnvironmentState::Stopped);
 }
@@ -465,4 +469,93 @@ async fn a_pipeline_of_the_branch_speaks_for_its_merge_request() {
     let compared = compared.await.unwrap().expect("there are tests");
     assert_eq!(compared.base, None);
     assert_eq!(compared.suites[0].new.len(), 1);
+}
+
+#[tokio::test]
+async fn a_project_says_how_it_merges() {
+    let mut site = Site::new().await;
+    let base = site.commit("First", &[("a.txt", "1")]);
+    let middle = site.commit("Second", &[("a.txt", "2")]);
+    let head = site.commit("Third", &[("a.txt", "3")]);
+    let aside = repository_commit(&site, &base).await;
+    let repository = site.coordinator.repository(&site.project).await.unwrap();
+    let main = async || {
+        repository
+            .resolve("refs/heads/main")
+            .await
+            .unwrap()
+            .unwrap()
+    };
+    let parents = async |sha: &str| {
+        let commits = repository.commits(&[sha]).await.unwrap();
+        (commits[0].parents.clone(), commits[0].title().to_owned())
+    };
+    // How, squashed or not, from where the target is: the parents of what main is at then.
+    let merged = |row: MergeOutcome| match row {
+        MergeOutcome::Merged(row) => row,
+        other => panic!("{other:?}"),
+    };
+    let mut number = 0;
+    let mut merge = async |site: &mut Site, method, squash: Option<bool>, target: &str| {
+        number += 1;
+        let settings = ProjectSettings {
+            merge_method: method,
+            squash_option: SquashOption::DefaultOff,
+            ..ProjectSettings::default()
+        };
+        site.set(&settings).await;
+        let branch = format!("feature-{number}");
+        site.branch(&branch, &head).await;
+        site.branch("main", target).await;
+        let row = site.open(&branch, &head).await;
+        let wish = MergeWish {
+            squash,
+            squash_message: squash.map(|_| "All of it"),
+            ..MergeWish::default()
+        };
+        let done = site
+            .coordinator
+            .merge(&site.project, &site.user, &row, wish);
+        done.await.unwrap()
+    };
+
+    // Fast-forward: no commit is made.
+    let row = merged(merge(&mut site, MergeMethod::Ff, None, &base).await);
+    assert_eq!(
+        (&row.merge_commit_sha, &row.squash_commit_sha),
+        (&None, &None)
+    );
+    assert_eq!(main().await, head);
+    // Squashed, it is one commit on the target.
+    let row = merged(merge(&mut site, MergeMethod::Ff, Some(true), &base).await);
+    let squashed = row.squash_commit_sha.clone().unwrap();
+    assert_eq!(
+        (main().await, &row.merge_commit_sha),
+        (squashed.clone(), &None)
+    );
+    let expected = (vec![base.clone()], "All of it".to_owned());
+    assert_eq!(parents(&squashed).await, expected);
+    // With a merge commit, of one commit that stands for both.
+    let row = merged(merge(&mut site, MergeMethod::Merge, Some(true), &base).await);
+    let (merge_commit, squashed) = (
+        row.merge_commit_sha.unwrap(),
+        row.squash_commit_sha.unwrap(),
+    );
+    assert_eq!(main().await, merge_commit);
+    assert_eq!(
+        parents(&merge_commit).await.0,
+        [base.clone(), squashed.clone()]
+    );
+    assert_eq!(parents(&squashed).await.0, [base.clone()]);
+    let row = merged(merge(&mut site, MergeMethod::RebaseMerge, None, &middle).await);
+    let commit = row.merge_commit_sha.unwrap();
+    assert_eq!(parents(&commit).await.0, [middle.clone(), head.clone()]);
+    // What does not go on from the target is only merged with a merge commit.
+    for method in [MergeMethod::Ff, MergeMethod::RebaseMerge] {
+        for squash in [None, Some(true)] {
+            let refused = merge(&mut site, method, squash, &aside).await;
+            assert_eq!(refused, MergeOutcome::NotLinear, "{method:?} {squash:?}");
+            assert_eq!(main().await, aside);
+        }
+    }
 }

@@ -35,6 +35,8 @@ pub struct MergeRequestRow {
     pub sha: String,
     /// The commit that merged it.
     pub merge_commit_sha: Option<String>,
+    /// The commit that all of it became.
+    pub squash_commit_sha: Option<String>,
     /// Who made it; none when the user is deleted.
     pub author_id: Option<UserId>,
     /// When it was made.
@@ -106,7 +108,7 @@ const COUNT: &str = listing!("count(*)", "");
 
 const UPDATE: &str = "UPDATE merge_requests SET title = $2, description = $3, \
     target_branch = $4, state = $5, sha = $6, merge_commit_sha = $7, updated_at = $8, \
-    merged_at = $9, closed_at = $10 WHERE id = $1";
+    merged_at = $9, closed_at = $10, squash_commit_sha = $11 WHERE id = $1";
 
 const LINK: &str =
     "INSERT INTO merge_request_pipelines (pipeline_id, merge_request_id) VALUES ($1, $2)";
@@ -215,7 +217,8 @@ impl Transaction {
             .bind(&row.merge_commit_sha)
             .bind(row.updated_at)
             .bind(row.merged_at)
-            .bind(row.closed_at);
+            .bind(row.closed_at)
+            .bind(&row.squash_commit_sha);
         self.change(update, "merge request", row.id.0).await
     }
 

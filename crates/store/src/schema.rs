@@ -26,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/13_test_failures.sql"),
     include_str!("schema/14_merge_requests.sql"),
     include_str!("schema/15_retired_keys.sql"),
+    include_str!("schema/16_squash.sql"),
 ];
 
 /// The schema version that this program writes.

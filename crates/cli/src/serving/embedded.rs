@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use shipway_runner::{docker_answers, docker_certificates};
 use shipway_runner::remote::{DockerTable, RunnerSettings, Settings, Shutdown, Surroundings};
+use shipway_runner::{docker_answers, docker_certificates};
 use shipway_server::EmbeddedRunner;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;

@@ -43,7 +43,7 @@ pub use commits::{CommitInfo, History};
 pub use diff::{Diff, FileChange, FileDiff, LineStats};
 pub use endpoint::Endpoint;
 pub use full_path::{FullPath, FullPathError};
-pub use merge::Merged;
+pub use merge::{MergeCommits, MergePlan, Merged};
 pub use new_tag::Annotation;
 pub use pkt_line::BadLength;
 pub use push_options::{PushOptions, skips_ci};

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
-use shipway_coordinator::MergeOutcome;
+use shipway_coordinator::{MergeOutcome, MergeWish, ProjectSettings};
 use shipway_store::{MergeRequestFilter, MergeRequestRow, MergeRequestState, Page};
 
 use super::fields::Fields;
@@ -79,6 +79,8 @@ struct OnePage {
     tests: Option<TestChanges>,
     pipelines: Vec<PipelineItem>,
     may_merge: bool,
+    /// A choice, and what is chosen at first.
+    squash: Option<bool>,
     may_change: bool,
     may_run: bool,
 }
@@ -192,7 +194,7 @@ pub(super) async fn show(visit: ProjectVisit, Path(iid): Path<i64>) -> Result<Re
         Some(id) => store.user(id).await?.map(|user| user.username),
         None => None,
     };
-    let pipelines = match visit.allows(Action::ReadPipelines) {
+    let mut pipelines = match visit.allows(Action::ReadPipelines) {
         true => {
             store
                 .pipelines_of_merge_request(found.id, PIPELINES)
@@ -210,6 +212,10 @@ pub(super) async fn show(visit: ProjectVisit, Path(iid): Path<i64>) -> Result<Re
         of_head.push(head.id);
         let children = coordinator.children(head.id, "").await?;
         of_head.extend(children.iter().map(|child| child.pipeline));
+    }
+    if pipelines.is_empty() {
+        // That of its branch speaks for it.
+        pipelines.extend(head.clone());
     }
     let is_open = found.state == MergeRequestState::Opened;
     let may_change = visit.allows(Action::Push);
@@ -239,6 +245,10 @@ pub(super) async fn show(visit: ProjectVisit, Path(iid): Path<i64>) -> Result<Re
         tests: test_changes::of(&visit, &found).await?,
         pipelines: items(&visit, pipelines).await?,
         may_merge,
+        squash: {
+            let option = ProjectSettings::of(&visit.project).squash_option;
+            option.is_free().then(|| option.decides(None))
+        },
         may_change: may_change && found.state != MergeRequestState::Merged,
         may_run: is_open && visit.allows(Action::RunPipelines),
     })
@@ -259,13 +269,18 @@ pub(super) async fn change(
             if !may_merge(&visit.app, &visit.project, user, &found.target_branch).await? {
                 return Err(ApiError::forbidden());
             }
+            let wish = MergeWish {
+                squash: Some(fields.checked("squash")),
+                ..MergeWish::default()
+            };
             let merged = (visit.app.coordinator())
-                .merge(&visit.project, user, &found, None)
+                .merge(&visit.project, user, &found, wish)
                 .await?;
             match merged {
                 MergeOutcome::Merged(_) => "merged",
                 MergeOutcome::NotOpen => "nothing",
                 MergeOutcome::Conflict => "merge-conflict",
+                MergeOutcome::NotLinear => "merge-not-linear",
                 MergeOutcome::Moved => "merge-moved",
             }
         }

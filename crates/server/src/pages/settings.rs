@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::response::{IntoResponse, Redirect, Response};
 use shipway_config::duration;
-use shipway_coordinator::{OverrideRole, ProjectSettings};
+use shipway_coordinator::{MergeMethod, OverrideRole, ProjectSettings, SquashOption};
 use shipway_store::{ProtectedRefRow, RefKind, Visibility};
 
 use super::fields::Fields;
@@ -31,6 +31,8 @@ struct SettingsPage {
     form: Form,
     visibilities: [(&'static str, &'static str); 3],
     roles: [(&'static str, &'static str); 4],
+    merge_methods: [(&'static str, &'static str); 3],
+    squash_options: [(&'static str, &'static str); 4],
     branches: Vec<String>,
     protected: Vec<Protected>,
     may_delete: bool,
@@ -44,6 +46,8 @@ struct Form {
     coverage: String,
     depth: String,
     strategy: String,
+    merge_method: String,
+    squash_option: String,
     public_jobs: bool,
     auto_cancel: bool,
     keep_latest: bool,
@@ -89,6 +93,8 @@ fn form(visit: &ProjectVisit) -> Form {
         coverage: settings.build_coverage_regex,
         depth: settings.ci_default_git_depth.to_string(),
         strategy: settings.build_git_strategy,
+        merge_method: settings.merge_method.name().to_owned(),
+        squash_option: settings.squash_option.name().to_owned(),
         public_jobs: settings.public_jobs,
         auto_cancel: settings.auto_cancel_pending_pipelines,
         keep_latest: settings.keep_latest_artifact,
@@ -130,6 +136,8 @@ async fn settings_page(
         form,
         visibilities: VISIBILITIES,
         roles: OverrideRole::ALL.map(|(name, text, _)| (name, text)),
+        merge_methods: MergeMethod::ALL.map(|(name, text, _)| (name, text)),
+        squash_options: SquashOption::ALL.map(|(name, text, _)| (name, text)),
         branches: refs::names(visit).await?,
         protected: rows.into_iter().map(protected).collect(),
         may_delete: visit.allows(Action::DeleteProject),
@@ -179,6 +187,8 @@ async fn pipelines(visit: &ProjectVisit, fields: &Fields) -> Outcome {
         coverage: fields.trimmed("build_coverage_regex").to_owned(),
         depth: fields.trimmed("ci_default_git_depth").to_owned(),
         strategy: fields.get("build_git_strategy").to_owned(),
+        merge_method: fields.get("merge_method").to_owned(),
+        squash_option: fields.get("squash_option").to_owned(),
         public_jobs: fields.checked("public_jobs"),
         auto_cancel: fields.checked("auto_cancel"),
         keep_latest: fields.checked("keep_latest"),
@@ -210,6 +220,12 @@ async fn pipelines(visit: &ProjectVisit, fields: &Fields) -> Outcome {
     settings.group_runners_enabled = form.group_runners;
     settings.ci_forward_deployment_enabled = form.forward_only;
     settings.ci_forward_deployment_rollback_allowed = form.rollbacks;
+    if let Some(method) = MergeMethod::named(&form.merge_method) {
+        settings.merge_method = method;
+    }
+    if let Some(option) = SquashOption::named(&form.squash_option) {
+        settings.squash_option = option;
+    }
     // A form that was opened before there was this choice does not make it.
     if let Some(role) = OverrideRole::named(&form.variables_role) {
         let before = &mut settings.ci_pipeline_variables_minimum_override_role;
@@ -365,6 +381,8 @@ mod tests {
             coverage: String::new(),
             depth: "20".to_owned(),
             strategy: "fetch".to_owned(),
+            merge_method: "merge".to_owned(),
+            squash_option: "default_off".to_owned(),
             public_jobs: true,
             auto_cancel: true,
             keep_latest: true,

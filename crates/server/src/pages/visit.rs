@@ -177,7 +177,7 @@ async fn group_viewer(
 }
 
 /// What just happened, by the word in the address that a change leads to.
-const DONE: [(&str, &str); 35] = [
+const DONE: [(&str, &str); 36] = [
     ("project", "The project is made."),
     ("project-deleted", "The project is deleted."),
     ("settings", "The settings are saved."),
@@ -198,6 +198,10 @@ const DONE: [(&str, &str); 35] = [
     (
         "merge-conflict",
         "It cannot be merged: both branches changed the same lines. Merge the target into the branch and push it.",
+    ),
+    (
+        "merge-not-linear",
+        "It cannot be merged: the branch does not go on from its target. Rebase it and push it.",
     ),
     (
         "merge-moved",

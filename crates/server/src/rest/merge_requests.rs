@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use serde::Serialize;
-use shipway_coordinator::{MergeOutcome, Started, protections};
+use shipway_coordinator::{MergeOutcome, MergeWish, ProjectSettings, Started, protections};
 use shipway_git::hosting::RepositoriesError;
 use shipway_store::{
     MergeRequestFilter, MergeRequestRow, MergeRequestState, NewMergeRequest, Page, ProjectRow,
@@ -78,6 +78,9 @@ struct MergeRequest {
     merge_status: &'static str,
     sha: String,
     merge_commit_sha: Option<String>,
+    squash_commit_sha: Option<String>,
+    /// What happens where nobody wishes otherwise.
+    squash_on_merge: bool,
     web_url: String,
     references: References,
     /// Of a single merge request only.
@@ -120,6 +123,8 @@ async fn entity(
         merge_status: "unchecked",
         sha: row.sha.clone(),
         merge_commit_sha: row.merge_commit_sha.clone(),
+        squash_commit_sha: row.squash_commit_sha.clone(),
+        squash_on_merge: (ProjectSettings::of(&call.project).squash_option).decides(None),
         web_url: call.project_url(&format!("-/merge_requests/{iid}")),
         references: References {
             short: format!("!{iid}"),
@@ -185,7 +190,10 @@ async fn list_of_commit(call: ProjectCall) -> Answer {
     let (filter, whole) = (MergeRequestFilter::default(), super::paging::WHOLE);
     let found = (call.store()).merge_requests(call.project.id, &filter, whole);
     let mut rows = found.await?.rows;
-    rows.retain(|row| row.sha == info.id || row.merge_commit_sha.as_ref() == Some(&info.id));
+    rows.retain(|row| {
+        let made = [&row.merge_commit_sha, &row.squash_commit_sha];
+        row.sha == info.id || made.contains(&&Some(info.id.clone()))
+    });
     let (rows, total) = paging.cut(rows);
     let mut users = Users::default();
     let mut entities = Vec::new();
@@ -341,6 +349,12 @@ pub(crate) async fn may_merge(
 async fn merge(call: ProjectCall) -> Answer {
     let row = find(&call).await?;
     let message = call.params.up_to("merge_commit_message", limits::TEXT)?;
+    let squash_message = call.params.up_to("squash_commit_message", limits::TEXT)?;
+    let wish = MergeWish {
+        message: message.as_deref(),
+        squash: call.params.boolean("squash")?,
+        squash_message: squash_message.as_deref(),
+    };
     if let Some(sha) = call.params.text("sha")?
         && sha != row.sha
     {
@@ -355,7 +369,7 @@ async fn merge(call: ProjectCall) -> Answer {
         ));
     }
     let merged = (call.app.coordinator())
-        .merge(&call.project, user, &row, message.as_deref())
+        .merge(&call.project, user, &row, wish)
         .await?;
     let refused = |status, text: &str| Err(ApiError::message(status, text));
     match merged {
@@ -364,6 +378,10 @@ async fn merge(call: ProjectCall) -> Answer {
         MergeOutcome::Conflict => refused(
             StatusCode::UNPROCESSABLE_ENTITY,
             "Branch cannot be merged: both branches changed the same lines",
+        ),
+        MergeOutcome::NotLinear => refused(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "Branch cannot be merged: it does not go on from the target branch; rebase it",
         ),
         MergeOutcome::Moved => refused(
             StatusCode::CONFLICT,

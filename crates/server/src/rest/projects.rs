@@ -1,6 +1,6 @@
 //! `/projects`.
 
-use shipway_coordinator::{OverrideRole, ProjectSettings};
+use shipway_coordinator::{MergeMethod, OverrideRole, ProjectSettings, SquashOption};
 use shipway_store::{
     Beyond, NamespaceId, NamespaceRow, ProjectFilter, ProjectRow, StoreError, UserId, Viewer,
     Visibility,
@@ -364,6 +364,14 @@ fn apply(call: &Call, settings: &mut ProjectSettings) -> Result<(), ApiError> {
     let names = OverrideRole::ALL.map(|(name, ..)| name);
     if let Some(wish) = params.one_of("ci_pipeline_variables_minimum_override_role", &names)? {
         *role = OverrideRole::named(wish).unwrap_or_default();
+    }
+    let names = MergeMethod::ALL.map(|(name, ..)| name);
+    if let Some(wish) = params.one_of("merge_method", &names)? {
+        settings.merge_method = MergeMethod::named(wish).unwrap_or_default();
+    }
+    let names = SquashOption::ALL.map(|(name, ..)| name);
+    if let Some(wish) = params.one_of("squash_option", &names)? {
+        settings.squash_option = SquashOption::named(wish).unwrap_or_default();
     }
     if let Some(wish) = params.one_of("build_git_strategy", &["fetch", "clone"])? {
         settings.build_git_strategy = wish.to_owned();

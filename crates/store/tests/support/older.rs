@@ -82,7 +82,10 @@ pub(crate) async fn check_older_statuses(store: &Store, project: ProjectId) {
 }
 
 /// Keys as the fourteenth schema had them.
-pub(crate) const OLDER_KEYS: &str = "ALTER TABLE signing_keys DROP COLUMN retired_at;";
+pub(crate) const OLDER_KEYS: &str = "
+    ALTER TABLE merge_requests DROP COLUMN squash_commit_sha;
+    ALTER TABLE signing_keys DROP COLUMN retired_at;
+";
 
 pub(crate) async fn with_a_key(store: &Store) {
     let row = SigningKeyRow {

@@ -21,7 +21,8 @@ pub(super) fn told(route: &str) -> Option<Value> {
             "build_timeout": 3600, "ci_config_path": "x.yml", "public_builds": true,
             "ci_default_git_depth": 5, "build_coverage_regex": "x", "public_jobs": true,
             "auto_cancel_pending_pipelines": "enabled", "build_git_strategy": "fetch",
-            "keep_latest_artifact": true, "shared_runners_enabled": true })
+            "keep_latest_artifact": true, "shared_runners_enabled": true,
+            "merge_method": "ff", "squash_option": "never" })
     };
     let schedule = || {
         json!({ "description": "d", "ref": "main", "cron": "0 1 * * *", "cron_timezone": "UTC",
@@ -61,7 +62,8 @@ pub(super) fn told(route: &str) -> Option<Value> {
         "PUT /projects/{id}/merge_requests/{merge_request_iid}" => json!({ "title": "t",
             "description": "d", "state_event": "close" }),
         "PUT /projects/{id}/merge_requests/{merge_request_iid}/merge" => {
-            json!({ "merge_commit_message": "m", "sha": "abc" })
+            json!({ "merge_commit_message": "m", "sha": "abc", "squash": true,
+                "squash_commit_message": "s" })
         }
         "POST /projects/{id}/releases" => json!({ "tag_name": "r1", "ref": "main",
             "tag_message": "m", "name": "n", "description": "d", "milestones": [],

@@ -107,3 +107,43 @@ async fn merge_requests_from_open_to_merged() {
         StatusCode::NOT_FOUND
     );
 }
+
+#[tokio::test]
+async fn commits_become_one_as_the_project_says() {
+    let site = Site::new().await;
+    let project = site.project("project", Visibility::Private).await;
+    site.commit(&project).await;
+    let path = format!("/projects/{}", project.id);
+    let settings = json!({ "merge_method": "ff", "squash_option": "always" });
+    let set = site
+        .json("maintainer", Method::PUT, &path, settings)
+        .await
+        .json();
+    assert_eq!(
+        (&set["merge_method"], &set["squash_option"]),
+        (&json!("ff"), &json!("always"))
+    );
+    let wrong = json!({ "merge_method": "octopus" });
+    let refused = site.json("maintainer", Method::PUT, &path, wrong).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    let new = json!({ "source_branch": "feat/x", "target_branch": "main", "title": "More" });
+    let made = site
+        .post("developer", &format!("{path}/merge_requests"), new)
+        .await
+        .json();
+    assert_eq!(made["squash_on_merge"], true);
+    let merge = format!("{path}/merge_requests/1/merge");
+    let merged = site
+        .json(
+            "maintainer",
+            Method::PUT,
+            &merge,
+            json!({ "squash": false }),
+        )
+        .await;
+    // The project leaves no choice.
+    assert_eq!(merged.status, StatusCode::OK, "{}", merged.text());
+    let merged = merged.json();
+    assert_eq!(merged["merge_commit_sha"], json!(null));
+    assert_eq!(merged["squash_commit_sha"].as_str().unwrap().len(), 40);
+}
