@@ -80,7 +80,7 @@ async fn every_parameter_of_every_route_that_reads() {
                 break;
             };
             let culprit = |name: &&str| said.contains(&format!("\"{name} is invalid"));
-            let Some(at) = rest.iter().position(|name| culprit(&name)) else {
+            let Some(at) = rest.iter().position(culprit) else {
                 break;
             };
             own.push(rest.remove(at));
