@@ -93,6 +93,20 @@ rescue: {stage: deploy, script: [echo rescued], when: on_failure}
 }
 
 #[test]
+fn a_pipeline_is_called_what_its_file_calls_it() {
+    let sandbox = Sandbox::new(&[(
+        ".gitlab-ci.yml",
+        "workflow: {name: 'Checks for $WHO'}\nvariables: {WHO: the team}\n\
+         show: {script: ['echo \"[$CI_PIPELINE_NAME]\"']}\n",
+    )]);
+    sandbox
+        .shipway(&["run"])
+        .exits(0)
+        .says("Running Checks for the team of main at ")
+        .says("[Checks for the team]");
+}
+
+#[test]
 fn uncommitted_work_runs_and_a_commit_can_be_asked_for() {
     let sandbox = Sandbox::new(&[
         (".gitlab-ci.yml", "show: {script: [cat tracked, ls]}\n"),

@@ -55,6 +55,7 @@ impl Coordinator {
                     sha: report.sha.clone(),
                     before_sha: None,
                     source: Source::External,
+                    about: Vec::new(),
                     variables: Vec::new(),
                     inputs: shipway_config::InputValues::new(),
                     skip: false,

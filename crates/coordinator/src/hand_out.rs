@@ -180,6 +180,7 @@ impl Coordinator {
         let hand_out = HandOut {
             pipeline: pipeline.0,
             pipeline_iid: row.iid,
+            pipeline_name: row.name.as_deref(),
             pipeline_created_at: &iso(row.created_at),
             job: job.0,
             started_at: &iso(started_at),

@@ -90,6 +90,7 @@ impl Coordinator {
             sha,
             before_sha: None,
             source: Source::Push,
+            about: Vec::new(),
             variables: Vec::new(),
             inputs: InputValues::new(),
             skip: false,

@@ -86,6 +86,7 @@ impl Coordinator {
                 sha: row.sha.clone(),
                 before_sha: None,
                 source: Source::MergeRequestEvent,
+                about: Vec::new(),
                 variables: Vec::new(),
                 inputs: shipway_config::InputValues::new(),
                 skip: false,

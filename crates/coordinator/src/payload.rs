@@ -486,6 +486,7 @@ mod tests {
         HandOut {
             pipeline: 7,
             pipeline_iid: 3,
+            pipeline_name: Some("Nightly"),
             pipeline_created_at: "2026-01-01T00:00:00Z",
             job: 11,
             started_at: "2026-01-01T00:00:01Z",
@@ -546,6 +547,7 @@ mod tests {
         assert_eq!(value("SELF"), "first more");
         assert_eq!(value("USES"), "outer $MISSING");
         assert_eq!(value("CI_JOB_URL"), "https://host/group/project/-/jobs/11");
+        assert_eq!(value("CI_PIPELINE_NAME"), "Nightly");
         let token = all
             .iter()
             .find(|variable| variable.key == "CI_JOB_TOKEN")

@@ -172,6 +172,10 @@ fn project(facts: &Facts, identity: &Identity, set: Set<'_>) {
         &format!("{}/{path}", identity.server.url()),
     );
     set("CI_PROJECT_VISIBILITY", identity.visibility);
+    // A project has none of these here; on GitLab they are there and empty then.
+    set("CI_PROJECT_TOPICS", "");
+    set("CI_PROJECT_REPOSITORY_LANGUAGES", "");
+    set("CI_PROJECT_CLASSIFICATION_LABEL", "");
     set("CI_DEFAULT_BRANCH", &facts.default_branch);
     set("CI_DEFAULT_BRANCH_SLUG", &slug(&facts.default_branch));
 }
@@ -198,6 +202,7 @@ fn commit(facts: &Facts, identity: &Identity, set: Set<'_>) {
     }
     set("CI_COMMIT_TITLE", &facts.title);
     set("CI_COMMIT_MESSAGE", &facts.message);
+    set("CI_COMMIT_MESSAGE_IS_TRUNCATED", "false");
     set("CI_COMMIT_DESCRIPTION", &facts.description);
     set("CI_COMMIT_AUTHOR", &facts.author);
     set("CI_COMMIT_TIMESTAMP", &facts.timestamp);
@@ -226,6 +231,8 @@ pub(crate) struct HandOut<'a> {
     pub(crate) pipeline: i64,
     /// The pipeline's number in the project.
     pub(crate) pipeline_iid: i64,
+    /// What `workflow:name` calls the pipeline.
+    pub(crate) pipeline_name: Option<&'a str>,
     /// When the pipeline was created, ISO 8601.
     pub(crate) pipeline_created_at: &'a str,
     /// The job's id.
@@ -266,6 +273,9 @@ pub(crate) fn of_job(job: &Job, hand_out: &HandOut<'_>) -> Collection {
         &format!("{url}/-/pipelines/{}", hand_out.pipeline),
     );
     set("CI_PIPELINE_CREATED_AT", hand_out.pipeline_created_at);
+    if let Some(name) = hand_out.pipeline_name {
+        set("CI_PIPELINE_NAME", name);
+    }
     set("CI_JOB_ID", &hand_out.job.to_string());
     set("CI_JOB_URL", &format!("{url}/-/jobs/{}", hand_out.job));
     set("CI_JOB_NAME", &job.name);

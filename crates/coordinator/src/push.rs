@@ -43,6 +43,7 @@ impl Coordinator {
                         sha: sha.clone(),
                         before_sha: Some(update.before().to_owned()),
                         source: Source::Push,
+                        about: Vec::new(),
                         variables: (push.options.variables.iter())
                             .map(|(key, value)| Variable::new(key, value))
                             .collect(),

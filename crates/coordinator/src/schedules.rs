@@ -180,6 +180,10 @@ impl Coordinator {
             sha,
             before_sha: None,
             source: Source::Schedule,
+            about: vec![Variable::new(
+                "CI_PIPELINE_SCHEDULE_DESCRIPTION",
+                &schedule.description,
+            )],
             variables: (values.variables.into_iter()).map(Variable::from).collect(),
             inputs: values.inputs,
             skip: false,

@@ -53,6 +53,8 @@ pub struct PipelineRequest {
     pub before_sha: Option<String>,
     /// What sets it off.
     pub source: Source,
+    /// Predefined variables of what sets it off, below all others.
+    pub about: Vec<Variable>,
     /// The pipeline's own variables, above all others.
     pub variables: Vec<Variable>,
     /// Values for the inputs of the configuration.
@@ -428,6 +430,7 @@ impl Coordinator {
         let mut outer = self.project_variables(project.id, scope).await?;
         outer.extend(request.variables.iter().cloned());
         let mut context = context_of(facts, &occasion, &identity, outer);
+        context.predefined.extend(request.about.iter().cloned());
         if kind == RefKind::Branch {
             let open = self.open_merge_requests(project, Some(name), None).await?;
             if !open.is_empty() {

@@ -718,7 +718,11 @@ async fn schedules_run_once_when_due() {
     let site = Site::new().await;
     site.commit(
         "First",
-        &[(".gitlab-ci.yml", "test: {script: x, only: [schedules]}\n")],
+        &[(
+            ".gitlab-ci.yml",
+            "test: {script: x, only: [schedules]}\n\
+             named: {script: x, rules: [{if: $CI_PIPELINE_SCHEDULE_DESCRIPTION == 'Nightly'}]}\n",
+        )],
     );
     let new = shipway_store::NewSchedule {
         project_id: site.project.id,
@@ -744,6 +748,9 @@ async fn schedules_run_once_when_due() {
     assert!(row.next_run_at.unwrap() > 1);
     let pipeline = site.store().pipeline(made[0]).await.unwrap().unwrap();
     assert_eq!(pipeline.source, "schedule");
+    let jobs = site.store().jobs(made[0]).await.unwrap();
+    let names: Vec<_> = jobs.iter().map(|job| job.name.as_str()).collect();
+    assert_eq!(names, ["test", "named"]);
     // They are secrets, and not where everybody's are.
     assert!(!pipeline.context.contains("NIGHT"));
     let own = site.coordinator.own_variables(&pipeline).await.unwrap();

@@ -71,6 +71,7 @@ pub(crate) fn job_variables(
     let mut last = vec![
         set(place, "true".to_owned()),
         set("CI_RUNNER_VERSION", config.version.clone()),
+        set("CI_RUNNER_REVISION", "shipway".to_owned()),
         set(
             "CI_RUNNER_EXECUTABLE_ARCH",
             format!("{}/{}", std::env::consts::OS, architecture()),

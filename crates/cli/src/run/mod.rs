@@ -247,14 +247,17 @@ fn select(args: &RunArgs, plan: Plan) -> Result<Plan, Fault> {
     })
 }
 
-/// "main at 1a2b3c4d, 212 files, 3 modified, 1 untracked; 5 jobs in 3 stages"
+/// "Running main at 1a2b3c4d: 212 files, 3 modified, 1 untracked; 5 jobs in 3 stages", with the
+/// pipeline's name where `workflow:name` gives it one: "Running Nightly of main at …".
 fn header(facts: &Facts, plan: &Plan, snapshot: &Sandbox) -> String {
     let commit = match &facts.sha {
         Some(sha) => format!("{} at {}", facts.ref_name, sha.get(..8).unwrap_or(sha)),
         None => format!("{}, no commit yet", facts.ref_name),
     };
+    let name = plan.name.as_deref().map(crate::log_text::visible);
+    let name = name.map(|name| format!("{name} of ")).unwrap_or_default();
     format!(
-        "{} {commit}: {}; {} in {}",
+        "{} {name}{commit}: {}; {} in {}",
         paint(style::BOLD, "Running"),
         snapshot.summary(),
         crate::text::count(plan.jobs.len(), "job"),

@@ -69,6 +69,11 @@ pub const PREDEFINED: &[PredefinedVariable] = &[
         "The whole message of the commit.",
         Creation,
     ),
+    variable(
+        "CI_COMMIT_MESSAGE_IS_TRUNCATED",
+        "`true` where the message is too long to be given whole.",
+        Creation,
+    ),
     variable("CI_COMMIT_REF_NAME", "The branch or tag.", Creation),
     variable(
         "CI_COMMIT_REF_PROTECTED",
@@ -255,6 +260,16 @@ pub const PREDEFINED: &[PredefinedVariable] = &[
         Job,
     ),
     variable(
+        "CI_PIPELINE_NAME",
+        "What `workflow:name` calls the pipeline.",
+        Job,
+    ),
+    variable(
+        "CI_PIPELINE_SCHEDULE_DESCRIPTION",
+        "The description of the schedule that made the pipeline.",
+        Creation,
+    ),
+    variable(
         "CI_PIPELINE_SOURCE",
         "What made the pipeline: `push`, `web`, `schedule`, `merge_request_event`, …",
         Creation,
@@ -326,6 +341,7 @@ pub const PREDEFINED: &[PredefinedVariable] = &[
         Job,
     ),
     variable("CI_RUNNER_ID", "The id of the runner.", Job),
+    variable("CI_RUNNER_REVISION", "The revision of the runner.", Job),
     variable("CI_RUNNER_TAGS", "The tags of the runner.", Job),
     variable("CI_RUNNER_VERSION", "The version of the runner.", Job),
     variable("CI_SERVER", "`yes` in every job.", Job),

@@ -80,6 +80,7 @@ impl Coordinator {
             sha,
             before_sha: None,
             source: Source::Pipeline,
+            about: Vec::new(),
             variables: self.forwarded(bridge, forward).await?,
             inputs: wanted.inputs.clone(),
             skip: false,

@@ -255,6 +255,7 @@ impl Site {
             sha: sha.to_owned(),
             before_sha: None,
             source: Source::Push,
+            about: Vec::new(),
             variables: Vec::new(),
             inputs: shipway_config::InputValues::new(),
             skip: false,

@@ -296,6 +296,7 @@ pub(super) async fn create(
         sha,
         before_sha: None,
         source: Source::Web,
+        about: Vec::new(),
         variables: variables
             .iter()
             .map(|(key, value)| Variable::new(key, value))

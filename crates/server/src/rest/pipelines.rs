@@ -293,6 +293,7 @@ pub(super) async fn start(
         sha,
         before_sha: None,
         source: by.source,
+        about: Vec::new(),
         variables: given.variables,
         inputs: given.inputs,
         skip: false,

@@ -236,6 +236,7 @@ impl Site {
             sha,
             before_sha: None,
             source: Source::Push,
+            about: Vec::new(),
             variables: Vec::new(),
             inputs: shipway_config::InputValues::new(),
             skip: false,

@@ -209,6 +209,7 @@ impl Site {
             sha: self.commit(project).await,
             before_sha: None,
             source: Source::Push,
+            about: Vec::new(),
             variables: vec![shipway_config::variables::Variable::new("OWN", "value")],
             inputs: shipway_config::InputValues::new(),
             skip: false,
